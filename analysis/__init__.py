@@ -1,0 +1,1 @@
+"""The desk: arrays and frames in, frozen results out. No I/O, no clock, no printing."""

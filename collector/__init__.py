@@ -1,0 +1,1 @@
+"""The door: OTLP in (gRPC, HTTP, files), columns out, committed before it is acknowledged."""

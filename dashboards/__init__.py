@@ -1,0 +1,1 @@
+"""The print: static pages. Draws the same results."""

@@ -1,0 +1,109 @@
+"""The front door for people: finds the command, runs it, turns errors into one line and an exit code.
+
+A command lives in `seamscope.commands.<name>` as a click command named `command`; it is imported when it runs,
+so `seamscope --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from seamscope import __version__
+from seamscope.errors import SeamscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = {
+    "run": "Collector, recorded samples and explorer in one, for a first look.",
+    "collect": "Run the receiver: OTLP over gRPC and HTTP into a store.",
+    "import": "Bring OTLP files into a store.",
+    "replay": "Send recorded OTLP to an endpoint.",
+    "analyze": "Analyse what has settled and is not yet analysed.",
+    "report": "Owner, cause and evidence totals, by route, seam, tier or attribute.",
+    "trace": "One request: its waterfall, its seams, and what held it.",
+    "seams": "A row per seam: gaps, phases, reuse, coverage.",
+    "dashboards": "Write static pages of the same results.",
+    "tui": "The explorer in the terminal.",
+    "sql": "One read-only statement over the views.",
+    "doctor": "Versions, store health, receiver reachability, SDK settings.",
+}
+"""Every command and its line in `seamscope --help`, in the order a newcomer meets them."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order of `COMMANDS`."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None when there is none of that name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"seamscope.commands.{cmd_name}_")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list without importing a single command."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Example: seamscope collect --db traces.duckdb, point an OTLP exporter at 127.0.0.1:4317, then trace-tui.",
+)
+@click.version_option(__version__, prog_name="seamscope")
+@click.option("--debug", is_flag=True, help="Show a traceback where something fails.")
+@click.pass_context
+def group(ctx: click.Context, *, debug: bool) -> None:
+    """Which tier, and which part of the seam between tiers, made this request slow."""
+    ctx.ensure_object(dict)["debug"] = debug
+
+
+def _fail(error: SeamscopeError, *, debug: bool) -> int:
+    if debug:
+        raise error
+    click.echo(f"seamscope: {error}", err=True)
+    return error.exit_code
+
+
+def _call(arguments: Sequence[str]) -> int:
+    debug = "--debug" in arguments
+    words = [word for word in arguments if word != "--debug"]
+    try:
+        result = group.main(args=(["--debug"] if debug else []) + words, prog_name="seamscope", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SeamscopeError as error:
+        return _fail(error, debug=debug)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Run `seamscope` with the process's arguments and exit with the contract's codes."""
+    sys.exit(_call(sys.argv[1:]))
+
+
+def tui() -> None:
+    """Run `trace-tui`, which is `seamscope tui`."""
+    sys.exit(_call(["tui", *sys.argv[1:]]))

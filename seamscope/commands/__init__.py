@@ -1,0 +1,1 @@
+"""One command per file: it parses, then calls one function."""

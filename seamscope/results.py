@@ -1,0 +1,272 @@
+"""Results as people see them: frozen, typed, numbers already computed. Terminal, page and JSON draw these and nothing else.
+
+Times are integer nanoseconds unless a name says otherwise; a number that cannot be known is None, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a request's critical path with one owner and one cause; times count from the request's start."""
+
+    start_ns: int
+    end_ns: int
+    span_id: str | None
+    owner: str
+    tier: str | None
+    service: str | None
+    seam: str | None
+    cause: str
+    evidence: str
+    call_id: str | None = None
+    """Outermost call of the entry that this stretch lies in (a client span's id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Time of one owner, cause and evidence."""
+
+    owner: str
+    cause: str
+    evidence: str
+    ns: int
+    """Sum over the requests it was taken from (weighted mean × requests is not taken: integers that add up)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Exact percentiles of a horizon or a gap, and the number of values behind them."""
+
+    count: int
+    mean_ns: int | None
+    p50_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
+    max_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One call from one process to another; field names are those of the `hops` view."""
+
+    client_span_id: str
+    server_span_id: str | None
+    trace_id: str
+    seam: str
+    boundary: str
+    operation: str | None
+    peer: str | None
+    status: int | None
+    attempts: int
+    start_ns: int
+    """From the request's start, on the client's clock."""
+    duration_ns: int
+    server_ns: int | None
+    gap_ns: int | None
+    gap_kind: str
+    request_leg_ns: int | None
+    response_leg_ns: int | None
+    leg_error_ns: int | None
+    phases: dict[str, int | None]
+    """`setup dns connect tls pool_wait send network server_queue transfer retry unexplained` → ns."""
+    reused: bool | None
+    joined_by: str
+    is_async: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WaterfallRow:
+    """A line of the waterfall in display order: a span, or the seam drawn between a client span and its server."""
+
+    kind: str
+    """`span` or `seam`."""
+    depth: int
+    name: str
+    span_id: str | None
+    trace_id: str
+    parent_span_id: str | None
+    service: str | None
+    tier: str
+    span_kind: str
+    start_ns: int
+    """From the request's start; may be negative where a clock is off."""
+    duration_ns: int
+    status: str
+    critical: tuple[tuple[int, int], ...] = ()
+    """Stretches of this span on the critical path of `complete` (of `shell` where complete is not known)."""
+    is_async: bool = False
+    hop: Hop | None = None
+    """The hop of a seam row."""
+    notes: tuple[str, ...] = ()
+    """Warnings about this span, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanDetail:
+    """Everything the store knows of one span."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    kind: str
+    service: str
+    tier: str
+    scope: str | None
+    start_ns: int
+    """Absolute, as sent."""
+    end_ns: int
+    status: str
+    status_message: str | None
+    attributes: tuple[tuple[str, str], ...]
+    resource: tuple[tuple[str, str], ...]
+    events: tuple[tuple[int, str, tuple[tuple[str, str], ...]], ...]
+    links: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something odd in the data, named."""
+
+    code: str
+    trace_id: str
+    span_id: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncWork:
+    """Work that the request caused and did not wait for."""
+
+    trace_id: str
+    span_id: str
+    queue_wait_ns: int | None
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A line of the request list."""
+
+    request_id: str
+    trace_id: str
+    kind: str
+    service: str
+    route: str
+    method: str | None
+    status: int | None
+    environment: str | None
+    place: str | None
+    start_ns: int
+    shell_ns: int | None
+    complete_ns: int | None
+    dominant_owner: str | None
+    dominant_cause: str | None
+    spans: int
+    final: bool
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDetail:
+    """One request, whole: what `trace ID`, the explorer's request view and a request's page draw."""
+
+    row: RequestRow
+    trace_ids: tuple[str, ...]
+    shell_evidence: str | None
+    complete_evidence: str | None
+    segments: dict[str, tuple[Segment, ...]]
+    """`shell` and `complete` → contiguous segments that sum to the horizon; a null horizon has none."""
+    by_cause: dict[str, tuple[Share, ...]]
+    """Same keys; largest first."""
+    hops: tuple[Hop, ...]
+    waterfall: tuple[WaterfallRow, ...]
+    warnings: tuple[Warning, ...]
+    async_work: tuple[AsyncWork, ...]
+    findings: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """A call that held the horizon of a group's requests: its stretches on the critical path."""
+
+    operation: str
+    seam: str | None
+    requests: int
+    """Requests whose critical path runs through this call."""
+    mean_ns: int
+    """Mean stretch on the path over those requests."""
+    order: int
+    """Its usual place among the calls of the path (0 = first), by mean start."""
+    mean_start_ns: int
+    mean_end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The requests of one route, seam, boundary, service, place or attribute value, and what held them."""
+
+    key: str
+    requests: int
+    weight: float
+    errors: int
+    shell: Percentiles
+    complete: Percentiles
+    shares: dict[str, tuple[Share, ...]]
+    """`shell`, `complete` → totals; they sum to the summed horizon of the `requests_in` requests."""
+    requests_in: dict[str, int]
+    """`shell`, `complete` → how many requests the shares are totals of."""
+    held_by: dict[str, tuple[HeldBy, ...]] = field(default_factory=dict)
+    dominant: dict[str, tuple[str, str] | None] = field(default_factory=dict)
+    """`shell`, `complete` → (owner, cause) with the largest total."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeamRow:
+    """A line of `seams`."""
+
+    seam: str
+    boundary: str
+    hops: int
+    matched: int
+    """Hops with a server span."""
+    gap: Percentiles
+    phases: dict[str, int]
+    """Phase → summed ns over the hops where it is known."""
+    gap_sum_ns: int
+    explained_ns: int
+    cold: int | None
+    """Hops known to have opened a connection; None where no emitter says."""
+    reused_known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a report was asked for."""
+
+    filter: str = ""
+    since: str | None = None
+    until: str | None = None
+    environment: str | None = None
+    """The environment that was taken; set also where several exist and one was taken by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Owner × cause × evidence totals of a selection, by groups."""
+
+    selection: Selection
+    by: str
+    at: str
+    """`mean`, `p50`, `p95` or `p99`: which requests the shares are taken from."""
+    horizons: tuple[str, ...]
+    total: Group
+    groups: tuple[Group, ...]
+    left_out: dict[str, int]
+    """Requests of kind `other`, not final, … that the figures leave out, counted."""
+    warnings: dict[str, int]
+    """Warning code → count in the selection."""
+    notes: tuple[str, ...] = ()

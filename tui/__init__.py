@@ -1,0 +1,1 @@
+"""The window: the explorer. Draws results, computes nothing."""
