@@ -1,14 +1,14 @@
 """What can go wrong, drawn once. `seamscope.cli.main` is the only place that turns these into words and exit codes.
 
-    SeamscopeError            exit 3, one line: what, where, and what to do
-    ├── UsageError            exit 2: the command's words are off
-    ├── StoreError            the store cannot be opened, read or written
-    │   ├── StoreLockedError  another process holds the file (its PID is named)
-    │   └── StoreVersionError written by a release this one does not know
-    ├── DataError             a file or a body is not what it says it is
-    ├── EndpointError         a port is taken, or nothing answers at an address
-    ├── QueryError            a statement was refused or failed
-    └── CheckFailed           exit 1: a check did not pass
+SeamscopeError            exit 3, one line: what, where, and what to do
+├── UsageError            exit 2: the command's words are off
+├── StoreError            the store cannot be opened, read or written
+│   ├── StoreLockedError  another process holds the file (its PID is named)
+│   └── StoreVersionError written by a release this one does not know
+├── DataError             a file or a body is not what it says it is
+├── EndpointError         a port is taken, or nothing answers at an address
+├── QueryError            a statement was refused or failed
+└── CheckFailed           exit 1: a check did not pass
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class SeamscopeError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
+        """Give the one line that people see."""
         message = super().__str__()
         return f"{message}; {self.hint}" if self.hint else message
 

@@ -1,4 +1,4 @@
-"""Results as people see them: frozen, typed, numbers already computed. Terminal, page and JSON draw these and nothing else.
+"""Results as people see them: frozen, typed, numbers already computed; terminal, page and JSON draw nothing else.
 
 Times are integer nanoseconds unless a name says otherwise; a number that cannot be known is None, never 0.
 """
@@ -128,7 +128,7 @@ class SpanDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class TraceWarning:
     """Something odd in the data, named."""
 
     code: str
@@ -184,7 +184,7 @@ class RequestDetail:
     """Same keys; largest first."""
     hops: tuple[Hop, ...]
     waterfall: tuple[WaterfallRow, ...]
-    warnings: tuple[Warning, ...]
+    warnings: tuple[TraceWarning, ...]
     async_work: tuple[AsyncWork, ...]
     findings: tuple[object, ...] = ()
 

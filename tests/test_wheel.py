@@ -76,13 +76,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "env/bin"
 
 
-def _run(installed: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def _run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "SEAMSCOPE"))}
     return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_runs_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
-    shown = _run(installed, str(installed / "seamscope"), "--version", cwd=tmp_path)
+    shown = _run(str(installed / "seamscope"), "--version", cwd=tmp_path)
     assert (shown.returncode, shown.stdout.split()[0]) == (0, "seamscope")
     body = {
         "resourceSpans": [
@@ -107,9 +107,9 @@ def test_runs_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     }
     (tmp_path / "one.json").write_text(json.dumps(body))
     seamscope = str(installed / "seamscope")
-    brought = _run(installed, seamscope, "import", "one.json", "--db", "t.duckdb", cwd=tmp_path)
+    brought = _run(seamscope, "import", "one.json", "--db", "t.duckdb", cwd=tmp_path)
     assert brought.returncode == 0, brought.stderr
-    asked = _run(installed, seamscope, "sql", "--db", "t.duckdb", "--json", "SELECT name FROM spans", cwd=tmp_path)
+    asked = _run(seamscope, "sql", "--db", "t.duckdb", "--json", "SELECT name FROM spans", cwd=tmp_path)
     assert (asked.returncode, json.loads(asked.stdout)) == (0, [{"name": "GET /v1/orders"}]), asked.stderr
 
 
@@ -118,5 +118,5 @@ def test_each_name_has_one_owner(installed: Path, tmp_path: Path) -> None:
         "import importlib.metadata as m, json; owners = m.packages_distributions();"
         f"print(json.dumps({{name: owners[name] for name in {sorted(NAMES)}}}))"
     )
-    shown = _run(installed, str(installed / "python"), "-c", ask, cwd=tmp_path)
+    shown = _run(str(installed / "python"), "-c", ask, cwd=tmp_path)
     assert json.loads(shown.stdout) == {name: ["seamscope"] for name in NAMES}
