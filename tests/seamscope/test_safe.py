@@ -1,0 +1,54 @@
+"""What others sent is shown, never obeyed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seamscope.text.safe import safe
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("GET /dash", "GET /dash"),
+        ("naïve – 東京 🚀", "naïve – 東京 🚀"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x1b]52;c;ZXZpbA==\x07", "\\x1b]52;c;ZXZpbA==\\x07"),
+        ("\x9b2J", "\\x9b2J"),
+        ("a\nb\tc\r", "a\\nb\\tc\\r"),
+        ("\x00\x7f", "\\x00\\x7f"),
+        ("evil\u202egnp.exe", "evil\\u202egnp.exe"),
+        ("zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"),
+        ("half \ud800", "half \\ud800"),
+        ("tag \U000e0041", "tag \\U000e0041"),
+        ("heart \u2764\ufe0f", "heart \u2764"),
+        ("[@click=app.quit]x[/nope]", "[@click=app.quit]x[/nope]"),
+        ("", ""),
+    ],
+)
+def test_escapes(sent: str, shown: str) -> None:
+    assert safe(sent) == shown
+
+
+def test_marks_do_not_pile_up() -> None:
+    assert safe("a" + "\u0301" * 500) == "a" + "\u0301" * 3
+
+
+@pytest.mark.parametrize(("limit", "shown"), [(5, "abcd…"), (6, "abcdef"), (1, "…"), (0, "")])
+def test_cuts(limit: int, shown: str) -> None:
+    assert safe("abcdef", limit) == shown
+
+
+def test_a_long_name_costs_no_more_than_its_limit() -> None:
+    assert safe("\x1b" * 65_536, 40) == "\\x1b" * 9 + "\\x1" + "…"
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=60), st.integers(0, 40))
+def test_nothing_is_left_to_obey(text: str, limit: int) -> None:
+    shown = safe(text)
+    assert not any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F or 0xD800 <= ord(c) <= 0xDFFF for c in shown)
+    assert safe(shown) == shown
+    assert len(safe(text, limit)) <= limit
+    shown.encode()
