@@ -75,6 +75,9 @@ class Hop:
     reused: bool | None
     joined_by: str
     is_async: bool
+    error: bool = False
+    caller_instance: str | None = None
+    callee_instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,11 @@ class WaterfallRow:
     """Stretches of this span on the critical path of `complete` (of `shell` where complete is not known)."""
     is_async: bool = False
     hop: Hop | None = None
-    """The hop of a seam row."""
+    """The hop of a seam row; on a client span's row the hop that has no server span (it gets no seam row)."""
     notes: tuple[str, ...] = ()
     """Warnings about this span, in words."""
+    causes: tuple[str, ...] = ()
+    """The cause of each stretch of `critical`, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,8 @@ class RequestRow:
     spans: int
     final: bool
     revision: int
+    correlation_id: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +210,8 @@ class HeldBy:
     """Its usual place among the calls of the path (0 = first), by mean start."""
     mean_start_ns: int
     mean_end_ns: int
+    calls: int = 0
+    """Calls over those requests; more than `requests` where a request makes the call several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +231,10 @@ class Group:
     held_by: dict[str, tuple[HeldBy, ...]] = field(default_factory=dict)
     dominant: dict[str, tuple[str, str] | None] = field(default_factory=dict)
     """`shell`, `complete` → (owner, cause) with the largest total."""
+    led_by: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    """`shell`, `complete` → (cause, requests in which this cause is the largest), over the `requests_in` requests."""
+    examples: dict[str, dict[str, str]] = field(default_factory=dict)
+    """`shell`, `complete` → `p50`, `p95`, `p99`, `max` → the request id that stands exactly there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +254,17 @@ class SeamRow:
     cold: int | None
     """Hops known to have opened a connection; None where no emitter says."""
     reused_known: int
+    """Hops of which it is known whether their connection was reused."""
+    requests: int = 0
+    errors: int = 0
+    gap_kinds: dict[str, int] = field(default_factory=dict)
+    """Why a gap is known or null (`words.GAP_KINDS`) → hops."""
+    phase_hops: dict[str, int] = field(default_factory=dict)
+    """Phase → hops where it is known."""
+    retried: int = 0
+    """Hops with more than one attempt."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """`p50`, `p95`, `p99`, `max` of the gap → the id of a request with that gap."""
 
 
 @dataclass(frozen=True, slots=True)
