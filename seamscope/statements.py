@@ -1,0 +1,23 @@
+"""Named SQL: one statement or fragment per file under `seamscope/sql`, read once.
+
+Files carry values as `$name` parameters. Where a statement needs another piece of our own SQL (the predicate of a
+filter line, the key of a grouping) it says `{piece}`; what a user typed only ever travels as a parameter.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def _text(name: str) -> str:
+    return files("seamscope").joinpath("sql", *f"{name}.sql".split("/")).read_text(encoding="utf-8")
+
+
+def statement(name: str, **pieces: str) -> str:
+    """Give the text of `seamscope/sql/<name>.sql` with its `{piece}` marks replaced by pieces of our own SQL."""
+    text = _text(name)
+    for mark, piece in pieces.items():
+        text = text.replace("{" + mark + "}", piece)
+    return text
