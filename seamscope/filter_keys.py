@@ -10,6 +10,7 @@ from seamscope.errors import UsageError
 from seamscope.filter_line import TEXT
 from seamscope.filter_values import duration_ns, flag, like, number, word_code
 from seamscope.schema.words import CAUSES, EVIDENCE, GAP_KINDS, JOINED_BY, REQUEST_KINDS, TIERS, WARNINGS
+from seamscope.statements import statement
 
 if TYPE_CHECKING:
     from seamscope.filter_line import Term
@@ -92,22 +93,10 @@ ALIASES: Final = {
     "region": "place",
 }
 
-STARTS: Final = {
-    "request": "{condition}",
-    "stretch": (
-        "r.request_no IN (SELECT s.request_no FROM base.segments s JOIN base.owners o USING (owner_no)"
-        " WHERE {condition})"
-    ),
-    "call": (
-        "r.request_no IN (SELECT h.request_no FROM base.hops h JOIN base.owners o ON o.owner_no = h.seam_no"
-        " WHERE {condition})"
-    ),
-    "warning": (
-        "r.request_no IN (SELECT w.request_no FROM base.warnings w WHERE w.request_no IS NOT NULL AND {condition})"
-    ),
-}
-"""Level → the SQL around the conditions that must hold for one and the same thing."""
+LEVELS: Final = ("request", "stretch", "call", "warning")
+"""What a term speaks of; `seamscope/sql/filter` has a file for each."""
 
+_COMPARABLE: Final = frozenset({"number", "duration", "status"})
 _HEX: Final = re.compile(r"[0-9a-f]{4,32}")
 _REQUEST_ID: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
 _CENTURY: Final = re.compile(r"[1-5]xx")
@@ -129,7 +118,7 @@ def condition(term: Term, bound: Bound) -> str:
         return f"{key.sql} = {bound(flag(term.value))}"
     if key.kind == "id":
         return _id(term.value, bound)
-    if key.kind in {"number", "duration", "status"}:
+    if key.kind in _COMPARABLE:
         return _number(key, term, bound)
     return _name(key, term, bound)
 
@@ -169,12 +158,7 @@ def _boundary(text: str, bound: Bound) -> str:
 
 def _service(text: str, bound: Bound) -> str:
     name = like(text, contains=False)
-    as_caller, as_callee = bound(f"%:{name}→%"), bound(f"%→%:{name}")
-    return (
-        f"({_like('r.service', bound(name))} OR r.request_no IN (SELECT h.request_no FROM base.hops h"
-        " WHERE h.seam_no IN (SELECT o.owner_no FROM base.owners o"
-        f" WHERE {_like('o.seam', as_caller)} OR {_like('o.seam', as_callee)})))"
-    )
+    return statement("filter/service", name=bound(name), as_caller=bound(f"%:{name}→%"), as_callee=bound(f"%→%:{name}"))
 
 
 def trace_range(prefix: str) -> tuple[int, int, int, int]:
@@ -198,23 +182,14 @@ def _id(text: str, bound: Bound) -> str:
 
 
 def _text(term: Term, bound: Bound) -> str:
-    pattern = bound(like(term.value, contains=True))
-    own = " OR ".join(_like(f"r.{column}", pattern) for column in ("route", "service", "place"))
-    inside = " OR ".join(_like(f"x.{column}", pattern) for column in ("name", "status_message"))
-    return (
-        f"({own} OR {_id(term.value, bound)} OR r.request_no IN (SELECT t.request_no FROM base.request_traces t"
-        f" JOIN base.spans x USING (trace_hi, trace_lo) WHERE {inside}))"
-    )
+    return statement("filter/text", pattern=bound(like(term.value, contains=True)), id=_id(term.value, bound))
 
 
 def attribute(term: Term, bound: Bound) -> str:
     """Give the SQL of a term about an attribute of a span of the request's traces, or of its resource."""
     test = _attribute_test(term, bound)
-    return (
-        "r.request_no IN (SELECT t.request_no FROM base.request_traces t JOIN base.spans x USING (trace_hi, trace_lo)"
-        f" WHERE {test.format(list='x.attributes')}"
-        f" OR x.resource_id IN (SELECT z.resource_id FROM base.resources z WHERE {test.format(list='z.attributes')}))"
-    )
+    of_span, of_resource = (test.replace("{list}", f"{table}.attributes") for table in ("x", "z"))
+    return statement("filter/attribute", of_span=of_span, of_resource=of_resource)
 
 
 def _attribute_test(term: Term, bound: Bound) -> str:

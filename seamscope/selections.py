@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seamscope.errors import UsageError
-from seamscope.filter_keys import ALIASES, KEYS, STARTS, Bound, attribute, condition
+from seamscope.filter_keys import ALIASES, KEYS, LEVELS, Bound, attribute, condition
 from seamscope.filter_line import TEXT, Term, parse
 from seamscope.filter_values import time_ns
 from seamscope.schema.words import TIERS
@@ -79,11 +79,11 @@ def _key(term: Term) -> str:
 def _from_terms(terms: list[Term], bound: Bound) -> list[str]:
     held = [term for term in terms if not term.negated]
     parts = [_never(term, bound) for term in terms if term.negated]
-    for level, start in STARTS.items():
+    for level in LEVELS:
         here = [term for term in held if _level(term) == level]
         together = [_either(group, bound) for group in _by_key(here)]
         if together:
-            parts.append(start.format(condition=" AND ".join(together)))
+            parts.append(statement(f"filter/{level}", condition=" AND ".join(together)))
     return parts
 
 
@@ -92,7 +92,7 @@ def _level(term: Term) -> str:
 
 
 def _never(term: Term, bound: Bound) -> str:
-    return f"NOT coalesce({STARTS[_level(term)].format(condition=_one(term, bound))}, false)"
+    return f"NOT coalesce({statement(f'filter/{_level(term)}', condition=_one(term, bound))}, false)"
 
 
 def _one(term: Term, bound: Bound) -> str:

@@ -12,11 +12,12 @@ from importlib.resources import files
 
 @cache
 def _text(name: str) -> str:
-    return files("seamscope").joinpath("sql", *f"{name}.sql".split("/")).read_text(encoding="utf-8")
+    text = files("seamscope").joinpath("sql", *f"{name}.sql".split("/")).read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
 
 
 def statement(name: str, **pieces: str) -> str:
-    """Give the text of `seamscope/sql/<name>.sql` with its `{piece}` marks replaced by pieces of our own SQL."""
+    """Give the text of `seamscope/sql/<name>.sql` with its `{piece}` marks replaced by pieces of our own SQL; no comments."""
     text = _text(name)
     for mark, piece in pieces.items():
         text = text.replace("{" + mark + "}", piece)
