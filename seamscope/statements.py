@@ -16,8 +16,8 @@ def _text(name: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
 
 
-def statement(name: str, **pieces: str) -> str:
-    """Give the text of `seamscope/sql/<name>.sql` with its `{piece}` marks replaced by pieces of our own SQL; no comments."""
+def statement(name: str, /, **pieces: str) -> str:
+    """Give the text of `seamscope/sql/<name>.sql` with its `{piece}` marks replaced by other SQL of ours."""
     text = _text(name)
     for mark, piece in pieces.items():
         text = text.replace("{" + mark + "}", piece)
