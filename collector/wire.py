@@ -277,6 +277,7 @@ class Cells:
         bases: where each table begins in `cells`, and where the last one ends.
         errors: per body why it could not be read, or None.
         oddities: per body, known fields that were passed over for their shape, and values that were sent twice.
+        from_json: ids are hexadecimal, doubles are references to their text, arrays and maps to JSON.
     """
 
     layout: Layout
@@ -285,6 +286,7 @@ class Cells:
     bases: Numbers
     errors: tuple[str | None, ...]
     oddities: Numbers
+    from_json: bool = False
 
     def table(self, name: str) -> Numbers:
         """Return a table as a matrix (rows, columns), not copied."""

@@ -1,0 +1,181 @@
+"""Cells → columns: texts, ids, enumerations and attribute tables of any signal, a kernel call per column."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector import flat
+from collector.flat import AttributeColumns
+from collector.json_values import render
+from collector.id_kernels import factorise, identities
+from collector.text_kernels import measure_text, write_text
+from collector.value_kernels import spell, spelling_bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from collector.wire import Cells
+
+    Numbers = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+_NO_BYTES: Final = np.frombuffer(b"", np.uint8)
+_SPELLED: Final = np.int64(-(1 << 63))
+_WORD: Final = 1
+"""`cell >> 62` of an enumeration that JSON sent as a word: the other bits refer to it."""
+
+TEXT_BYTES: Final = 2**31 - 1
+"""Arrow's `string` type ends here; see `collector.decode.BATCH_BYTES`."""
+
+
+def texts(cells: Cells, references: Numbers, spelled: NDArray[np.uint8] = _NO_BYTES) -> tuple[pa.StringArray, Mask]:
+    """Return the texts that references point to, and which of them were not UTF-8."""
+    offsets = np.zeros(len(references) + 1, np.int64)
+    bad = np.zeros(len(references), np.bool_)
+    column = np.ascontiguousarray(references)
+    measure_text(cells.data, spelled, column, offsets, bad)
+    if offsets[-1] > TEXT_BYTES:
+        raise OverflowError("a batch holds more than 2 GiB of text in one column")
+    out = np.empty(int(offsets[-1]), np.uint8)
+    write_text(cells.data, spelled, column, offsets, bad, out)
+    ends = pa.py_buffer(offsets.astype(np.int32))
+    return pa.StringArray.from_buffers(len(references), ends, pa.py_buffer(out)), bad
+
+
+def ids(cells: Cells, references: Numbers, size: int) -> tuple[flat.U64, flat.U64, flat.U8, Mask]:
+    """Return ids of `size` bytes: high half (0 for 8 bytes), low half, bytes sent, and which are not hexadecimal."""
+    return identities(cells.data, np.ascontiguousarray(references), size, cells.from_json)
+
+
+def enumeration(cells: Cells, column: Numbers, words: Sequence[str], prefix: str) -> flat.I32:
+    """Return an enumeration's numbers; words (of JSON) in any case, with or without `prefix`, unknown ones 0."""
+    numbers: flat.I32 = column.astype(np.int32)
+    named = np.flatnonzero(column >> 62 == _WORD) if cells.from_json else _NO_BYTES
+    if len(named):
+        sent = pc.ascii_lower(texts(cells, column[named] & ((1 << 62) - 1))[0])
+        found = pc.index_in(pc.replace_substring_regex(sent, "^" + prefix, ""), value_set=pa.array(words))
+        numbers[named] = pc.fill_null(found, 0).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def spell_doubles(numbers: Numbers) -> pa.StringArray:
+    """Return the shortest text of each double (given as its bits) that reads back as the same double."""
+    doubles = numbers.view(np.float64)
+    spelled = pc.cast(pa.array(doubles), pa.string())
+    strange = ~np.isfinite(doubles)
+    if strange.any():
+        names = np.where(np.isnan(doubles), "NaN", np.where(doubles > 0, "Infinity", "-Infinity"))
+        spelled = pc.if_else(pa.array(strange), pa.array(names.astype(object), pa.string()), spelled)
+    return spelled
+
+
+def _parts(array: pa.StringArray) -> tuple[Numbers, NDArray[np.uint8]]:
+    """Return an unsliced array's offsets and bytes."""
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(array) + 1).astype(np.int64)
+    return ends, np.frombuffer(data, np.uint8) if data is not None and data.size else _NO_BYTES
+
+
+def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the array read-only, so that kernels see one type whatever a buffer's origin."""
+    array.flags.writeable = False
+    return array
+
+
+class _Speller:
+    """Collects texts that are not in the received bytes, and hands out references to them."""
+
+    def __init__(self, cells: Cells, kinds: Numbers, values: Numbers) -> None:
+        self._cells = cells
+        self._kinds = kinds
+        self._values = values
+        self._chunks: list[NDArray[np.uint8]] = []
+        self.references = self._spell()
+
+    @property
+    def bytes(self) -> NDArray[np.uint8]:
+        """All texts, one behind the other."""
+        return _frozen(np.concatenate(self._chunks))
+
+    def _run(self, room: int, doubles: Numbers, spelled: NDArray[np.uint8]) -> tuple[Numbers, int]:
+        out = np.empty(room, np.uint8)
+        data, from_json = self._cells.data, self._cells.from_json
+        references, used, met = spell(data, self._kinds, self._values, from_json, out, doubles, spelled)
+        self._chunks = [out[:used]]
+        return references, met
+
+    def _spell(self) -> Numbers:
+        room, most = spelling_bounds(self._kinds, self._values, self._cells.from_json)
+        doubles = np.zeros((most, 3), np.int64)
+        references, met = self._run(room, doubles, _NO_BYTES)
+        if met:
+            ends, spelled = _parts(spell_doubles(np.ascontiguousarray(doubles[:met, 0])))
+            doubles[:met, 1], doubles[:met, 2] = ends[:-1], ends[1:]
+            references, _ = self._run(room, doubles, _frozen(spelled))
+        return references
+
+    def put(self, rows: NDArray[np.intp], spelled: pa.StringArray) -> None:
+        """Give `rows` these texts."""
+        begin = sum(len(chunk) for chunk in self._chunks)
+        ends, chunk = _parts(spelled)
+        self._chunks.append(chunk)
+        self.references[rows] = _SPELLED | ((ends[:-1] + begin) << 32) | np.diff(ends)
+
+
+def _json_doubles(cells: Cells, references: Numbers) -> Numbers:
+    """Return the bits of doubles that JSON sent as text; the reader has checked their grammar."""
+    doubles = pc.cast(texts(cells, references)[0], pa.float64()).to_numpy(zero_copy_only=False)
+    bits: Numbers = doubles.view(np.int64)
+    return bits
+
+
+def _json_texts(cells: Cells, kinds: Numbers, references: Numbers) -> pa.StringArray:
+    """Return arrays and maps that JSON sent, one at a time: they are few."""
+    data = memoryview(cells.data)
+    places = [(int(each) >> 32, int(each) & 0x7FFFFFFF) for each in references]
+    spelled = [
+        render(bytes(data[begin : begin + size]), is_map=kind == flat.KVLIST)
+        for kind, (begin, size) in zip(kinds.tolist(), places, strict=True)
+    ]
+    return pa.array(spelled, pa.string())
+
+
+def values(cells: Cells, kinds: Numbers, cell_values: Numbers) -> tuple[Numbers, pa.StringArray, Mask]:
+    """Return the number and the text of `AnyValue`s, and whose text was not UTF-8; see `flat.AttributeColumns`."""
+    numbers = np.where((kinds >= flat.BOOL) & (kinds <= flat.DOUBLE), cell_values, 0)
+    speller = _Speller(cells, kinds, cell_values)
+    doubles = np.flatnonzero(kinds == flat.DOUBLE)
+    if len(doubles):
+        if cells.from_json:
+            numbers[doubles] = _json_doubles(cells, cell_values[doubles])
+        speller.put(doubles, spell_doubles(numbers[doubles]))
+    nested = np.flatnonzero(kinds >= flat.ARRAY) if cells.from_json else doubles[:0]
+    if len(nested):
+        speller.put(nested, _json_texts(cells, kinds[nested], cell_values[nested]))
+    text, bad = texts(cells, speller.references, speller.bytes)
+    return numbers, text, bad
+
+
+def attributes(cells: Cells, tables: Sequence[str]) -> tuple[pa.StringArray, list[tuple[AttributeColumns, Mask]]]:
+    """Return the distinct keys of attribute tables, and per table its columns and which rows were not UTF-8."""
+    matrices = [cells.table(name) for name in tables]
+    codes, firsts = factorise(cells.data, np.concatenate([rows[:, 1] for rows in matrices]), secrets.randbits(62))
+    names, bad_names = texts(cells, firsts)
+    distinct = pc.dictionary_encode(names)  # two spellings in JSON can be one key
+    code_of = distinct.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+    parts = np.split(codes, np.cumsum([len(rows) for rows in matrices])[:-1])
+    found = []
+    for rows, part in zip(matrices, parts, strict=True):
+        kinds = np.ascontiguousarray(rows[:, 2])
+        numbers, text, bad = values(cells, kinds, np.ascontiguousarray(rows[:, 3]))
+        owner = rows[:, 0].astype(np.uint32)
+        columns = AttributeColumns(owner, code_of[part], kinds.astype(np.uint8), numbers, text)
+        found.append((columns, bad | bad_names[part]))
+    return distinct.dictionary, found
