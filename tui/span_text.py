@@ -1,0 +1,177 @@
+"""Everything known of a span as lines of labels and values, wrapped to a width."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from seamscope.text.safe import safe
+from tui import formats
+from tui.lines import cells, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from seamscope.results import Hop, Segment, SpanDetail, WaterfallRow
+    from tui.glyphs import Glyphs
+
+LONGEST_VALUE: Final = 4_000
+"""Characters of a value that are shown; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A label and its value before wrapping."""
+
+    label: str
+    value: str
+    kind: str = "fact"
+    """`title`, `heading`, `fact`, `attribute`, `cause`, `error`, `note` or `gap`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaneLine:
+    """A line of the pane: a label (or nothing, where a value goes on) and a piece of value; both clean."""
+
+    label: str
+    value: str
+    kind: str
+
+
+def entries(row: WaterfallRow, span: SpanDetail | None, path: Sequence[Segment], glyphs: Glyphs) -> Iterator[Entry]:
+    """Give what is known of a row of the waterfall; `span` is None while it is read, and for a seam."""
+    yield Entry("", glyphs.words(row.name), "title")
+    if row.kind == "seam" and row.hop is not None:
+        yield Entry("", "what the client saw and the server did not", "note")
+    else:
+        yield from _facts(row)
+    yield from _times(row, span)
+    yield from _on_path(path)
+    if row.hop is not None:
+        yield from _hop(row.hop, glyphs)
+    yield from (Entry("note", note, "note") for note in row.notes)
+    if span is not None:
+        yield from _sent(span)
+
+
+def _facts(row: WaterfallRow) -> Iterator[Entry]:
+    yield Entry("service", f"{row.tier}:{row.service or 'unknown'}")
+    yield Entry("kind", row.span_kind + (", asynchronous: nobody waits for it" if row.is_async else ""))
+    yield Entry("status", row.status, "error" if row.status == "error" else "fact")
+
+
+def _times(row: WaterfallRow, span: SpanDetail | None) -> Iterator[Entry]:
+    yield Entry("took", formats.duration(row.duration_ns))
+    yield Entry("starts", f"{formats.duration(row.start_ns)} after the request")
+    if span is not None:
+        yield Entry("at", f"{formats.date(span.start_ns)} {formats.clock(span.start_ns, 6)}")
+    yield Entry("span", row.span_id or f"between {row.parent_span_id} and its server")
+    if row.parent_span_id and row.span_id:
+        yield Entry("parent", row.parent_span_id)
+    yield Entry("trace", row.trace_id)
+
+
+def _on_path(path: Sequence[Segment]) -> Iterator[Entry]:
+    if path:
+        yield Entry("on the critical path", str(len(path)), "heading")
+    for segment in path:
+        took = formats.duration(segment.end_ns - segment.start_ns)
+        since = formats.duration(segment.start_ns)
+        yield Entry(segment.cause, f"{took} from {since}, {segment.evidence}", "cause")
+
+
+def _hop(hop: Hop, glyphs: Glyphs) -> Iterator[Entry]:
+    yield Entry("hop", glyphs.words(hop.seam), "heading")
+    error = "" if hop.leg_error_ns is None else f" ± {formats.duration(hop.leg_error_ns)}"
+    legs = (hop.request_leg_ns, hop.response_leg_ns)
+    for label, value in (
+        ("operation", hop.operation),
+        ("peer", hop.peer),
+        ("caller", hop.caller_instance),
+        ("callee", hop.callee_instance),
+        ("client saw", formats.duration(hop.duration_ns)),
+        ("server saw", formats.duration(hop.server_ns)),
+        ("gap", f"{formats.duration(hop.gap_ns)}, {hop.gap_kind.replace('_', ' ')}"),
+        ("there", None if legs[0] is None else formats.duration(legs[0]) + error),
+        ("back", None if legs[1] is None else formats.duration(legs[1]) + error),
+        ("connection", None if hop.reused is None else "reused" if hop.reused else "opened for this call"),
+        ("attempts", str(hop.attempts) if hop.attempts > 1 else None),
+        ("joined by", hop.joined_by.replace("_", " ")),
+    ):
+        if value is not None:
+            yield Entry(label, value)
+    for phase, ns in hop.phases.items():
+        if ns is not None:
+            yield Entry(phase, formats.duration(ns), "cause")
+
+
+def _sent(span: SpanDetail) -> Iterator[Entry]:
+    if span.status_message:
+        yield Entry("message", span.status_message, "error")
+    yield from _section("attributes", span.attributes)
+    if span.events:
+        yield Entry("events", str(len(span.events)), "heading")
+    for at_ns, name, attributes in span.events:
+        yield Entry(f"+{formats.duration(at_ns - span.start_ns)}", name)
+        yield from (Entry(f"  {key}", value, "attribute") for key, value in attributes)
+    if span.links:
+        yield Entry("links", str(len(span.links)), "heading")
+    yield from (Entry("span", f"{span_id} of trace {trace_id}") for trace_id, span_id in span.links)
+    yield from _section("resource", span.resource)
+    if span.scope:
+        yield Entry("scope", span.scope)
+
+
+def _section(title: str, pairs: Sequence[tuple[str, str]]) -> Iterator[Entry]:
+    if pairs:
+        yield Entry(title, str(len(pairs)), "heading")
+    yield from (Entry(key, value, "attribute") for key, value in sorted(pairs))
+
+
+def matching(found: Iterable[Entry], needle: str) -> list[Entry]:
+    """Keep the entries whose label or value holds a text; headings stay where something is left below them."""
+    if not needle:
+        return list(found)
+    kept: list[Entry] = []
+    heading: Entry | None = None
+    for entry in found:
+        if entry.kind == "heading":
+            heading = entry
+        elif needle.lower() in entry.label.lower() or needle.lower() in entry.value.lower():
+            kept.extend([heading] if heading else [])
+            heading = None
+            kept.append(entry)
+    return kept
+
+
+def lines(found: Iterable[Entry], width: int) -> list[PaneLine]:
+    """Wrap entries to a width: labels in a column of their own where they fit, else on a line of their own."""
+    drawn: list[PaneLine] = []
+    column = label_column(width)
+    for entry in found:
+        drawn.extend(_lines(entry, width, column))
+    return drawn
+
+
+def _lines(entry: Entry, width: int, column: int) -> Iterator[PaneLine]:
+    label, value = safe(entry.label, 200), _value(entry.value)
+    if entry.kind == "heading":
+        yield PaneLine("", "", "gap")
+    if entry.kind in {"title", "note"}:
+        yield from (PaneLine("", piece, entry.kind) for piece in wrap(value, width))
+        return
+    if cells(label) >= column:
+        yield PaneLine(label, "", entry.kind)
+        label = ""
+    for place, piece in enumerate(wrap(value, width - column)):
+        yield PaneLine(label if place == 0 else "", piece, entry.kind)
+
+
+def _value(text: str) -> str:
+    over = len(text) - LONGEST_VALUE
+    return safe(text) if over <= 0 else f"{safe(text[:LONGEST_VALUE])} … {formats.count(over)} more characters"
+
+
+def label_column(width: int) -> int:
+    """Give the width of the column of labels."""
+    return max(min(width * 2 // 5, 28), 8)

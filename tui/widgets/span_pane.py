@@ -1,0 +1,95 @@
+"""The pane beside the waterfall: everything known of the span or seam under the cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui import formats
+from tui.span_text import entries, label_column, lines, matching
+from tui.widgets.canvas import paint_of
+from tui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.style import Style
+    from textual import events
+
+    from seamscope.results import Segment, SpanDetail, WaterfallRow
+    from tui.lines import Line
+    from tui.span_text import PaneLine
+
+
+class SpanPane(Rows):
+    """Draws labels and values; `filter` keeps what holds a text."""
+
+    def __init__(self) -> None:
+        super().__init__(id="span")
+        self.row: WaterfallRow | None = None
+        self.span: SpanDetail | None = None
+        self.path: Sequence[Segment] = ()
+        self.needle = ""
+        self.problem = ""
+        self.lines_drawn: Sequence[PaneLine] = ()
+
+    def show(self, row: WaterfallRow, span: SpanDetail | None, path: Sequence[Segment], problem: str = "") -> None:
+        """Take a row of the waterfall, its span where it was read, and its segments."""
+        moved = self.row is not row
+        self.row, self.span, self.path, self.problem = row, span, path, problem
+        self._lay_out()
+        if moved:
+            self.cursor = 0
+            self.scroll_row(0)
+
+    def filter(self, needle: str) -> None:
+        """Keep the lines that hold a text; an empty one keeps all."""
+        self.needle = needle
+        self._lay_out()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap anew."""
+        del event
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        if self.row is None:
+            return
+        found = matching(entries(self.row, self.span, self.path, paint_of(self).glyphs), self.needle)
+        self.lines_drawn = lines(found, max(self.scrollable_content_region.width - 2, 12))
+        self.count = len(self.lines_drawn)
+        self.refresh()
+
+    def draw_header(self, out: Line, y: int) -> None:
+        """Draw the title."""
+        del y
+        out.gap(1).add("seam" if self.row and self.row.kind == "seam" else "span")
+        if self.needle:
+            out.add(f"  holding {self.needle!r}", paint_of(self).warning)
+        if self.problem:
+            out.gap(2).add(self.problem, paint_of(self).error)
+        elif self.row and self.row.kind == "span" and self.span is None:
+            out.add("  reading …")
+        else:
+            out.add(f"  {formats.plural(self.count, 'line')}, / searches")
+
+    def draw_row(self, out: Line, index: int, *, here: bool) -> None:
+        """Draw a label and a piece of its value."""
+        del here
+        drawn, paint = self.lines_drawn[index], paint_of(self)
+        out.gap(1)
+        if drawn.kind == "heading":
+            out.add(drawn.label, paint.accent).gap(1).add(drawn.value, paint.dim)
+        elif drawn.kind in {"title", "note"}:
+            out.add(drawn.value, paint.strong if drawn.kind == "title" else paint.warning)
+        elif drawn.label and not drawn.value:
+            out.add(drawn.label, paint.dim)
+        else:
+            column = label_column(max(out.width - 2, 12))
+            out.column(drawn.label, column - 1, paint.cause(drawn.label) if drawn.kind == "cause" else paint.dim)
+            out.add(drawn.value, self._value_style(drawn))
+
+    def _value_style(self, drawn: PaneLine) -> Style:
+        paint = paint_of(self)
+        if self.needle and self.needle.lower() in drawn.value.lower():
+            return paint.match
+        return paint.error if drawn.kind == "error" else paint.text
