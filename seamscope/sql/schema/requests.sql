@@ -1,0 +1,28 @@
+-- A row per request; a revision takes a new number.
+CREATE TABLE base.requests (
+    request_no BIGINT,
+    trace_hi UBIGINT,
+    trace_lo UBIGINT,
+    entry_span_id UBIGINT,
+    kind UTINYINT,
+    service VARCHAR,
+    route VARCHAR,
+    method VARCHAR,
+    status SMALLINT,
+    environment VARCHAR,
+    place VARCHAR,
+    service_version VARCHAR,
+    correlation_id VARCHAR,
+    start_ns BIGINT,
+    shell_ns BIGINT,
+    complete_ns BIGINT,
+    shell_evidence UTINYINT,
+    complete_evidence UTINYINT,
+    dominant_owner_no UINTEGER,
+    dominant_cause UTINYINT,
+    weight DOUBLE,
+    spans INTEGER,
+    final BOOLEAN,
+    revision INTEGER,
+    settled_ns BIGINT
+);

@@ -1,0 +1,12 @@
+"""The store: spans, results and what is read from them, in one DuckDB file. The only room that knows DuckDB.
+
+One process writes (`Store.open`); every other reads through it, or opens the file when nobody writes
+(`open_file`). `seamscope.remote.open_store` finds out which.
+"""
+
+from seamscope.store.file import Store, StoreFile
+from seamscope.store.ingesting import CommitReceipt
+from seamscope.store.reading import Reader
+from seamscope.store.settings import Settings
+
+__all__ = ["CommitReceipt", "Reader", "Settings", "Store", "StoreFile"]

@@ -1,0 +1,101 @@
+"""The writer of what the desk found: a revision replaces all rows of the numbers it revises, in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from seamscope.errors import StoreError
+from seamscope.schema.tables import OWNERS, RESULTS
+from seamscope.store.inserting import insert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OWNER_COLUMNS: Final = {"requests": "dominant_owner_no", "segments": "owner_no", "hops": "seam_no"}
+
+
+class Writer:
+    """Gives requests and owners their store-wide numbers and stores the desk's rows."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._owners: dict[str, int] = dict(cursor.execute("SELECT owner, owner_no FROM base.owners").fetchall())
+        self._request_no = _last_request(cursor)
+
+    def write(
+        self,
+        results: Mapping[str, pa.Table | pl.DataFrame],
+        owners: pa.Table | pl.DataFrame,
+        replaces: np.ndarray | None,
+    ) -> int:
+        """Store one run's rows and drop those of the numbers in `replaces`; gives the number of local request 0."""
+        unknown = set(results) - set(RESULTS)
+        if unknown:
+            raise ValueError(f"not tables of results: {sorted(unknown)}")
+        first = self._request_no + 1
+        numbers, fresh = self._owner_numbers(_frame(owners))
+        frames = {name: _renumbered(name, _frame(rows), first, numbers) for name, rows in results.items()}
+        self._cursor.begin()
+        try:
+            self._forget(replaces)
+            insert(self._cursor, "owners", fresh)
+            for name, frame in frames.items():
+                insert(self._cursor, name, frame.select(RESULTS[name].names).to_arrow())
+            self._cursor.commit()
+        except duckdb.Error as error:
+            self._cursor.rollback()
+            raise StoreError(f"cannot store results: {error}") from error
+        self._owners.update(zip(fresh["owner"].to_pylist(), fresh["owner_no"].to_pylist(), strict=True))
+        self._request_no += frames["requests"].height if "requests" in frames else 0
+        return first
+
+    def _owner_numbers(self, owners: pl.DataFrame) -> tuple[np.ndarray, pa.Table]:
+        """Map local owner numbers to the store's; give the map (by position) and the rows the store lacks."""
+        rows = owners.to_dicts()
+        size = max((row["owner_no"] for row in rows), default=-1) + 1
+        numbers = np.zeros(size, np.uint32)
+        known = dict(self._owners)
+        added = []
+        for row in rows:
+            number = known.setdefault(row["owner"], len(known))
+            if number >= len(self._owners) + len(added):
+                added.append({**row, "owner_no": number})
+            numbers[row["owner_no"]] = number
+        return numbers, pa.Table.from_pylist(added, OWNERS)
+
+    def _forget(self, replaces: np.ndarray | None) -> None:
+        if replaces is None or not len(replaces):
+            return
+        self._cursor.register("replaced", pa.table({"request_no": pa.array(replaces, pa.int64())}))
+        try:
+            for name in RESULTS:
+                text = f"DELETE FROM base.{name} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608
+                self._cursor.execute(text).complete()
+        finally:
+            self._cursor.unregister("replaced")
+
+
+def _frame(rows: pa.Table | pl.DataFrame) -> pl.DataFrame:
+    return rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
+
+
+def _renumbered(name: str, frame: pl.DataFrame, first: int, owners: np.ndarray) -> pl.DataFrame:
+    moved = [(pl.col("request_no").cast(pl.Int64) + first)]
+    column = OWNER_COLUMNS.get(name)
+    if column is not None:
+        known = pl.Series("known", owners)
+        moved.append(pl.col(column).map_batches(known.gather).alias(column))
+    return frame.with_columns(moved)
+
+
+def _last_request(cursor: duckdb.DuckDBPyConnection) -> int:
+    text = """
+        SELECT greatest((SELECT last_request_no FROM base.store),
+            (SELECT coalesce(max(request_no), 0) FROM base.requests))
+    """
+    return int(cursor.execute(text).fetchall()[0][0])

@@ -1,0 +1,169 @@
+"""The reading side: one narrow interface, each statement alone in a read-only transaction on a cursor of its own."""
+
+from __future__ import annotations
+
+import queue
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from seamscope.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from seamscope.store.settings import Settings
+
+READS: Final = frozenset({"SELECT", "EXPLAIN"})
+BATCH_ROWS: Final = 65_536
+
+
+class Reader(Protocol):
+    """A store to read from: a file, this process's own store, or a collector that lends its own."""
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """Run one reading statement with `$name` parameters; `QueryError` where it is refused or fails."""
+        ...
+
+    def arrow(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        """Run one reading statement and give its rows as an Arrow table."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file or the connection."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Close at the end of a `with` block."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        ...
+
+
+class Reading:
+    """What every door to a store shares: `query` and `arrow` over a stream of batches."""
+
+    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Iterator[pa.RecordBatch | pa.Schema]:
+        """Give the schema of the result, then its batches."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of the file or the connection."""
+        raise NotImplementedError
+
+    def arrow(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        """Run one reading statement and give its rows as an Arrow table."""
+        schema, *batches = self.stream(sql, params)
+        return pa.Table.from_batches(batches, schema)
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """Run one reading statement with `$name` parameters and give its rows as a frame."""
+        frame = pl.from_arrow(self.arrow(sql, params))
+        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+
+    def __enter__(self) -> Self:
+        """Close at the end of a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+
+def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """Give the one statement of `sql` if it reads; `QueryError` says what else it is."""
+    try:
+        found = cursor.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryError(_told(error)) from error
+    if len(found) != 1:
+        raise QueryError(f"{len(found)} statements", "give one SELECT")
+    kind = found[0].type.name
+    if kind not in READS:
+        raise QueryError(f"{kind} is not a reading statement", "only SELECT is allowed; the store is read-only here")
+    return found[0]
+
+
+def _told(error: duckdb.Error) -> str:
+    return str(error).strip()
+
+
+@contextmanager
+def read_only(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Keep a cursor in a read-only transaction; roll back whatever happens."""
+    cursor.execute("BEGIN TRANSACTION READ ONLY").complete()
+    try:
+        yield
+    finally:
+        cursor.execute("ROLLBACK").complete()
+
+
+def batches(
+    cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object] | None, max_rows: int | None
+) -> Iterator[pa.RecordBatch | pa.Schema]:
+    """Run one reading statement on `cursor`: the schema, then batches; past `max_rows` it ends in a `QueryError`."""
+    statement = only_statement(cursor, sql)
+    given = {name: (params or {}).get(name) for name in statement.named_parameters if name in (params or {})}
+    try:
+        with read_only(cursor):
+            reader = cursor.sql(statement, params=given or None).to_arrow_reader(BATCH_ROWS)
+            try:
+                yield from _bounded(reader, max_rows)
+            finally:
+                reader.close()
+    except duckdb.Error as error:
+        raise QueryError(_told(error)) from error
+
+
+def _bounded(reader: Any, max_rows: int | None) -> Iterator[pa.RecordBatch | pa.Schema]:
+    yield reader.schema
+    rows = 0
+    for batch in reader:
+        rows += batch.num_rows
+        if max_rows is not None and rows > max_rows:
+            raise QueryError(f"more than {max_rows} rows", "add a LIMIT or a WHERE")
+        yield batch
+
+
+class Cursors:
+    """Cursors lent one at a time; those of guests carry their limits from before the configuration was locked."""
+
+    def __init__(self, make: Callable[[], duckdb.DuckDBPyConnection], settings: Settings) -> None:
+        self._make = make
+        self._settings = settings
+        self._guests: queue.Queue[duckdb.DuckDBPyConnection] = queue.Queue()
+        for _ in range(settings.guests):
+            self._guests.put(self._limited())
+
+    def _limited(self) -> duckdb.DuckDBPyConnection:
+        cursor = self._make()
+        limits = self._settings
+        cursor.execute(f"SET SESSION max_execution_time = {int(limits.guest_seconds * 1000)}").complete()
+        cursor.execute(f"SET SESSION operator_memory_limit = '{limits.guest_memory_bytes}B'").complete()
+        return cursor
+
+    @contextmanager
+    def house(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a cursor for the house's own statements: no deadline, no cap."""
+        cursor = self._make()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def guest(self, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a limited cursor; `QueryError` when all stay taken for `wait_seconds`."""
+        try:
+            cursor = self._guests.get(timeout=wait_seconds)
+        except queue.Empty:
+            raise QueryError("the store is busy with other queries", "try again in a moment") from None
+        try:
+            yield cursor
+        finally:
+            self._guests.put(cursor)

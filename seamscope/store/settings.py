@@ -1,0 +1,31 @@
+"""How a store uses the machine: memory, threads, spill, and what a reader may cost."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits of one opened store; the defaults suit a collector on a small machine."""
+
+    memory_bytes: int = 1024 * MIB
+    """What DuckDB may hold: its page cache, sorts and hash tables (Arrow and Python memory come on top)."""
+    threads: int = max(1, min(os.cpu_count() or 1, 8))
+    spill_bytes: int = 4096 * MIB
+    """What sorts and hash tables may write beside the store when memory is short."""
+    checkpoint_bytes: int = 64 * MIB
+    """Log size at which a commit folds the log into the file."""
+    guests: int = 2
+    """Statements of other processes that may run at once."""
+    guest_seconds: float = 30.0
+    """How long one statement of a guest may run."""
+    guest_memory_bytes: int = 256 * MIB
+    """What the sorts and hash tables of one guest may hold before they spill."""
+    guest_rows: int = 5_000_000
+    """How many rows one statement may give to a guest."""
+    remembered_spans: int = 1 << 21
+    """Re-sent spans are recognised among at least this many latest ones (and at most twice as many)."""
