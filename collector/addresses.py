@@ -1,0 +1,47 @@
+"""Where a door listens: `HOST:PORT`, and whether only this machine can reach it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+from seamscope.errors import EndpointError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host (name or IP address, without brackets) and a port (0 takes a free one)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return it as it is written in a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `HOST:PORT` or `[IPv6]:PORT`.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        host, colon, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not colon or not port.isdecimal() or int(port) > 65535 or not host or (":" in host and not bracketed):
+            raise UsageError(f"{text!r} is not an address", "write HOST:PORT, for example 127.0.0.1:4317")
+        return cls(host[1:-1] if bracketed else host, int(port))
+
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach it.
+
+        Raises:
+            EndpointError: the host has no address.
+        """
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise EndpointError(f"{self.host} has no address: {error.strerror or error}", "check the name") from None
+        return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_loopback for each in found)

@@ -1,0 +1,143 @@
+"""OTLP over gRPC: raw bytes in, an answer once they are committed.
+
+The server is asyncio's: a handler costs no thread while it waits, so a slow sender holds nobody up. Methods are
+registered as stream-unary, which is the same on the wire as unary-unary and lets a handler refuse a request before
+its body is read. grpcio's own concurrency limit is not used: it answers a bare RESOURCE_EXHAUSTED, which tells
+senders to drop their spans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from collector import otlp_status
+from collector.answers import Answers
+from collector.decode import Body
+from collector.intake import RefusedError
+from collector.otlp_status import Refusal
+from seamscope.errors import EndpointError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from collector.intake import Intake
+    from collector.otlp_status import Signal
+
+_log = logging.getLogger(__name__)
+
+MESSAGE_BYTES: Final = 64 * 1024 * 1024
+"""Largest request, after decompression (the specification's recommendation)."""
+
+BODY_DEADLINE_S: Final = 60.0
+"""How long a request's body may take to arrive."""
+
+METHODS: Final[Mapping[str, Signal]] = {
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+}
+"""The methods served and their signals."""
+
+OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # else a second server on the port is no error and takes half of the requests
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", 4 * 1024 * 1024),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    # edge runtimes and proxies ping every 10 s, also between requests; the default answers them with GOAWAY
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+"""What the server allows a connection."""
+
+
+class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no types
+    def __init__(self, door: GrpcDoor) -> None:
+        self._handlers = {
+            path: grpc.stream_unary_rpc_method_handler(door.handler(signal)) for path, signal in METHODS.items()
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        return self._handlers.get(handler_call_details.method)
+
+
+class GrpcDoor:
+    """The OTLP/gRPC server.
+
+    Args:
+        intake: takes the bodies.
+        address: `HOST:PORT`; port 0 takes a free one.
+    """
+
+    def __init__(self, intake: Intake, address: str) -> None:
+        self._intake = intake
+        self._address = address
+
+    async def start(self) -> int:
+        """Listen; return the port.
+
+        Raises:
+            EndpointError: the address cannot be had.
+        """
+        self._answers = Answers(asyncio.get_running_loop())
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._server.add_generic_rpc_handlers((_Methods(self),))
+        try:
+            port: int = self._server.add_insecure_port(self._address)
+        except RuntimeError:
+            raise EndpointError(
+                f"cannot listen on {self._address} for OTLP/gRPC: the port is taken",
+                "stop what uses it, or choose another with --grpc HOST:PORT",
+            ) from None
+        await self._server.start()
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new requests, let those in flight end, and close after `grace_s` at the latest."""
+        await self._server.stop(grace_s)
+
+    def handler(self, signal: Signal) -> Any:
+        """Return the coroutine function that serves one signal."""
+
+        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
+            try:
+                return await self._export(signal, messages)
+            except RefusedError as error:
+                refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
+            except _InvalidError as error:
+                refusal = otlp_status.invalid(str(error))
+            except TimeoutError:
+                refusal = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "the request's body did not arrive in time")
+            except Exception:  # noqa: BLE001 - an exception would read as UNKNOWN, which tells senders to drop their spans
+                _log.exception("an export failed")
+                refusal = Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)
+            details = ((otlp_status.STATUS_KEY, otlp_status.status_bytes(refusal)),)
+            await context.abort(refusal.code, refusal.message, details)
+            raise AssertionError  # abort raises
+
+        return export
+
+    async def _export(self, signal: Signal, messages: AsyncIterator[bytes]) -> bytes:
+        self._intake.check_room(signal)
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            data = await anext(messages, None)
+        if data is None:
+            raise _InvalidError("the call carried no request")
+        if not data:
+            return b""
+        outcome = await self._answers.of(self._intake.submit(Body(data, "protobuf", signal)))
+        if outcome.error is not None:
+            raise _InvalidError(outcome.error)
+        return otlp_status.export_reply(signal, outcome.rejected)
+
+
+class _InvalidError(Exception):
+    """The body cannot be read."""

@@ -1,0 +1,136 @@
+"""A request body over HTTP: what it claims to be, and its bytes, inflated within a limit while they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from email.message import Message
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from collector.otlp_status import Encoding
+
+MEDIA_TYPES: Final[dict[str, Encoding]] = {"application/x-protobuf": "protobuf", "application/json": "json"}
+"""Media types that carry OTLP."""
+
+INFLATE_STEP_BYTES: Final = 1024 * 1024
+"""Bytes inflated before the event loop gets a turn."""
+
+_WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+class TooLargeError(Exception):
+    """The body is over the limit, counted after decompression."""
+
+
+class BrokenError(Exception):
+    """The body is not what its Content-Encoding says."""
+
+
+class UnsupportedError(Exception):
+    """The media type or the encoding is not one that is served."""
+
+
+def media_type(header: str) -> Encoding:
+    """Return the encoding that a Content-Type names; parameters count only where they contradict it.
+
+    Raises:
+        UnsupportedError: not a type that carries OTLP, or text in another charset than UTF-8.
+    """
+    parsed = Message()
+    parsed["content-type"] = header
+    encoding = MEDIA_TYPES.get(parsed.get_content_type()) if header else None
+    if encoding is None:
+        raise UnsupportedError(f"content type {header[:100]!r} is not one of {', '.join(MEDIA_TYPES)}")
+    charset = parsed.get_content_charset() or "utf-8"
+    if encoding == "json" and charset not in {"utf-8", "utf8", "us-ascii"}:
+        raise UnsupportedError(f"charset {charset[:100]!r} is not utf-8")
+    return encoding
+
+
+def content_encoding(header: str) -> str:
+    """Return `identity`, `gzip` or `deflate`.
+
+    Raises:
+        UnsupportedError: any other encoding, or several.
+    """
+    encoding = header.strip().lower() or "identity"
+    if encoding != "identity" and encoding not in _WINDOW_BITS:
+        raise UnsupportedError(f"content encoding {encoding[:100]!r} is not one of gzip, deflate, identity")
+    return encoding
+
+
+class _Inflating:
+    """Takes compressed pieces, gives plain ones of at most `INFLATE_STEP_BYTES`; gzip members may follow each other."""
+
+    def __init__(self, encoding: str) -> None:
+        self._bits = _WINDOW_BITS[encoding]
+        self._several = encoding == "gzip"
+        self._inflater = zlib.decompressobj(self._bits)
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> None:
+        self._rest += piece
+
+    def step(self) -> bytes:
+        """Return the next plain piece; empty where more input is needed."""
+        if self._inflater.eof and self._rest:
+            if not self._several:
+                raise BrokenError("bytes follow the end of the compressed body")
+            self._inflater = zlib.decompressobj(self._bits)
+        try:
+            plain = self._inflater.decompress(self._rest, INFLATE_STEP_BYTES)
+        except zlib.error as error:
+            raise BrokenError(f"the body cannot be decompressed: {error}") from None
+        self._rest = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
+        return plain
+
+    @property
+    def more(self) -> bool:
+        """Whether another step may give more without further input."""
+        return bool(self._rest)
+
+    def end(self) -> None:
+        if not self._inflater.eof:
+            raise BrokenError("the compressed body ends too early")
+
+
+async def read_body(pieces: AsyncIterator[bytes], encoding: str, limit_bytes: int) -> bytes:
+    """Read a body whole, decompressed.
+
+    Args:
+        pieces: as they arrive.
+        encoding: of `content_encoding`.
+        limit_bytes: most bytes after decompression.
+
+    Raises:
+        TooLargeError: over the limit; nothing beyond it was inflated.
+        BrokenError: not decompressible.
+    """
+    body = bytearray()
+    inflating = None if encoding == "identity" else _Inflating(encoding)
+    async for piece in pieces:
+        if inflating is None:
+            _add(body, piece, limit_bytes)
+            continue
+        inflating.feed(piece)
+        await _inflate(inflating, body, limit_bytes)
+    if inflating is not None and (body or inflating.more):
+        inflating.end()
+    return bytes(body)
+
+
+async def _inflate(inflating: _Inflating, body: bytearray, limit_bytes: int) -> None:
+    while inflating.more:
+        plain = inflating.step()
+        _add(body, plain, limit_bytes)
+        if len(plain) == INFLATE_STEP_BYTES:
+            await asyncio.sleep(0)
+
+
+def _add(body: bytearray, piece: bytes, limit_bytes: int) -> None:
+    if len(body) + len(piece) > limit_bytes:
+        raise TooLargeError
+    body += piece

@@ -1,0 +1,75 @@
+"""uvicorn's HTTP/1.1 protocol with deadlines: a connection that dawdles over a request is closed.
+
+uvicorn bounds only the idle time between requests. Here a request's head must arrive within `HEAD_S` of its first
+byte (or of the connection), the whole of it within `REQUEST_S`, and connections beyond `CONNECTIONS` are closed at
+once. A sender that loses its connection sends again, by the specification.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+HEAD_S: Final = 10.0
+REQUEST_S: Final = 60.0
+CONNECTIONS: Final = 1000
+
+_ARRIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
+
+
+class DeadlineProtocol(H11Protocol):
+    """One connection and its two deadlines."""
+
+    head_s = HEAD_S
+    request_s = REQUEST_S
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_head = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the first deadline, or close where there are too many connections."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        if len(self.connections) > CONNECTIONS:
+            self.transport.close()
+            return
+        self._arm(self.head_s, in_head=True)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, then see how far the request has come."""
+        super().data_received(data)
+        state = self.conn.their_state
+        if state in _ARRIVED:
+            self._disarm()
+        elif state is h11.IDLE:
+            self._watch_head()
+        elif self._in_head or self._deadline is None:
+            self._arm(self.request_s, in_head=False)
+
+    def _watch_head(self) -> None:
+        if self.conn.trailing_data[0]:
+            if self._deadline is None or not self._in_head:
+                self._arm(self.head_s, in_head=True)
+        else:
+            self._disarm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def _arm(self, seconds: float, *, in_head: bool) -> None:
+        self._disarm()
+        self._in_head = in_head
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

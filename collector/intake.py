@@ -1,0 +1,232 @@
+"""The queue between the doors and the store: bounded in bytes, committed in groups, answered when committed.
+
+Two threads: one decodes what has gathered while the other commits the group before it. Groups form by themselves:
+what arrives while a group is being worked on is the next one, so a lone request is committed at once and a flood in
+large transactions. An answer means *committed*: after it, the rows survive `kill -9`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from collector.ingest import Outcome
+from seamscope.errors import SeamscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from collector.decode import Body
+    from collector.groups import Groups, Settled
+    from collector.ingest import Ingested
+    from collector.telemetry import Telemetry
+
+_log = logging.getLogger(__name__)
+
+QUEUE_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of bodies held, from arrival to answer, before further ones are refused."""
+
+GROUP_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of bodies that are decoded and committed together; a larger body is a group of its own."""
+
+MIN_RETRY_S: Final = 0.2
+MAX_RETRY_S: Final = 30.0
+
+
+class RefusedError(SeamscopeError):
+    """A request was not taken for now: the sender keeps it and tries again.
+
+    Attributes:
+        retry_after_s: seconds to wait.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(slots=True)
+class _Waiting:
+    body: Body
+    answer: Future[Outcome]
+
+
+@dataclass(slots=True)
+class _Group:
+    waiting: list[_Waiting]
+    ingested: Ingested | None = None
+
+    @property
+    def bodies(self) -> list[Body]:
+        return [each.body for each in self.waiting]
+
+    @property
+    def size(self) -> int:
+        return sum(len(each.body.data) for each in self.waiting)
+
+
+class Intake:
+    """Takes bodies from any thread, stores them in groups, and answers each.
+
+    Args:
+        groups: decodes and commits.
+        telemetry: what is counted.
+        on_stored: called with the readable bodies of a committed group before they are answered, such as a
+            recorder's `write`.
+        queue_bytes: see `QUEUE_BYTES`.
+        group_bytes: see `GROUP_BYTES`.
+    """
+
+    def __init__(
+        self,
+        groups: Groups,
+        telemetry: Telemetry,
+        *,
+        on_stored: Callable[[Sequence[Body]], None] | None = None,
+        queue_bytes: int = QUEUE_BYTES,
+        group_bytes: int = GROUP_BYTES,
+    ) -> None:
+        self._groups = groups
+        self._telemetry = telemetry
+        self._on_stored = on_stored
+        self._queue_bytes = queue_bytes
+        self._group_bytes = group_bytes
+        self._changed = threading.Condition()
+        self._pending: deque[_Waiting] = deque()
+        self._decoded: _Group | None = None
+        self._held = 0
+        self._bytes_per_s = 0.0
+        self._stopping = False
+        self._decoder_done = False
+        self._threads = [
+            threading.Thread(target=self._decode_loop, name="decode"),
+            threading.Thread(target=self._commit_loop, name="commit"),
+        ]
+
+    def start(self) -> None:
+        """Start the two threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Refuse what comes from now on, answer what is held, and end the threads."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def check_room(self, signal: str) -> None:
+        """Raise `RefusedError` where a body of any size would be refused, so that a door need not read it first."""
+        if self._stopping:
+            raise self._refusal(signal, "stopping")
+        if self._held >= self._queue_bytes:
+            raise self._refusal(signal, "queue_full")
+
+    def submit(self, body: Body) -> Future[Outcome]:
+        """Take a body; the future ends with its outcome once committed, or with `RefusedError`.
+
+        Raises:
+            RefusedError: there is no room for it, or the collector is stopping.
+        """
+        size = len(body.data)
+        self._telemetry.received(body.signal, size)
+        waiting = _Waiting(body, Future())
+        with self._changed:
+            full = bool(self._held) and self._held + size > self._queue_bytes
+            if not full and not self._stopping:
+                self._pending.append(waiting)
+                self._hold(size)
+                self._changed.notify_all()
+                return waiting.answer
+        raise self._refusal(body.signal, "queue_full" if full else "stopping")
+
+    def _refusal(self, signal: str, reason: str) -> RefusedError:
+        self._telemetry.refused(signal, reason)
+        what = "the intake queue is full" if reason == "queue_full" else "the collector is stopping"
+        return RefusedError(f"{what}; send this request again later", self._retry_after_s())
+
+    def _retry_after_s(self, least_s: float = MIN_RETRY_S) -> float:
+        """Return when there should be room, by the pace of late; spread out, so that senders do not return at once."""
+        expected = self._held / self._bytes_per_s if self._bytes_per_s else 1.0
+        return min(MAX_RETRY_S, max(least_s, expected)) * random.uniform(1.0, 1.5)  # noqa: S311 - jitter
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        self._telemetry.holds(self._held)
+
+    def _take(self) -> _Group | None:
+        """Wait until the committer is free for a further group; return what has gathered, None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._decoded is None and (self._pending or self._stopping))
+            taken: list[_Waiting] = []
+            size = 0
+            while self._pending and (not taken or size + len(self._pending[0].body.data) <= self._group_bytes):
+                taken.append(self._pending.popleft())
+                size += len(taken[-1].body.data)
+            return _Group(taken) if taken else None
+
+    def _decode_loop(self) -> None:
+        while group := self._take():
+            group.ingested = self._groups.decode(group.bodies)
+            self._hand_over(group)
+        self._hand_over(None)
+
+    def _hand_over(self, group: _Group | None) -> None:
+        with self._changed:
+            self._decoded = group
+            self._decoder_done = group is None
+            self._changed.notify_all()
+
+    def _commit_loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._decoded is not None or self._decoder_done)
+                group, self._decoded = self._decoded, None
+                self._changed.notify_all()
+            if group is None:
+                return
+            self._settle(group)
+
+    def _settle(self, group: _Group) -> None:
+        started = time.perf_counter()
+        settled = self._groups.settle(group.bodies, group.ingested)
+        self._note_pace(group.size, time.perf_counter() - started)
+        self._record(
+            [
+                each.body
+                for each, what in zip(group.waiting, settled, strict=True)
+                if isinstance(what, Outcome) and what.error is None
+            ]
+        )
+        for each, what in zip(group.waiting, settled, strict=True):
+            self._answer(each, what)
+
+    def _note_pace(self, size: int, took_s: float) -> None:
+        pace = size / max(took_s, 1e-6)
+        self._bytes_per_s = 0.8 * self._bytes_per_s + 0.2 * pace if self._bytes_per_s else pace
+
+    def _record(self, bodies: list[Body]) -> None:
+        if self._on_stored is None or not bodies:
+            return
+        try:
+            self._on_stored(bodies)
+        except OSError:
+            _log.exception("recording failed; the spans are stored all the same")
+
+    def _answer(self, each: _Waiting, what: Settled) -> None:
+        with self._changed:
+            self._hold(-len(each.body.data))
+        if isinstance(what, Outcome):
+            self._telemetry.answered(each.body.signal, what)
+            each.answer.set_result(what)
+            return
+        self._telemetry.refused(each.body.signal, "store")
+        words = "the store cannot be written for now; send this request again later"
+        each.answer.set_exception(RefusedError(words, self._retry_after_s(1.0)))

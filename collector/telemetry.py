@@ -1,0 +1,135 @@
+"""What the collector says about itself: counts that add up, and how long a commit takes.
+
+For every signal: items sent = accepted + rejected, and requests received = answered + refused + invalid + those still
+held; accepted spans = rows in the store + duplicates. Items of a refused request are not counted: it was not read.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collector.ingest import Outcome
+
+RECENT_COMMITS: Final = 512
+"""Commits over which `commit_ms` gives its percentiles."""
+
+
+@dataclass(slots=True)
+class SignalCounts:
+    """Counts of one signal since the start; items are spans, log records or metric data points."""
+
+    requests: int = 0
+    request_bytes: int = 0
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    invalid: int = 0
+
+    def document(self) -> dict[str, object]:
+        """Return the counts as a JSON object."""
+        return {
+            "requests": self.requests,
+            "request_bytes": self.request_bytes,
+            "accepted": self.accepted,
+            "rejected": dict(self.rejected),
+            "refused_requests": dict(self.refused),
+            "invalid_requests": self.invalid,
+        }
+
+
+class Telemetry:
+    """Counters that every thread of the collector may raise."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._signals: dict[str, SignalCounts] = {}
+        self._commit_ns: deque[int] = deque(maxlen=RECENT_COMMITS)
+        self._commits = 0
+        self._failed_commits = 0
+        self._duplicates = 0
+        self._busy_ns: Counter[str] = Counter()
+        self._held_bytes = 0
+        self._started_ns = time.monotonic_ns()
+
+    def _of(self, signal: str) -> SignalCounts:
+        return self._signals.setdefault(signal, SignalCounts())
+
+    def received(self, signal: str, size: int) -> None:
+        """Count a request whose body arrived whole; `size` in bytes after decompression."""
+        with self._lock:
+            counts = self._of(signal)
+            counts.requests += 1
+            counts.request_bytes += size
+
+    def refused(self, signal: str, reason: str) -> None:
+        """Count a request that its sender was asked to send again."""
+        with self._lock:
+            self._of(signal).refused[reason] += 1
+
+    def answered(self, signal: str, outcome: Outcome) -> None:
+        """Count a request whose items are committed, or that could not be read."""
+        with self._lock:
+            counts = self._of(signal)
+            counts.invalid += outcome.error is not None
+            counts.accepted += outcome.accepted
+            counts.rejected.update({reason: count for reason, count in outcome.rejected.items() if count})
+
+    def unreadable(self, signal: str) -> None:
+        """Count a request that a door could not even take apart."""
+        with self._lock:
+            self._of(signal).invalid += 1
+
+    def committed(self, took_ns: int, *, ok: bool, duplicates: int = 0) -> None:
+        """Count a commit, how long it took, and the spans in it that were stored before."""
+        with self._lock:
+            self._commits += ok
+            self._failed_commits += not ok
+            self._duplicates += duplicates
+            self._commit_ns.append(took_ns)
+            self._busy_ns["commit"] += took_ns
+
+    def worked(self, stage: str, took_ns: int) -> None:
+        """Add to the time that a stage was busy."""
+        with self._lock:
+            self._busy_ns[stage] += took_ns
+
+    def holds(self, held_bytes: int) -> None:
+        """Set the bytes of bodies that are held and not yet answered."""
+        self._held_bytes = held_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of bodies that are held and not yet answered."""
+        return self._held_bytes
+
+    def total(self, count: str) -> int:
+        """Return a count over all signals: `requests`, `accepted`, `invalid`, `rejected`, `refused`."""
+        with self._lock:
+            found = [getattr(counts, count) for counts in self._signals.values()]
+        return sum(each.total() if isinstance(each, Counter) else each for each in found)
+
+    def snapshot(self) -> dict[str, object]:
+        """Return everything as a JSON object; durations in milliseconds."""
+        with self._lock:
+            recent = sorted(self._commit_ns)
+            return {
+                "uptime_s": round((time.monotonic_ns() - self._started_ns) / 1e9, 3),
+                "queue_bytes": self._held_bytes,
+                "commits": self._commits,
+                "failed_commits": self._failed_commits,
+                "duplicate_spans": self._duplicates,
+                "commit_ms": {name: _quantile_ms(recent, q) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
+                "busy_ms": {stage: round(took / 1e6, 3) for stage, took in self._busy_ns.items()},
+                "signals": {signal: counts.document() for signal, counts in self._signals.items()},
+            }
+
+
+def _quantile_ms(ascending: list[int], q: float) -> float | None:
+    if not ascending:
+        return None
+    return round(ascending[min(len(ascending) - 1, int(q * len(ascending)))] / 1e6, 3)
