@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from collector import flat
 from collector.flat import AttributeColumns
-from collector.json_values import render
 from collector.id_kernels import factorise, identities
+from collector.json_values import WORD, spell_json
 from collector.text_kernels import measure_text, write_text
 from collector.value_kernels import spell, spelling_bounds
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 _NO_BYTES: Final = np.frombuffer(b"", np.uint8)
 _SPELLED: Final = np.int64(-(1 << 63))
-_WORD: Final = 1
-"""`cell >> 62` of an enumeration that JSON sent as a word: the other bits refer to it."""
-
 TEXT_BYTES: Final = 2**31 - 1
 """Arrow's `string` type ends here; see `collector.decode.BATCH_BYTES`."""
 
@@ -57,9 +54,9 @@ def ids(cells: Cells, references: Numbers, size: int) -> tuple[flat.U64, flat.U6
 def enumeration(cells: Cells, column: Numbers, words: Sequence[str], prefix: str) -> flat.I32:
     """Return an enumeration's numbers; words (of JSON) in any case, with or without `prefix`, unknown ones 0."""
     numbers: flat.I32 = column.astype(np.int32)
-    named = np.flatnonzero(column >> 62 == _WORD) if cells.from_json else _NO_BYTES
+    named = np.flatnonzero(column >> 62 == 1) if cells.from_json else _NO_BYTES
     if len(named):
-        sent = pc.ascii_lower(texts(cells, column[named] & ((1 << 62) - 1))[0])
+        sent = pc.ascii_lower(texts(cells, column[named] & ~WORD)[0])
         found = pc.index_in(pc.replace_substring_regex(sent, "^" + prefix, ""), value_set=pa.array(words))
         numbers[named] = pc.fill_null(found, 0).to_numpy(zero_copy_only=False)
     return numbers
@@ -128,23 +125,21 @@ class _Speller:
         self._chunks.append(chunk)
         self.references[rows] = _SPELLED | ((ends[:-1] + begin) << 32) | np.diff(ends)
 
+    def put_json(self, rows: NDArray[np.intp]) -> None:
+        """Give `rows`, which are arrays and maps that came as JSON, their texts."""
+        kinds, values = self._kinds[rows], self._values[rows]
+        begin = sum(len(chunk) for chunk in self._chunks)
+        out = np.empty(int(3 * (values & TEXT_BYTES).sum() + 8 * len(rows)), np.uint8)
+        references, used = spell_json(self._cells.data, kinds, values, out)
+        self._chunks.append(out[:used])
+        self.references[rows] = references + (begin << 32)
+
 
 def _json_doubles(cells: Cells, references: Numbers) -> Numbers:
     """Return the bits of doubles that JSON sent as text; the reader has checked their grammar."""
     doubles = pc.cast(texts(cells, references)[0], pa.float64()).to_numpy(zero_copy_only=False)
     bits: Numbers = doubles.view(np.int64)
     return bits
-
-
-def _json_texts(cells: Cells, kinds: Numbers, references: Numbers) -> pa.StringArray:
-    """Return arrays and maps that JSON sent, one at a time: they are few."""
-    data = memoryview(cells.data)
-    places = [(int(each) >> 32, int(each) & 0x7FFFFFFF) for each in references]
-    spelled = [
-        render(bytes(data[begin : begin + size]), is_map=kind == flat.KVLIST)
-        for kind, (begin, size) in zip(kinds.tolist(), places, strict=True)
-    ]
-    return pa.array(spelled, pa.string())
 
 
 def values(cells: Cells, kinds: Numbers, cell_values: Numbers) -> tuple[Numbers, pa.StringArray, Mask]:
@@ -158,7 +153,7 @@ def values(cells: Cells, kinds: Numbers, cell_values: Numbers) -> tuple[Numbers,
         speller.put(doubles, spell_doubles(numbers[doubles]))
     nested = np.flatnonzero(kinds >= flat.ARRAY) if cells.from_json else doubles[:0]
     if len(nested):
-        speller.put(nested, _json_texts(cells, kinds[nested], cell_values[nested]))
+        speller.put_json(nested)
     text, bad = texts(cells, speller.references, speller.bytes)
     return numbers, text, bad
 

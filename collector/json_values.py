@@ -1,68 +1,356 @@
-"""Arrays and maps of OTLP/JSON → plain JSON text, one value at a time: they are few, and bounded by their reader."""
+"""References to values as OTLP/JSON writes them → numbers, as compiled loops that work in place.
+
+The grammar of every value was checked by `collector.json_kernels`. 64-bit numbers may be strings or numbers,
+enumerations numbers or words.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
+from seamscope.kernel import kernel
 
-def _double(value: object) -> str:
-    """Return a double as in the columns: shortest form, words for what JSON has no number for."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        return "null"
-    if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
-        return json.dumps({"inf": "Infinity", "-inf": "-Infinity"}.get(str(number), "NaN"))
-    return str(pc.cast(pa.scalar(number), pa.string()).as_py())
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
+    Bytes = NDArray[np.uint8]
+    Numbers = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+    Int = np.int64
 
-def _text(value: object) -> str:
-    """Return a JSON string; lone surrogates read U+FFFD."""
-    clean = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return json.dumps(clean, ensure_ascii=False)
-
-
-def _integer(value: object) -> str:
-    text = str(value)
-    return text if text.lstrip("-").isdecimal() and len(text) <= 20 else _text(text)
+_LENGTH: Final = 0x7FFFFFFF
+_PLAIN: Final = np.int64(0x7FFFFFFFFFFFFFFF)
+"""A reference without the mark of a quoted value."""
+WORD: Final = np.int64(1 << 62)
+"""The mark of an enumeration's cell that refers to a word."""
+_UNSIGNED, _SIGNED, _ENUM = 4, 5, 8
+_STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST = 1, 2, 3, 4, 6, 7
+_SPELLED: Final = np.int64(-(1 << 63))
+_VALUES, _KEY, _VALUE = 0x7365756C6176, 0x79656B, 0x65756C6176  # little-endian names
+_DEPTH: Final = 64
 
 
-def _members(value: Any) -> list[Any]:
-    members = value.get("values") if isinstance(value, dict) else None
-    return members if isinstance(members, list) else []
+@kernel
+def _is_digit(data: Bytes, at: Int, end: Int) -> bool:
+    """Tell whether there is a decimal digit."""
+    return at < end and 48 <= data[at] < 58
 
 
-def _array(value: Any) -> str:
-    return "[" + ",".join(_any(member) for member in _members(value)) + "]"
+@kernel
+def _is_number(data: Bytes, at: Int, end: Int) -> bool:
+    """Tell whether a stretch is a number by JSON's grammar."""
+    at += np.int64(at < end and data[at] == 45)
+    if not _is_digit(data, at, end) or (data[at] == 48 and _is_digit(data, at + 1, end)):
+        return False
+    while _is_digit(data, at, end):
+        at += 1
+    if at < end and data[at] == 46:
+        at += 1
+        if not _is_digit(data, at, end):
+            return False
+        while _is_digit(data, at, end):
+            at += 1
+    if at < end and data[at] | 32 == 101:
+        at += 1
+        at += np.int64(at < end and (data[at] == 43 or data[at] == 45))
+        if not _is_digit(data, at, end):
+            return False
+        while _is_digit(data, at, end):
+            at += 1
+    return at == end
 
 
-def _map(value: Any) -> str:
-    pairs = [member for member in _members(value) if isinstance(member, dict)]
-    return "{" + ",".join(f"{_text(pair.get('key') or '')}:{_any(pair.get('value'))}" for pair in pairs) + "}"
+@kernel
+def _whole(data: Bytes, at: Int, end: Int) -> tuple[bool, bool, np.uint64]:
+    """Read a number that is whole, also as 1.0 or 1e3: whether it is (in 64 bits), whether negative, its magnitude."""
+    negative = data[at] == 45
+    at += np.int64(negative)
+    value, scale, fraction = np.uint64(0), np.int64(0), False
+    ceiling = np.uint64(1844674407370955161)
+    while at < end and data[at] | 32 != 101:
+        if data[at] == 46:
+            fraction = True
+        else:
+            digit = np.uint64(data[at]) - np.uint64(48)
+            if value > ceiling or (value == ceiling and digit > np.uint64(5)):
+                return False, negative, value
+            value = value * np.uint64(10) + digit
+            scale -= np.int64(fraction)
+        at += 1
+    if at < end:
+        at += 1
+        minus = data[at] == 45
+        at += np.int64(minus or data[at] == 43)
+        power = np.int64(0)
+        while at < end:
+            power = min(power * 10 + np.int64(data[at]) - 48, np.int64(9999))
+            at += 1
+        scale += -power if minus else power
+    while scale != 0 and value != np.uint64(0):
+        if scale < 0 and value % np.uint64(10) == np.uint64(0):
+            value //= np.uint64(10)
+            scale += 1
+        elif scale > 0 and value <= ceiling:
+            value *= np.uint64(10)
+            scale -= 1
+        else:
+            return False, negative, value
+    return True, negative, value
 
 
-_KINDS = {
-    "stringValue": _text,
-    "boolValue": lambda value: "true" if value in {True, "true"} else "false",
-    "intValue": _integer,
-    "doubleValue": _double,
-    "arrayValue": _array,
-    "kvlistValue": _map,
-    "bytesValue": _text,
-}
+@kernel
+def _integer(data: Bytes, begin: Int, end: Int, form: Int) -> tuple[bool, Int]:
+    """Read a whole number of a form: whether it is one, and its 64 bits."""
+    if not _is_number(data, begin, end):
+        return False, np.int64(0)
+    whole, negative, magnitude = _whole(data, begin, end)
+    most = np.uint64(0x7FFFFFFF) if form == _ENUM else np.uint64(0x7FFFFFFFFFFFFFFF)
+    if form == _UNSIGNED:
+        return whole and (not negative or magnitude == np.uint64(0)), np.int64(magnitude)
+    if negative:
+        return whole and magnitude <= most + np.uint64(1), np.int64(np.uint64(0) - magnitude)
+    return whole and magnitude <= most, np.int64(magnitude)
 
 
-def _any(value: Any) -> str:
-    """Return an `AnyValue` as JSON text: the last field of its union, null where none is set."""
-    named = [name for name in value if name in _KINDS and value[name] is not None] if isinstance(value, dict) else []
-    return _KINDS[named[-1]](value[named[-1]]) if named else "null"
+@kernel
+def settle_numbers(data: Bytes, rows: Numbers, column: int, form: int, bad: Mask) -> int:
+    """Turn a column's references into whole numbers; marks (and counts) rows that hold none, and sets them to 0."""
+    wrong = 0
+    for row in range(len(rows)):
+        reference = rows[row, column]
+        if reference != 0:
+            begin = (reference & _PLAIN) >> 32
+            end = begin + (reference & _LENGTH)
+            good, number = _integer(data, begin, end, np.int64(form))
+            if not good and form == _ENUM and reference < 0:
+                good, number = True, WORD | (reference & _PLAIN)
+            if not good:
+                bad[row] = True
+                wrong += 1
+            rows[row, column] = number if good else 0
+    return wrong
 
 
-def render(body: bytes, *, is_map: bool) -> str:
-    """Return an `ArrayValue` or a `KeyValueList` of OTLP/JSON as plain JSON; its grammar and depth were checked."""
-    value = json.loads(body.decode("utf-8", "replace"), parse_int=str, parse_float=str)
-    return _map(value) if is_map else _array(value)
+@kernel
+def settle_texts(rows: Numbers, column: int) -> None:
+    """Take the mark of a quoted value off a column's references."""
+    for row in range(len(rows)):
+        rows[row, column] &= _PLAIN
+
+
+@kernel
+def settle_values(data: Bytes, rows: Numbers, column: int, infinities: NDArray[np.uint8]) -> None:
+    """Turn `AnyValue`s' references into numbers, bools and text; a number that is none is kept as the text it is.
+
+    Doubles stay references to their text. `infinities` are the words that are doubles, each with a blank behind it.
+    """
+    for row in range(len(rows)):
+        kind, reference = rows[row, column], rows[row, column + 1]
+        plain = reference & _PLAIN
+        begin = plain >> 32
+        end = begin + (plain & _LENGTH)
+        rows[row, column + 1] = plain
+        if kind == _BOOL:
+            rows[row, column + 1] = np.int64(data[begin] == 116)
+        elif kind == _INT:
+            good, number = _integer(data, begin, end, np.int64(_SIGNED))
+            rows[row, column] = kind if good else np.int64(_STRING)
+            rows[row, column + 1] = number if good else plain
+        elif kind == _DOUBLE and not _is_number(data, begin, end):
+            known, same = False, True
+            at = begin
+            for place in range(len(infinities)):
+                if infinities[place] == 32:
+                    known = known or (same and at == end)
+                    at, same = begin, True
+                else:
+                    same = same and at < end and data[at] == infinities[place]
+                    at += 1
+            rows[row, column] = kind if known else np.int64(_STRING)
+        elif kind == 0:
+            rows[row, column + 1] = 0
+
+
+@kernel
+def _behind_string(data: Bytes, at: Int) -> Int:
+    """Return the position behind the string that begins at `at`."""
+    at += 1
+    while data[at] != 34:
+        at += np.int64(1) + np.int64(data[at] == 92)
+    return at + 1
+
+
+@kernel
+def _behind(data: Bytes, at: Int) -> Int:
+    """Return the position behind the value that begins at `at`."""
+    depth = 0
+    while True:
+        byte = data[at]
+        if byte == 34:
+            at = _behind_string(data, at)
+        elif byte in (91, 93, 123, 125):
+            depth += 1 if byte in (91, 123) else -1
+            at += 1
+        elif depth > 0:
+            at += 1
+        else:
+            while data[at] > 32 and not (data[at] in (44, 93, 125)):
+                at += 1
+        if depth == 0:
+            return at
+
+
+@kernel
+def _next(data: Bytes, at: Int) -> Int:
+    """Return the position of the next member of a list or map that `at` lies in, or of what closes it."""
+    while data[at] <= 32 or data[at] == 44 or data[at] == 58:
+        at += 1
+    return at
+
+
+@kernel
+def _spells(data: Bytes, at: Int, name: Int) -> bool:
+    """Tell whether the string at `at` is a name, given as its bytes, little-endian."""
+    at += 1
+    while name != 0:
+        if np.int64(data[at]) != name & 255:
+            return False
+        name >>= 8
+        at += 1
+    return data[at] == 34
+
+
+@kernel
+def _kind(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the type that an `AnyValue`'s member of this name (a string from `at` to `end`) holds, 0 for no type."""
+    size, suffix = end - at - 2, np.int64(0x65756C6156)  # Value
+    if size < 8 or size > 11:
+        return np.int64(0)
+    for place in range(5):
+        if np.int64(data[end - 6 + place]) != (suffix >> (8 * place)) & 255:
+            return np.int64(0)
+    # the types in their order: stringValue … bytesValue, arrayValue, kvlistValue
+    for kind, initial, length in (
+        (1, 115, 11),
+        (2, 98, 9),
+        (3, 105, 8),
+        (4, 100, 11),
+        (5, 98, 10),
+        (6, 97, 10),
+        (7, 107, 11),
+    ):
+        if data[at + 1] == initial and size == length:
+            return np.int64(kind)
+    return np.int64(0)
+
+
+@kernel
+def _any_value(data: Bytes, at: Int) -> tuple[Int, Int]:
+    """Return the type of the `AnyValue` at `at` and where its value is: its last member that is not null."""
+    kind, value = np.int64(0), np.int64(0)
+    if data[at] != 123:
+        return kind, value
+    at = _next(data, at + 1)
+    while data[at] != 125:
+        end = _behind_string(data, at)
+        found = _kind(data, at, end)
+        at = _next(data, end)
+        if found != 0 and data[at] != 110:
+            kind, value = found, at
+        at = _next(data, _behind(data, at))
+    return kind, value
+
+
+@kernel
+def _member(data: Bytes, at: Int, name: Int) -> Int:
+    """Return where the value of a name is in the object at `at` (the last of that name), 0 where there is none."""
+    value = np.int64(0)
+    if data[at] != 123:
+        return value
+    at = _next(data, at + 1)
+    while data[at] != 125:
+        found = _spells(data, at, name)
+        at = _next(data, _behind_string(data, at))
+        if found:
+            value = at
+        at = _next(data, _behind(data, at))
+    return value
+
+
+@kernel
+def _copy(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
+    """Copy bytes; returns where they end."""
+    for place in range(end - begin):
+        out[at + place] = data[begin + place]
+    return at + end - begin
+
+
+@kernel
+def _put(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
+    """Put a value that is no array or map as it was written; numbers in quotes lose them, nothing is null."""
+    if kind == 0:
+        out[at], out[at + 1], out[at + 2], out[at + 3] = 110, 117, 108, 108
+        return at + 4
+    end = _behind(data, value)
+    if (kind == _INT or kind == _DOUBLE) and data[value] == 34 and _is_number(data, value + 1, end - 1):
+        return _copy(data, value + 1, end - 1, out, at)
+    return _copy(data, value, end, out, at)
+
+
+@kernel
+def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
+    """Put the `ArrayValue` or `KeyValueList` object at `value` as plain JSON."""
+    kinds, places = np.empty(_DEPTH, np.int64), np.empty(_DEPTH, np.int64)
+    depth = -1
+    while True:
+        first = False
+        if kind >= _ARRAY:
+            depth += 1
+            kinds[depth] = kind
+            members = _member(data, value, np.int64(_VALUES))
+            places[depth] = _next(data, members + 1) if members != 0 and data[members] == 91 else np.int64(-1)
+            out[at] = 91 if kind == _ARRAY else 123
+            at += 1
+            first = True
+        else:
+            at = _put(data, kind, value, out, at)
+        while places[depth] < 0 or data[places[depth]] == 93:
+            out[at] = 93 if kinds[depth] == _ARRAY else 125
+            at += 1
+            depth -= 1
+            first = False
+            if depth < 0:
+                return at
+        if not first:
+            out[at] = 44
+            at += 1
+        member = places[depth]
+        places[depth] = _next(data, _behind(data, member))
+        if kinds[depth] == _KVLIST:
+            key = _member(data, member, np.int64(_KEY))
+            if key != 0 and data[key] == 34:
+                at = _copy(data, key, _behind_string(data, key), out, at)
+            else:
+                out[at], out[at + 1] = 34, 34
+                at += 2
+            out[at] = 58
+            at += 1
+            member = _member(data, member, np.int64(_VALUE))
+        kind, value = (np.int64(0), np.int64(0)) if member == 0 else _any_value(data, member)
+
+
+@kernel
+def spell_json(data: Bytes, kinds: Numbers, references: Numbers, out: Bytes) -> tuple[Numbers, int]:
+    """Put arrays and maps as plain JSON; `out` has three bytes for each they have, and 8 more for each of them.
+
+    Returns their references (marked as spelled) and the bytes used.
+    """
+    found = np.empty(len(kinds), np.int64)
+    at = np.int64(0)
+    for row in range(len(kinds)):
+        begin = at
+        at = _plain_json(data, kinds[row], references[row] >> 32, out, at)
+        found[row] = _SPELLED | begin << 32 | (at - begin)
+    return found, at

@@ -8,7 +8,7 @@ Field numbers and names are those of opentelemetry-proto 1.11.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -43,6 +43,8 @@ J_DOUBLE: Final = 6
 J_BOOL: Final = 7
 J_ENUM: Final = 8
 J_BYTES: Final = 9
+J_VALUE: Final = 10
+"""`Layout.forms` only: this column and the next are an `AnyValue`."""
 
 MAX_FIELDS: Final = 32
 """Field numbers of kept messages lie below this."""
@@ -86,14 +88,35 @@ class Layout:
     """A signal's messages and tables as arrays that kernels read.
 
     `operations` has `MAX_FIELDS` numbers per message (`Field.operation`; 0: no such field); message 0 is the request.
-    `names` has the same shape with the hash of each field's JSON name. `widths` are the columns per table.
+    `names` has the same shape with the hash of each field's JSON name. `widths` are the columns per table, `forms` the JSON form of what is kept in (table, column).
     """
 
     tables: tuple[str, ...]
     widths: NDArray[np.int64]
     operations: NDArray[np.int64]
     names: NDArray[np.int64]
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]]
+    forms: Mapping[tuple[int, int], int]
+
+
+def _forms(messages: Mapping[str, Sequence[Field]]) -> dict[tuple[int, int], int]:
+    """Follow the messages from the request; return the JSON form of each (table, column) that is filled."""
+    forms: dict[tuple[int, int], int] = {}
+    ahead = [(next(iter(messages)), -1, 0)]
+    seen = set(ahead)
+    while ahead:
+        message, table, shift = ahead.pop()
+        for entry in messages[message]:
+            if entry.action == MESSAGE:
+                step = (entry.child, table, shift + entry.column) if entry.table < 0 else (entry.child, entry.table, 0)
+                if step not in seen:
+                    seen.add(step)
+                    ahead.append(step)
+            elif entry.action in {NUMBER, REFERENCE}:
+                forms[table, shift + entry.column] = entry.json
+            elif entry.action == VALUE:
+                forms[table, shift] = J_VALUE
+    return forms
 
 
 def layout(messages: Mapping[str, Sequence[Field]], tables: Mapping[str, tuple[str, ...]]) -> Layout:
@@ -107,4 +130,4 @@ def layout(messages: Mapping[str, Sequence[Field]], tables: Mapping[str, tuple[s
             operations[at] = entry.operation(position[entry.child] if entry.child else entry.code)
             names[at] = _hash(entry.name.encode())
     widths = np.array([len(columns) for columns in tables.values()], np.int64)
-    return Layout(tuple(tables), widths, operations, names, dict(tables))
+    return Layout(tuple(tables), widths, operations, names, dict(tables), _forms(messages))

@@ -294,7 +294,8 @@ class Cells:
         return self.cells[self.bases[at] : self.bases[at + 1]].reshape(-1, int(self.layout.widths[at]))
 
 
-def _joined(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
+def joined(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
+    """Return all bodies in one read-only array, and where each begins (one more number than bodies)."""
     bounds = np.zeros(len(bodies) + 1, np.int64)
     np.cumsum([len(body) for body in bodies], out=bounds[1:])
     return np.frombuffer(b"".join(bodies), np.uint8), bounds
@@ -303,7 +304,7 @@ def _joined(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
 def read_wire(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None = None) -> Cells:
     """Read request bodies; together they are less than 2 GiB. Never raises for what a body holds."""
     bounded = limits or WireLimits()
-    data, bounds = _joined(bodies)
+    data, bounds = joined(bodies)
     rows, verdicts = _count(data, bounds, layout.operations, bounded.rows(layout.tables), bounded.value_depth)
     errors = tuple(_WORDS[code].format(at=at) if code else None for code, at, _ in verdicts.tolist())
     good = verdicts[:, 0] == _OK

@@ -1,0 +1,392 @@
+"""OTLP/JSON → cells, as compiled loops: the same two passes over the same layouts as `collector.wire`.
+
+The grammar is RFC 8259's, checked to the last byte, without recursion and to a bounded depth. Names are looked up by
+their hash; `null` is a field not sent. A cell gets a reference to the value as it was written, with `QUOTED` set for
+the inside of a string: `collector.json_values` makes numbers of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from collector.flat import FAULT_ID, FAULT_SHAPE
+from seamscope.kernel import kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+    Numbers = NDArray[np.int64]
+    Int = np.int64
+
+OK: Final = 0
+SYNTAX: Final = 1
+DEPTH: Final = 2
+ITEMS: Final = 3
+
+QUOTED: Final = np.int64(-(1 << 63))
+_FRAMES: Final = 64
+_SKIP_DEPTH: Final = 160
+_LENGTH: Final = 0x7FFFFFFF
+_MESSAGES, _TEXT, _ID, _BOOL, _BYTES = 1, 2, 3, 7, 9
+_VALUE, _MESSAGE, _OPAQUE = 3, 4, 5
+_QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _N = 34, 92, 44, 58, 45, 110
+_OPEN_LIST, _CLOSE_LIST, _OPEN, _CLOSE = 91, 93, 123, 125
+_BASIS: Final = np.int64(0xCBF29CE484222325 - (1 << 64))
+_PRIME: Final = np.int64(0x100000001B3)
+
+
+@kernel
+def _blank(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the position behind white space."""
+    while at < end and (data[at] == 32 or 9 <= data[at] <= 10 or data[at] == 13):
+        at += 1
+    return at
+
+
+@kernel
+def _string(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
+    """Return a reference to the inside of the string that begins at `at`, and where it ends; -1: not a string."""
+    begin, escaped = at + 1, np.int64(0)
+    at = begin
+    while at < end and data[at] != _QUOTE:
+        if data[at] < 32:
+            return np.int64(0), np.int64(-1)
+        if data[at] == _BACKSLASH:
+            escaped = np.int64(1)
+            at += 1
+            if at >= end:
+                return np.int64(0), np.int64(-1)
+            mark = data[at]
+            if mark == 117:
+                for place in range(1, 5):
+                    digit = data[at + place] if at + place < end else np.uint8(0)
+                    if not (48 <= digit < 58 or 97 <= (digit | 32) < 103):
+                        return np.int64(0), np.int64(-1)
+                at += 4
+            elif not (mark in (34, 92, 47, 98, 102, 110, 114, 116)):
+                return np.int64(0), np.int64(-1)
+        at += 1
+    if at >= end:
+        return np.int64(0), np.int64(-1)
+    return begin << 32 | escaped << 31 | (at - begin), at + 1
+
+
+@kernel
+def _digits(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the position behind decimal digits."""
+    while at < end and 48 <= data[at] < 58:
+        at += 1
+    return at
+
+
+@kernel
+def _number(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the position behind the number that begins at `at`, -1: not a number."""
+    at += np.int64(at < end and data[at] == _MINUS)
+    behind = _digits(data, at, end)
+    if behind == at or (data[at] == 48 and behind > at + 1):
+        return np.int64(-1)
+    at = behind
+    if at < end and data[at] == 46:
+        behind = _digits(data, at + 1, end)
+        if behind == at + 1:
+            return np.int64(-1)
+        at = behind
+    if at < end and data[at] | 32 == 101:
+        at += 1
+        at += np.int64(at < end and (data[at] == 43 or data[at] == _MINUS))
+        behind = _digits(data, at, end)
+        if behind == at:
+            return np.int64(-1)
+        at = behind
+    return at
+
+
+@kernel
+def _literal(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the position behind `true`, `false` or `null`, -1: none of them."""
+    word, size = np.int64(0x65757274), np.int64(4)  # true, little-endian
+    if data[at] == 102:
+        word, size = np.int64(0x65736C6166), np.int64(5)
+    elif data[at] == 110:
+        word = np.int64(0x6C6C756E)
+    if at + size > end:
+        return np.int64(-1)
+    for place in range(size):
+        if np.int64(data[at + place]) != (word >> (8 * place)) & 255:
+            return np.int64(-1)
+    return at + size
+
+
+@kernel
+def _scalar(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the position behind a string, a number or a word, -1: none of them."""
+    if at >= end:
+        return np.int64(-1)
+    if data[at] == _QUOTE:
+        return _string(data, at, end)[1]
+    if data[at] >= 97:
+        return _literal(data, at, end)
+    return _number(data, at, end)
+
+
+@kernel
+def _skip(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the position behind any value; -1: bad grammar, -2: too deep."""
+    closers = np.empty(_SKIP_DEPTH, np.uint8)
+    depth, first = 0, False
+    while True:
+        if at < end and (data[at] == _OPEN or data[at] == _OPEN_LIST):
+            if depth == _SKIP_DEPTH:
+                return np.int64(-2)
+            closers[depth] = data[at] + 2
+            depth += 1
+            at, first = at + 1, True
+        else:
+            at = _scalar(data, at, end)
+            if at < 0:
+                return at
+        while True:
+            if depth == 0:
+                return at
+            at = _blank(data, at, end)
+            if at >= end:
+                return np.int64(-1)
+            if data[at] != closers[depth - 1]:
+                break
+            depth -= 1
+            at, first = at + 1, False
+        if not first:
+            if data[at] != _COMMA:
+                return np.int64(-1)
+            at = _blank(data, at + 1, end)
+        first = False
+        if closers[depth - 1] == _CLOSE:
+            if at >= end or data[at] != _QUOTE:
+                return np.int64(-1)
+            at = _string(data, at, end)[1]
+            if at < 0:
+                return at
+            at = _blank(data, at, end)
+            if at >= end or data[at] != _COLON:
+                return np.int64(-1)
+            at = _blank(data, at + 1, end)
+
+
+@kernel
+def _name(data: Bytes, reference: Int) -> Int:
+    """Hash a name (FNV-1a of its characters; those beyond ASCII only have to differ)."""
+    at = reference >> 32
+    end = at + (reference & _LENGTH)
+    value = _BASIS
+    while at < end:
+        byte = np.int64(data[at])
+        at += 1
+        if byte == _BACKSLASH:
+            byte = np.int64(data[at])
+            at += 1
+            if byte == 117:
+                byte = np.int64(0)
+                for place in range(4):
+                    digit = np.int64(data[at + place])
+                    byte = byte * 16 + (digit - 48 if digit < 58 else (digit | 32) - 87)
+                at += 4
+        value = (value ^ byte) * _PRIME
+    return value
+
+
+@kernel
+def _field(names: Numbers, message: Int, name: Int) -> Int:
+    """Return the place of a message's field in the operations, -1: it has none of that name."""
+    for place in range(message << 5, (message + 1) << 5):
+        if names[place] == name:
+            return np.int64(place)
+    return np.int64(-1)
+
+
+@kernel
+def _fits(opener: Int, form: Int, action: Int) -> bool:
+    """Tell whether a value that begins like this can have a form (`layout.J_*`)."""
+    if action >= _MESSAGE:
+        return opener == _OPEN and action == _OPAQUE
+    if form == _TEXT or form == _ID or form == _BYTES:
+        return opener == _QUOTE
+    if form == _BOOL:
+        return opener == 116 or opener == 102
+    return opener == _QUOTE or opener == _MINUS or 48 <= opener < 58
+
+
+@kernel
+def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its state stays in registers
+    data: Bytes,
+    begin: Int,
+    stop: Int,
+    body: Int,
+    operations: Numbers,
+    names: Numbers,
+    fill: bool,
+    cells: Numbers,
+    bases: Numbers,
+    widths: Numbers,
+    faults: Numbers,
+    rows: Numbers,
+    limits: Numbers,
+    stack: Numbers,
+    notes: Numbers,
+) -> int:
+    """Walk one body; count rows into `rows` (pass 1) or fill their cells (pass 2). Returns an error's code.
+
+    `stack` is scratch of shape (frames, 5): whether a list, message, first cell, row, table. `faults` is the column
+    of each table that takes faults, -1 for none. `notes` gets the position reached and the number of oddities.
+    """
+    at, depth, oddities, first = np.int64(begin), np.int64(0), np.int64(0), True
+    listed, message, cell, row, table = np.int64(0), np.int64(0), np.int64(0), np.int64(body), np.int64(-1)
+    if stop - at >= 3 and data[at] == 0xEF and data[at + 1] == 0xBB and data[at + 2] == 0xBF:
+        at += 3
+    at = _blank(data, at, stop)
+    notes[0] = at
+    if at >= stop or data[at] != _OPEN:
+        return SYNTAX
+    at += 1
+    while True:
+        at = _blank(data, at, stop)
+        notes[0], notes[1] = at, oddities
+        if at >= stop:
+            return SYNTAX
+        if data[at] == (_CLOSE_LIST if listed else _CLOSE):
+            at += 1
+            first = False
+            if depth == 0:
+                notes[0] = _blank(data, at, stop)
+                return OK if notes[0] == stop else SYNTAX
+            depth -= 1
+            listed, message, cell = stack[depth, 0], stack[depth, 1], stack[depth, 2]
+            row, table = stack[depth, 3], stack[depth, 4]
+            continue
+        if not first:
+            if data[at] != _COMMA:
+                return SYNTAX
+            at = _blank(data, at + 1, stop)
+        first = False
+        operation, form, action, column = np.int64(0), np.int64(0), np.int64(_MESSAGE), np.int64(0)
+        child, child_table, place = message, table, np.int64(-1)
+        if not listed:
+            if at >= stop or data[at] != _QUOTE:
+                return SYNTAX
+            name, at = _string(data, at, stop)
+            if at < 0:
+                return SYNTAX
+            at = _blank(data, at, stop)
+            if at >= stop or data[at] != _COLON:
+                return SYNTAX
+            at = _blank(data, at + 1, stop)
+            place = _field(names, message, _name(data, name))
+            if place >= 0:
+                operation = operations[place]
+                form, action, column = operation >> 36, (operation >> 4) & 15, (operation >> 8) & 255
+                child, child_table = (operation >> 16) & 255, ((operation >> 24) & 255) - 1
+        if at >= stop:
+            return SYNTAX
+        opener = data[at]
+        if (listed or operation != 0) and action == _MESSAGE and opener == (_OPEN_LIST if form == _MESSAGES else _OPEN):
+            if depth >= _FRAMES:
+                return DEPTH
+            stack[depth, 0], stack[depth, 1], stack[depth, 2] = listed, message, cell
+            stack[depth, 3], stack[depth, 4] = row, table
+            depth += 1
+            at, first, message = at + 1, True, child
+            if form == _MESSAGES:
+                listed, table = np.int64(1), child_table
+                continue
+            if listed == 0:
+                cell += column
+                table = table if column == 0 else np.int64(-1)
+            elif table >= 0:
+                parent, row = row, rows[table]
+                rows[table] = row + 1
+                if fill:
+                    cell = bases[table] + row * widths[table]
+                    cells[cell] = parent
+                elif row >= limits[table]:
+                    return ITEMS
+            listed = np.int64(0)
+            continue
+        begin_value, reference = at, np.int64(0)
+        if opener == _QUOTE:
+            reference, at = _string(data, at, stop)
+            reference |= QUOTED
+        else:
+            at = _skip(data, at, stop)
+            reference = begin_value << 32 | (at - begin_value)
+        if at < 0:
+            return SYNTAX if at == -1 else DEPTH
+        if listed:
+            # a member that is not an object: a row that says so where rows can, else an oddity
+            if table < 0 or faults[table] < 0:
+                oddities += 1
+                continue
+            if fill:
+                cells[bases[table] + rows[table] * widths[table]] = row
+                cells[bases[table] + rows[table] * widths[table] + faults[table]] = FAULT_SHAPE
+            elif rows[table] >= limits[table]:
+                return ITEMS
+            rows[table] += 1
+        elif operation != 0 and opener != _N:
+            if not _fits(opener, form, action):
+                oddities += 1
+                if fill and form == _ID and table >= 0 and faults[table] >= 0:
+                    cells[cell + faults[table]] |= FAULT_ID
+            elif fill and (action == _VALUE or action == _OPAQUE):
+                cells[cell] = child if action == _VALUE else (place & 31) + 1
+                cells[cell + 1] = reference
+            elif fill and action != 0:
+                cells[cell + column] = reference
+
+
+@kernel
+def count_json(
+    data: Bytes, bounds: Numbers, operations: Numbers, names: Numbers, faults: Numbers, limits: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Check and count all bodies: rows per (body, table), and (code, position, oddities) per body."""
+    bodies = len(bounds) - 1
+    rows = np.zeros((bodies, len(limits)), np.int64)
+    verdicts = np.zeros((bodies, 3), np.int64)
+    stack, notes = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64)
+    none = np.zeros(1, np.int64)
+    for body in range(bodies):
+        notes[:] = 0
+        begin, stop = bounds[body], bounds[body + 1]
+        verdicts[body, 0] = _walk(
+            *(data, begin, stop, body, operations, names, False, none, none, none, faults, rows[body], limits),
+            *(stack, notes),
+        )
+        verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]
+    return rows, verdicts
+
+
+@kernel
+def fill_json(
+    data: Bytes,
+    bounds: Numbers,
+    good: NDArray[np.bool_],
+    operations: Numbers,
+    names: Numbers,
+    faults: Numbers,
+    widths: Numbers,
+    totals: Numbers,
+) -> tuple[Numbers, Numbers]:
+    """Fill the cells of all good bodies; returns them and where each table begins."""
+    bases = np.zeros(len(widths) + 1, np.int64)
+    bases[1:] = np.cumsum(widths * totals)
+    cells, rows = np.zeros(bases[-1], np.int64), np.zeros(len(widths), np.int64)
+    stack, notes = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64)
+    for body in range(len(bounds) - 1):
+        if good[body]:
+            _walk(
+                *(data, bounds[body], bounds[body + 1], body, operations, names, True, cells, bases, widths, faults),
+                *(rows, totals, stack, notes),
+            )
+    return cells, bases
