@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
 import tempfile
 import time
@@ -30,10 +31,14 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder per scenario")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--scenario", action="append", choices=[one.name for one in SCENARIOS], help="only this one (repeatable)")
+    parser.add_argument(
+        "--scenario", action="append", choices=[one.name for one in SCENARIOS], help="only this (repeatable)"
+    )
     parser.add_argument("--work", type=Path, help="keep what is built here, to record again without building")
     parser.add_argument("--port-base", type=int, default=20800)
-    parser.add_argument("--seamscope", default="", help="the command that collects (default: this Python's own seamscope)")
+    parser.add_argument(
+        "--seamscope", default="", help="the command that collects (default: this Python's own seamscope)"
+    )
     return parser.parse_args()
 
 
@@ -65,6 +70,15 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
     path.write_text(f'{head}, "requests": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
+def _count_in_readme(out: Path, scenario: Scenario, requests: int, recorded: int, size: int) -> None:
+    """Write a scenario's numbers into its row of the README beside the recordings, if there is one."""
+    readme = out / "README.md"
+    if readme.exists():
+        row = re.compile(rf"^(\| `{scenario.name}` \|).*?\|.*?\|.*?\|", flags=re.MULTILINE)
+        text = row.sub(rf"\1 {requests} | {recorded:,} | {size:,} |", readme.read_text(encoding="utf-8"))
+        readme.write_text(text, encoding="utf-8")
+
+
 def _record(system: System, scenario: Scenario, seed: int, out: Path) -> None:
     import zstandard
 
@@ -81,8 +95,9 @@ def _record(system: System, scenario: Scenario, seed: int, out: Path) -> None:
     if scenario.fault is not None:
         _write_json(target / "expected.json", expected_json(scenario, seed, timed, entries, witness))
     joined = sum(one.planned.request_id in entries for one in timed)
-    size = (target / "traces.otlp.pb.zst").stat().st_size
-    print(f"{scenario.name}: {len(timed)} requests, {joined} joined, {sum(1 for _ in spans(recording))} spans, {size} bytes", file=sys.stderr)
+    recorded, size = sum(1 for _ in spans(recording)), (target / "traces.otlp.pb.zst").stat().st_size
+    _count_in_readme(out, scenario, len(timed), recorded, size)
+    print(f"{scenario.name}: {len(timed)} requests, {joined} joined, {recorded} spans, {size} bytes", file=sys.stderr)
 
 
 def main() -> int:

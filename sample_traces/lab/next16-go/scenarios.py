@@ -1,4 +1,4 @@
-"""What is asked of the system in each scenario, and what is wrong with the system in it. Everything follows the seed."""
+"""What is asked of the system in each scenario, and what is wrong with it there. Everything follows the seed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def _soft_navigation() -> tuple[str, tuple[tuple[str, str], ...]]:
 
     The server answers 307 unless `_rsc` is the digest of the headers it sees (next: cache-busting-search-param.js).
     """
-    tree = quote(json.dumps(["", {"children": ["login", {"children": ["__PAGE__", {}]}]}], separators=(",", ":")), safe="!~*'()")
+    came_from = ["", {"children": ["login", {"children": ["__PAGE__", {}]}]}]
+    tree = quote(json.dumps(came_from, separators=(",", ":")), safe="!~*'()")
     digest = hashlib.sha256(f"0,0,{tree},/login".encode()).digest()[:12]
     headers = (("rsc", "1"), ("next-router-state-tree", tree), ("next-url", "/login"))
     return "?_rsc=" + base64.urlsafe_b64encode(digest).decode().rstrip("="), headers
@@ -81,12 +82,15 @@ class Asker:
         self._prefix = prefix
         self._made = 0
 
-    def ask(self, due_s: float, path: str, *, method: str = "GET", cookie: str | None = None, soft: bool = False) -> Planned:
-        """One request; with the session of some user unless a cookie is given; soft: as React's router navigates."""
+    def ask(
+        self, due_s: float, path: str, *, method: str = "GET", cookie: str | None = None, soft: bool = False
+    ) -> Planned:
+        """One request, with the session of some user unless a cookie is given; soft as Next's router navigates."""
         self._made += 1
         own = session(self._dice.randint(1, ACCOUNTS)) if cookie is None else cookie
         request_id = str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
-        body, headers = b"", ()
+        body: bytes = b""
+        headers: tuple[tuple[str, str], ...] = ()
         if soft:
             query, headers = _soft_navigation()
             path += query
@@ -126,17 +130,42 @@ class Asker:
         return self.ask(due_s, paths[kind])
 
 
-_TOUR = ("login", "dash", "soft", "orders", "product", "quote", "report", "place", "stranger", "forged", "unpriced", "missing")
+_TOUR = (
+    "login",
+    "dash",
+    "soft",
+    "orders",
+    "product",
+    "quote",
+    "report",
+    "place",
+    "stranger",
+    "forged",
+    "unpriced",
+    "missing",
+)
 _MIX = (
-    ("dash", 32), ("soft", 5), ("product", 19), ("orders", 14), ("quote", 10), ("place", 6), ("report", 5), ("login", 3),
-    ("stranger", 2), ("forged", 2), ("missing", 1), ("unpriced", 1),
-)  # fmt: skip
+    ("dash", 32),
+    ("soft", 5),
+    ("product", 19),
+    ("orders", 14),
+    ("quote", 10),
+    ("place", 6),
+    ("report", 5),
+    ("login", 3),
+    ("stranger", 2),
+    ("forged", 2),
+    ("missing", 1),
+    ("unpriced", 1),
+)
 
 
 def _cold(dice: random.Random) -> list[Planned]:
     asker = Asker(dice, "c")
     first = [asker.kind(0.35 * n, kind) for n, kind in enumerate(_TOUR)]
-    return first + [asker.kind(0.35 * (len(_TOUR) + n), kind) for n, kind in enumerate(("dash", "product", "orders", "quote"))]
+    return first + [
+        asker.kind(0.35 * (len(_TOUR) + n), kind) for n, kind in enumerate(("dash", "product", "orders", "quote"))
+    ]
 
 
 def _touring(dice: random.Random) -> list[Planned]:
@@ -167,11 +196,22 @@ SCENARIOS = (
     Scenario("next16-go-cold", _cold, None, at_once=1),
     Scenario("next16-go-warm", _steady, _touring, at_once=8),
     Scenario(
-        "next16-go-pool", _crowd, _touring, at_once=12, orders=("-pool=2", "-report-time=70ms"),
-        versions=("2.3.0", "1.5.0", "0.9.0"), fault=Fault("pool_wait", "origin:orders", "pool_exhausted"),
+        "next16-go-pool",
+        _crowd,
+        _touring,
+        at_once=12,
+        orders=("-pool=2", "-report-time=70ms"),
+        versions=("2.3.0", "1.5.0", "0.9.0"),
+        fault=Fault("pool_wait", "origin:orders", "pool_exhausted"),
     ),
     Scenario(
-        "next16-go-connect-tls", _quotes, _touring, at_once=4, pricing=("-keep-alive=false", "-sign-delay=60ms"), tls=True,
-        versions=("2.3.0", "1.4.0", "1.0.0"), fault=Fault("tls", "origin:orders→origin:pricing", "cold_connections"),
+        "next16-go-connect-tls",
+        _quotes,
+        _touring,
+        at_once=4,
+        pricing=("-keep-alive=false", "-sign-delay=60ms"),
+        tls=True,
+        versions=("2.3.0", "1.4.0", "1.0.0"),
+        fault=Fault("tls", "origin:orders→origin:pricing", "cold_connections"),
     ),
-)  # fmt: skip
+)

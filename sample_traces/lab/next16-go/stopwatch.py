@@ -134,7 +134,10 @@ def _message(planned: Planned, host: str, port: int) -> bytes:
     headers = [("host", f"{host}:{port}"), ("user-agent", "lab-driver/1"), ("x-request-id", planned.request_id)]
     headers += [("cookie", f"session={planned.cookie}")] if planned.cookie else []
     headers += [("content-length", str(len(planned.body)))] if planned.body else []
-    lines = [f"{planned.method} {planned.path} HTTP/1.1", *(f"{name}: {value}" for name, value in [*headers, *planned.headers])]
+    lines = [
+        f"{planned.method} {planned.path} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in [*headers, *planned.headers]),
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + planned.body
 
 

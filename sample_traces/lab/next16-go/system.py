@@ -1,4 +1,4 @@
-"""Builds, starts and stops what a recording needs: Postgres, two Go services, a Next.js app, and Seamscope's collector."""
+"""Builds, starts and stops what a recording needs: Postgres, two Go services, a Next.js app, Seamscope's collector."""
 
 from __future__ import annotations
 
@@ -45,9 +45,13 @@ def find_programs() -> dict[str, str]:
         CannotRecord: naming every program that is missing, and where it comes from.
     """
     wanted = {
-        "node": "Node.js 20.9 or later", "npm": "npm 9 or later", "go": "Go 1.26 or later",
-        "initdb": "PostgreSQL 15 or later (server)", "postgres": "PostgreSQL 15 or later (server)", "psql": "PostgreSQL's client",
-    }  # fmt: skip
+        "node": "Node.js 20.9 or later",
+        "npm": "npm 9 or later",
+        "go": "Go 1.26 or later",
+        "initdb": "PostgreSQL 15 or later (server)",
+        "postgres": "PostgreSQL 15 or later (server)",
+        "psql": "PostgreSQL's client",
+    }
     places = [str(place) for pattern in _POSTGRES for place in sorted(Path("/").glob(pattern[1:]), reverse=True)]
     path = os.pathsep.join([*os.environ.get("PATH", "").split(os.pathsep), *places])
     found = {name: shutil.which(name, path=path) for name in wanted}
@@ -65,7 +69,8 @@ def _run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str])
 
 def _bare(**more: str) -> dict[str, str]:
     """An environment without the caller's own: only what tools need to be found and to cache."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "GOPATH", "GOCACHE", "GOPROXY", "GOFLAGS") if name in os.environ}
+    needed = ("PATH", "HOME", "GOPATH", "GOCACHE", "GOPROXY", "GOFLAGS")
+    kept = {name: os.environ[name] for name in needed if name in os.environ}
     return {**kept, "LANG": "C.UTF-8", "TZ": "UTC", "NEXT_TELEMETRY_DISABLED": "1", **more}
 
 
@@ -73,7 +78,9 @@ def build(work: Path, programs: Mapping[str, str], ports: Ports) -> None:
     """Build the app and the services in the work folder, once."""
     web = work / "edge-web"
     if not (web / ".next" / "BUILD_ID").exists():
-        shutil.copytree(LAB / "edge-web", web, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", ".next"))
+        shutil.copytree(
+            LAB / "edge-web", web, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", ".next")
+        )
         _run([programs["npm"], "ci"], web, _bare())
         _run([programs["npm"], "run", "build"], web, _bare(ORIGIN_URL=f"http://localhost:{ports.orders}"))
     (work / "bin").mkdir(exist_ok=True)
@@ -119,10 +126,11 @@ class System:
         made = subprocess.run(initdb, env=_bare(), capture_output=True, text=True, user=user, check=False)
         if made.returncode:
             raise CannotRecord(f"initdb failed: {made.stderr[-2000:]}")
-        settings = [f"port={self.ports.postgres}", "listen_addresses=127.0.0.1", f"unix_socket_directories={run}", "fsync=off", "max_connections=40"]
+        port = str(self.ports.postgres)
+        settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={run}", "fsync=off"]
         command = [self.programs["postgres"], "-D", str(data), *(part for one in settings for part in ("-c", one))]
         self._start("postgres", command, _bare(), self.ports.postgres, user=user)
-        asking = [self.programs["psql"], "-qXv", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.ports.postgres), "-U", "shop"]
+        asking = [self.programs["psql"], "-qXv", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", "shop"]
         _run([*asking, "-d", "postgres", "-c", "CREATE DATABASE shop"], self.work, _bare())
         _run([*asking, "-d", "shop", "-f", str(LAB / "schema.sql")], self.work, _bare())
 
@@ -141,7 +149,8 @@ class System:
         certificate = self.work / "pricing.pem"
         certificate.unlink(missing_ok=True)
         secure = ["-tls-certificate-out", str(certificate)] if scenario.tls else []
-        command = [str(self.work / "bin" / "pricing"), "-address", f"127.0.0.1:{self.ports.pricing}", *secure, *scenario.pricing]
+        command = [str(self.work / "bin" / "pricing"), "-address", f"127.0.0.1:{self.ports.pricing}"]
+        command += [*secure, *scenario.pricing]
         self._start("pricing", command, self._go("pricing", pricing), self.ports.pricing)
         trust = ["-trust", str(certificate)] if scenario.tls else []
         command = [str(self.work / "bin" / "orders"), "-address", f"127.0.0.1:{self.ports.orders}"]
@@ -152,25 +161,42 @@ class System:
 
     def _web(self, version: str) -> None:
         environment = _bare(
-            ORIGIN_URL=f"http://localhost:{self.ports.orders}", SESSION_SECRET=SECRET, NODE_ENV="production",
-            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{self.ports.http}", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
-            OTEL_RESOURCE_ATTRIBUTES=f"service.version={version},deployment.environment.name=lab", OTEL_BSP_SCHEDULE_DELAY="1000",
-        )  # fmt: skip
+            ORIGIN_URL=f"http://localhost:{self.ports.orders}",
+            SESSION_SECRET=SECRET,
+            NODE_ENV="production",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{self.ports.http}",
+            OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+            OTEL_RESOURCE_ATTRIBUTES=f"service.version={version},deployment.environment.name=lab",
+            OTEL_BSP_SCHEDULE_DELAY="1000",
+        )
         next_start = ["node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", str(self.ports.web)]
-        self._start("edge-web", [self.programs["node"], *next_start], environment, self.ports.web, folder=self.work / "edge-web")
+        command = [self.programs["node"], *next_start]
+        self._start("edge-web", command, environment, self.ports.web, folder=self.work / "edge-web")
 
     def _go(self, name: str, version: str) -> dict[str, str]:
-        described = f"service.version={version},service.instance.id={name}-1,host.name=origin-1,deployment.environment.name=lab"
+        described = f"service.version={version},service.instance.id={name}-1,host.name=origin-1"
         return _bare(
-            OTEL_SERVICE_NAME=name, OTEL_RESOURCE_ATTRIBUTES=described, OTEL_BSP_SCHEDULE_DELAY="1000",
+            OTEL_SERVICE_NAME=name,
+            OTEL_RESOURCE_ATTRIBUTES=f"{described},deployment.environment.name=lab",
+            OTEL_BSP_SCHEDULE_DELAY="1000",
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{self.ports.grpc}",
-        )  # fmt: skip
+        )
 
-    def _start(self, name: str, command: Sequence[str], environment: Mapping[str, str], port: int, *, folder: Path | None = None, user: str | None = None) -> None:
+    def _start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        port: int,
+        *,
+        folder: Path | None = None,
+        user: str | None = None,
+    ) -> None:
         if _answers(port):
             raise CannotRecord(f"port {port}, wanted for {name}, is taken; choose another --port-base")
         with (self.work / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=folder or self.work, env=environment, stdout=log, stderr=log, user=user)
+            where = folder or self.work
+            process = subprocess.Popen(command, cwd=where, env=environment, stdout=log, stderr=log, user=user)
         self._running.append((name, process))
         give_up = time.monotonic() + _READY_S
         while not _answers(port):

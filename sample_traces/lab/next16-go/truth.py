@@ -30,10 +30,19 @@ def check_leaks(recording: bytes, work: Path) -> None:
     Raises:
         Leak: with what was found.
     """
-    names = {socket.gethostname(), platform.node(), os.environ.get("USER", ""), str(work), str(Path.home()), os.getcwd()}
+    names = {
+        socket.gethostname(),
+        platform.node(),
+        os.environ.get("USER", ""),
+        str(work),
+        str(Path.home()),
+        os.getcwd(),
+    }
     own = {name for name in names if len(name) > 3}
     folders = rb"/(?:work|root|home|Users|tmp|var|usr|opt|srv)/[\w.-]+"
-    found = {name for name in own if name.encode() in recording} | {hit.decode() for hit in re.findall(folders, recording)}
+    found = {name for name in own if name.encode() in recording} | {
+        hit.decode() for hit in re.findall(folders, recording)
+    }
     if found:
         raise Leak(f"the recording holds {sorted(found)}")
 
@@ -50,7 +59,9 @@ def traces_by_request(spans: Iterable[Span]) -> dict[str, Span]:
     return {request: entries[trace] for request, trace in carried.items() if trace in entries}
 
 
-def driver_json(scenario: Scenario, seed: int, began_ns: int, timed: Sequence[Timed], entries: Mapping[str, Span]) -> dict[str, Any]:
+def driver_json(
+    scenario: Scenario, seed: int, began_ns: int, timed: Sequence[Timed], entries: Mapping[str, Span]
+) -> dict[str, Any]:
     """The client's stopwatch: per request, nanoseconds from the moment before it was written."""
     return {
         "schema": "seamscope.driver/1",
@@ -64,10 +75,17 @@ def driver_json(scenario: Scenario, seed: int, began_ns: int, timed: Sequence[Ti
 def _stopwatch(one: Timed, entry: Span | None) -> dict[str, Any]:
     planned = one.planned
     return {
-        "key": planned.key, "method": planned.method, "path": planned.path, "status": one.status, "request_id": planned.request_id,
-        "trace_id": entry.trace_id if entry else None, "started_ns": one.started_ns, "first_byte_ns": one.first_byte_ns,
-        "last_byte_ns": one.last_byte_ns, "bytes": one.bytes_received,
-    }  # fmt: skip
+        "key": planned.key,
+        "method": planned.method,
+        "path": planned.path,
+        "status": one.status,
+        "request_id": planned.request_id,
+        "trace_id": entry.trace_id if entry else None,
+        "started_ns": one.started_ns,
+        "first_byte_ns": one.first_byte_ns,
+        "last_byte_ns": one.last_byte_ns,
+        "bytes": one.bytes_received,
+    }
 
 
 def _measured(notes: Path) -> dict[str, list[dict[str, Any]]]:
@@ -93,7 +111,10 @@ def _entry(one: Timed, notes: Sequence[Mapping[str, Any]], entry: Span, scenario
     for note in notes:
         if not dash or note["path"] in _HOLDS_SHELL:
             sums[note["what"]] += note["ns"]
-    measured = [{"owner": _OWNERS[what][0], "cause": what, "ns": ns, "source": _OWNERS[what][1]} for what, ns in sorted(sums.items())]
+    measured = [
+        {"owner": _OWNERS[what][0], "cause": what, "ns": ns, "source": _OWNERS[what][1]}
+        for what, ns in sorted(sums.items())
+    ]
     horizon = one.first_byte_ns if page else one.last_byte_ns
     fault = scenario.fault
     assert fault is not None
@@ -101,20 +122,33 @@ def _entry(one: Timed, notes: Sequence[Mapping[str, Any]], entry: Span, scenario
     others = max((ns for what, ns in sums.items() if what != fault.cause), default=0)
     leads = injected * 2 >= horizon and injected >= 2 * others
     return {
-        "key": one.planned.key, "trace_ids": [entry.trace_id], "entry": {"service": entry.service, "span_id": entry.span_id},
-        "horizon": "shell" if page else "complete", "shell_ns": one.first_byte_ns, "complete_ns": one.last_byte_ns,
-        "measured": measured, "dominant": {"owner": fault.owner, "cause": fault.cause} if leads else None,
+        "key": one.planned.key,
+        "trace_ids": [entry.trace_id],
+        "entry": {"service": entry.service, "span_id": entry.span_id},
+        "horizon": "shell" if page else "complete",
+        "shell_ns": one.first_byte_ns,
+        "complete_ns": one.last_byte_ns,
+        "measured": measured,
+        "dominant": {"owner": fault.owner, "cause": fault.cause} if leads else None,
         "findings": [fault.finding] if injected * 10 >= horizon else [],
         "not_findings": ["retry_storm", "broken_context", "request_id_lost"],
-    }  # fmt: skip
+    }
 
 
-def expected_json(scenario: Scenario, seed: int, timed: Sequence[Timed], entries: Mapping[str, Span], notes: Path) -> dict[str, Any]:
+def expected_json(
+    scenario: Scenario, seed: int, timed: Sequence[Timed], entries: Mapping[str, Span], notes: Path
+) -> dict[str, Any]:
     """The answers of a scenario whose cause a second instrument timed (contract: `seamscope.truth/1`)."""
     by_request = _measured(notes)
     known = [one for one in timed if one.planned.request_id in entries and by_request.get(one.planned.request_id)]
     return {
-        "schema": "seamscope.truth/1", "scenario": scenario.name, "system": "next16-go", "variant": "phases", "seed": seed,
+        "schema": "seamscope.truth/1",
+        "scenario": scenario.name,
+        "system": "next16-go",
+        "variant": "phases",
+        "seed": seed,
         "control": "next16-go-warm",
-        "requests": [_entry(one, by_request[one.planned.request_id], entries[one.planned.request_id], scenario) for one in known],
-    }  # fmt: skip
+        "requests": [
+            _entry(one, by_request[one.planned.request_id], entries[one.planned.request_id], scenario) for one in known
+        ],
+    }
