@@ -36,7 +36,9 @@ TYPICAL_LEAST: Final = 20
 """The typical request at a percentile is the mean of 1 % of the requests, at least 20 (design §4.8)."""
 
 CALLS_SHOWN: Final = 12
-_OTHER: Final = REQUEST_KINDS.index("other")
+OTHER: Final = REQUEST_KINDS.index("other")
+"""The kind that figures leave out."""
+
 _COLUMNS: Final = {"version": "service_version"}
 
 
@@ -49,6 +51,7 @@ def report(
     horizons: Sequence[str] = HORIZONS,
     limit: int = 100,
     now_ns: int | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Report:
     """Add up who and what held the requests of a selection.
 
@@ -61,15 +64,16 @@ def report(
         horizons: `shell`, `complete` or both.
         limit: Groups at most, those with most time first; a note counts the rest.
         now_ns: What ages (`15m`) count back from; the present by default.
+        notes: What is already to be said about the selection.
     """
     keys, keys_params = _keys(by)
     _check(at, horizons)
-    taken, notes = one_environment(reader, selection or Selection())
+    taken, chosen_notes = one_environment(reader, selection or Selection())
     chosen = predicate(taken, time.time_ns() if now_ns is None else now_ns)
     groups, total, found = _groups(reader, chosen, keys, keys_params, at, limit)
-    counted = reader.query(statement("report/counted", where=chosen.where), {**chosen.params, "other": _OTHER})
+    counted = reader.query(statement("report/counted", where=chosen.where), {**chosen.params, "other": OTHER})
     counts: dict[str, int] = counted.row(0, named=True)
-    notes += _notes(by, at, groups, found, counts)
+    notes += chosen_notes + _notes(by, at, groups, found, counts)
     if not total.requests:
         notes += _empty(reader, taken)
     return Report(
@@ -111,7 +115,7 @@ def _groups(
     params = {
         **chosen.params,
         **keys_params,
-        "other": _OTHER,
+        "other": OTHER,
         "groups": limit,
         "quantile": AT[at],
         "least": TYPICAL_LEAST,

@@ -294,3 +294,24 @@ class Report:
     warnings: dict[str, int]
     """Warning code → count in the selection."""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Everything that the static pages draw: one selection, seen from all its sides."""
+
+    report: Report
+    """By route, totals over all requests."""
+    typical: Report
+    """By route, the typical p95 request."""
+    seams: tuple[SeamRow, ...]
+    slowest: dict[str, tuple[RequestRow, ...]]
+    """Route → its slowest requests, slowest first."""
+    slowest_by_seam: dict[str, tuple[tuple[RequestRow, int], ...]]
+    """Seam → requests with its widest gaps and that gap in ns, widest first."""
+    details: tuple[RequestDetail, ...]
+    """The requests that get a page of their own."""
+    first_start_ns: int | None
+    last_start_ns: int | None
+    coverage: dict[str, int]
+    """`hops`, `matched`, `gap_known`, `reuse_known`, `gap_ns`, `gap_explained_ns` over all seams."""

@@ -4,66 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 
 from seamscope.schema import tables
 from seamscope.schema.words import CAUSES, EVIDENCE, SPAN_KINDS, TIERS, UNKNOWN, WARNINGS
+from seamscope.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    import polars as pl
 
 MS = 1_000_000
+SCHEMAS = {**tables.INGESTED, **tables.RESULTS, "owners": tables.OWNERS}
 EPOCH_NS = 1_800_000_000_000_000_000
 HOSTILE = "GET /<script>alert(1)</script>[/nope]\x1b]0;owned\x07\x1b[2J\u202e|`%_"
 """A route that tries markup, Rich markup, terminal commands, bidi and SQL wildcards at once."""
-
-
-class Memory:
-    """A reader over a DuckDB database in memory."""
-
-    def __init__(self) -> None:
-        self.connection = duckdb.connect()
-        self.connection.execute("CREATE SCHEMA base").fetchall()
-        self.schemas = {**tables.INGESTED, **tables.RESULTS, "owners": tables.OWNERS}
-        self.created: set[str] = set()
-        for name in self.schemas:
-            self.insert(name, [])
-        self.owners: dict[str, int] = {}
-
-    def query(self, sql: str, params: Mapping[str, object] | Sequence[object] | None = None) -> pl.DataFrame:
-        frame: pl.DataFrame = self.connection.cursor().sql(sql, params=params or None).pl()
-        return frame
-
-    def insert(self, name: str, rows: list[dict[str, Any]]) -> None:
-        schema: pa.Schema = self.schemas[name]
-        whole = [{field.name: row.get(field.name) for field in schema} for row in rows]
-        self.connection.register("arriving", pa.Table.from_pylist(whole, schema=schema))
-        verb = "INSERT INTO" if name in self.created else "CREATE TABLE"
-        self.connection.execute(f"{verb} base.{name} {'' if name in self.created else 'AS'} FROM arriving").fetchall()
-        self.created.add(name)
-        self.connection.unregister("arriving")
-
-    def owner(self, owner: str) -> int:
-        if owner not in self.owners:
-            seam, (tier, _, service) = "→" in owner, owner.partition(":")
-            self.owners[owner] = len(self.owners)
-            self.insert(
-                "owners",
-                [
-                    {
-                        "owner_no": self.owners[owner],
-                        "owner": owner,
-                        "tier": UNKNOWN if seam else TIERS.index(tier),
-                        "service": None if seam else service,
-                        "seam": owner if seam else None,
-                    }
-                ],
-            )
-        return self.owners[owner]
 
 
 SERVICES = {"web": "render", "orders": "origin", "auth": "origin", "jobs": "worker"}
@@ -73,10 +30,9 @@ class Scene:
     """Builds requests of the example store, one after the other."""
 
     def __init__(self) -> None:
-        self.store = Memory()
-        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in self.store.schemas}
-        self.store.insert(
-            "resources",
+        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
+        self.owners: dict[str, int] = {}
+        self.rows["resources"].extend(
             [
                 {
                     "resource_id": number,
@@ -163,7 +119,7 @@ class Scene:
                     "end_ns": end,
                     "span_id": request_no * 100 + span if span else 0,
                     "call_id": request_no * 100 + call if call else 0,
-                    "owner_no": self.store.owner(owner),
+                    "owner_no": self.owner(owner),
                     "cause": CAUSES.index(cause),
                     "evidence": EVIDENCE.index(evidence),
                 }
@@ -189,7 +145,7 @@ class Scene:
                 **self.trace(request_no),
                 "client_span_id": request_no * 100 + client,
                 "server_span_id": request_no * 100 + server if server else 0,
-                "seam_no": self.store.owner(seam),
+                "seam_no": self.owner(seam),
                 "operation": operation,
                 "peer": seam.rpartition(":")[2],
                 "status": 200,
@@ -271,10 +227,36 @@ class Scene:
         self.span(request_no, 1, 0, "web", "server", "GET /api/me", 0, length)
         self.path(request_no, 1, [(length, "render:web", "compute", "measured", 1, 0)])
 
-    def done(self) -> Memory:
-        for name, rows in self.rows.items():
-            self.store.insert(name, rows)
-        return self.store
+    def owner(self, owner: str) -> int:
+        if owner not in self.owners:
+            seam, (tier, _, service) = "→" in owner, owner.partition(":")
+            self.owners[owner] = len(self.owners)
+            self.rows["owners"].append(
+                {
+                    "owner_no": self.owners[owner],
+                    "owner": owner,
+                    "tier": UNKNOWN if seam else TIERS.index(tier),
+                    "service": None if seam else service,
+                    "seam": owner if seam else None,
+                }
+            )
+        return self.owners[owner]
+
+    def store(self, path: Path) -> Store:
+        """Put the rows into a new store; the store numbers requests anew, in this order."""
+        arrow = {name: _arrow(rows, SCHEMAS[name]) for name, rows in self.rows.items()}
+        numbers = {row["request_no"]: place for place, row in enumerate(self.rows["requests"])}
+        for name in tables.RESULTS:
+            local = [numbers[number] for number in arrow[name]["request_no"].to_pylist()]
+            arrow[name] = arrow[name].set_column(0, "request_no", pa.array(local, pa.int64()))
+        opened = Store.open(path)
+        opened.commit({name: arrow[name] for name in tables.INGESTED}, now_ns=EPOCH_NS)
+        opened.write_results({name: arrow[name] for name in tables.RESULTS}, arrow["owners"])
+        return opened
+
+
+def _arrow(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([{field.name: row.get(field.name) for field in schema} for row in rows], schema=schema)
 
 
 def _scene() -> Scene:
@@ -306,6 +288,15 @@ def _scene() -> Scene:
 
 
 @pytest.fixture(scope="session")
-def example() -> Memory:
-    """A reader over the example store."""
-    return _scene().done()
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The example store, open."""
+    with _scene().store(tmp_path_factory.mktemp("example") / "example.duckdb") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def example_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example store as a closed file."""
+    path = tmp_path_factory.mktemp("example") / "closed.duckdb"
+    _scene().store(path).close()
+    return path
