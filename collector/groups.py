@@ -35,7 +35,7 @@ class Receipt(Protocol):
     """What a commit says."""
 
     @property
-    def duplicates(self) -> int:
+    def duplicate_spans(self) -> int:
         """Spans that were in the store already."""
 
 
@@ -111,5 +111,5 @@ class Groups:
         except Exception as error:  # noqa: BLE001 - whatever the store stumbled over, it must not stop the loop
             self._telemetry.committed(time.perf_counter_ns() - started, ok=False)
             return error
-        self._telemetry.committed(time.perf_counter_ns() - started, ok=True, duplicates=receipt.duplicates)
+        self._telemetry.committed(time.perf_counter_ns() - started, ok=True, duplicates=receipt.duplicate_spans)
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -24,8 +25,10 @@ from seamscope.errors import EndpointError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from collector.addresses import Address
     from collector.intake import Intake
     from collector.otlp_status import Signal
+    from collector.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 
@@ -74,15 +77,17 @@ class GrpcDoor:
 
     Args:
         intake: takes the bodies.
-        address: `HOST:PORT`; port 0 takes a free one.
+        telemetry: what is counted.
+        address: where to listen; port 0 takes a free one.
     """
 
-    def __init__(self, intake: Intake, address: str) -> None:
+    def __init__(self, intake: Intake, telemetry: Telemetry, address: Address) -> None:
         self._intake = intake
+        self._telemetry = telemetry
         self._address = address
 
-    async def start(self) -> int:
-        """Listen; return the port.
+    async def start(self) -> Address:
+        """Listen; return the address with its real port.
 
         Raises:
             EndpointError: the address cannot be had.
@@ -91,14 +96,14 @@ class GrpcDoor:
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((_Methods(self),))
         try:
-            port: int = self._server.add_insecure_port(self._address)
+            port = self._server.add_insecure_port(str(self._address))
         except RuntimeError:
             raise EndpointError(
                 f"cannot listen on {self._address} for OTLP/gRPC: the port is taken",
-                "stop what uses it, or choose another with --grpc HOST:PORT",
+                "stop what uses the port, or choose another with --grpc HOST:PORT",
             ) from None
         await self._server.start()
-        return port
+        return replace(self._address, port=port)
 
     async def stop(self, grace_s: float) -> None:
         """Take no new requests, let those in flight end, and close after `grace_s` at the latest."""

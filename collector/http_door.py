@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -27,6 +28,7 @@ from seamscope.errors import EndpointError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from collector.addresses import Address
     from collector.intake import Intake
     from collector.otlp_status import Encoding, Signal
     from collector.telemetry import Telemetry
@@ -77,16 +79,16 @@ class HttpDoor:
     Args:
         intake: takes the bodies.
         telemetry: what `/healthz` shows.
-        address: host and port; port 0 takes a free one.
+        address: where to listen; port 0 takes a free one.
     """
 
-    def __init__(self, intake: Intake, telemetry: Telemetry, address: tuple[str, int]) -> None:
+    def __init__(self, intake: Intake, telemetry: Telemetry, address: Address) -> None:
         self._intake = intake
         self._telemetry = telemetry
         self._address = address
 
-    async def start(self) -> int:
-        """Listen; return the port.
+    async def start(self) -> Address:
+        """Listen; return the address with its real port.
 
         Raises:
             EndpointError: the address cannot be had.
@@ -113,8 +115,7 @@ class HttpDoor:
         await self._server.startup(sockets=[listening])
         self._serving = asyncio.create_task(self._server.main_loop())
         self._sockets = [listening]
-        port: int = listening.getsockname()[1]
-        return port
+        return replace(self._address, port=listening.getsockname()[1])
 
     async def stop(self, grace_s: float) -> None:
         """Take no new requests, let those in flight end, and close after `grace_s` at the latest."""
@@ -152,7 +153,7 @@ class HttpDoor:
             except RefusedError as error:
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
             except ClientDisconnect:
-                raise
+                return Response(status_code=499)  # nobody reads it
             except Exception:  # noqa: BLE001 - a 500 would tell senders to drop their spans
                 _log.exception("an export failed")
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)
@@ -180,14 +181,13 @@ async def _profiles(request: Request) -> Response:
     return _refused(request, Refusal(grpc.StatusCode.UNIMPLEMENTED, "profiles are not collected"))
 
 
-def _listen(address: tuple[str, int]) -> socket.socket:
-    host, port = address
+def _listen(address: Address) -> socket.socket:
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=2048)
+        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((address.host, address.port), family=family, backlog=2048)
     except OSError as error:
         raise EndpointError(
-            f"cannot listen on {host}:{port} for OTLP/HTTP: {error.strerror or error}",
+            f"cannot listen on {address} for OTLP/HTTP: {error.strerror or error}",
             "stop what uses the port, or choose another with --http HOST:PORT",
         ) from None
     listening.setblocking(False)

@@ -30,11 +30,12 @@ STATUS_KEY: Final = "grpc-status-details-bin"
 MESSAGE_LIMIT: Final = 2048
 """Characters of an error message; the rest is cut, so that no reply outgrows the specification's 4 MiB."""
 
-_REPLIES: Final[Mapping[str, tuple[Any, str]]] = {
+REPLIES: Final[Mapping[str, tuple[Any, str]]] = {
     "traces": (trace_service_pb2.ExportTraceServiceResponse, "rejected_spans"),
     "logs": (logs_service_pb2.ExportLogsServiceResponse, "rejected_log_records"),
     "metrics": (metrics_service_pb2.ExportMetricsServiceResponse, "rejected_data_points"),
 }
+"""The response message of each signal, and its count of rejected items."""
 
 _HTTP: Final[Mapping[grpc.StatusCode, int]] = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -145,7 +146,7 @@ def export_reply(
         warning: words for the sender where everything was kept but something was odd.
         encoding: the request's.
     """
-    reply_type, field = _REPLIES[signal]
+    reply_type, field = REPLIES[signal]
     reply = reply_type()
     count = sum(rejected.values())
     words = "; ".join(part for part in (_why(rejected) if count else "", warning) if part)
