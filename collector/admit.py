@@ -96,7 +96,7 @@ def _valid_links(flat: FlatTraces, keep: Mask) -> Mask:
     return mask
 
 
-def _cut_text(text: pa.StringArray, long_rows: NDArray[np.int64], limit: int) -> pa.StringArray:
+def cut_text(text: pa.StringArray, long_rows: NDArray[np.int64], limit: int) -> pa.StringArray:
     """Cut the values of some rows to `limit` bytes, at a character's edge."""
     cut = [text[int(row)].as_py().encode()[:limit].decode(errors="ignore") for row in long_rows]
     mask = np.zeros(len(text), np.bool_)
@@ -122,7 +122,7 @@ def _place_in_owner(owner: NDArray[np.uint32]) -> NDArray[np.int64]:
     return place
 
 
-def _limited(
+def limited(
     table: AttributeColumns, limits: AttributeLimits
 ) -> tuple[AttributeColumns, NDArray[np.uint32], NDArray[np.uint32]]:
     """Return the table within its limits, the owners that lost an attribute, and the owners of values cut."""
@@ -135,7 +135,7 @@ def _limited(
     long_rows = np.flatnonzero(pc.binary_length(table.text).to_numpy(zero_copy_only=False) > limits.value_bytes)
     if len(long_rows) == 0:
         return table, gone, gone[:0]
-    return replace(table, text=_cut_text(table.text, long_rows, limits.value_bytes)), gone, table.owner[long_rows]
+    return replace(table, text=cut_text(table.text, long_rows, limits.value_bytes)), gone, table.owner[long_rows]
 
 
 def _bodies_of_owners(flat: FlatTraces) -> dict[str, NDArray[np.uint32]]:
@@ -153,9 +153,9 @@ def _limit_attributes(flat: FlatTraces, limits: AttributeLimits) -> tuple[FlatTr
     """Return the batch with its attributes within limits, and how many values were cut per body."""
     truncated = np.zeros(len(flat.errors), np.int64)
     dropped = flat.spans.dropped_attributes
-    tables: dict[str, AttributeColumns] = {}
+    tables: dict[str, Any] = {}
     for name, body_of in _bodies_of_owners(flat).items():
-        tables[name], gone, cut = _limited(getattr(flat, name), limits)
+        tables[name], gone, cut = limited(getattr(flat, name), limits)
         np.add.at(truncated, body_of[cut], 1)
         if name == "span_attributes" and len(gone):
             lost = np.bincount(gone, minlength=len(dropped)).astype(np.uint64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -174,3 +174,30 @@ def attributes(cells: Cells, tables: Sequence[str]) -> tuple[pa.StringArray, lis
         columns = AttributeColumns(owner, code_of[part], kinds.astype(np.uint8), numbers, text)
         found.append((columns, bad | bad_names[part]))
     return distinct.dictionary, found
+
+
+class CellTable:
+    """A table's cells by column name; notes which rows have text that is not UTF-8."""
+
+    def __init__(self, cells: Cells, name: str) -> None:
+        self._cells = cells
+        self._rows = cells.table(name)
+        self._place = {column: at for at, column in enumerate(cells.layout.columns[name])}
+        self.bad = np.zeros(len(self._rows), np.bool_)
+
+    def __getitem__(self, column: str) -> Numbers:
+        return self._rows[:, self._place[column]]
+
+    def text(self, column: str) -> pa.StringArray:
+        """Return a text column."""
+        found, bad = texts(self._cells, self[column])
+        self.bad |= bad
+        return found
+
+    def u32(self, column: str) -> NDArray[np.uint32]:
+        """Return a column of unsigned 32-bit numbers; greater ones lose their upper half, as protobuf has it."""
+        return self[column].astype(np.uint32)
+
+    def u64(self, column: str) -> NDArray[np.uint64]:
+        """Return a column of unsigned 64-bit numbers."""
+        return np.ascontiguousarray(self[column]).view(np.uint64)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from collector import admit, logs
+from collector.decode import decode_traces
+from seamscope.config import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from collector.decode import Body
+
+_log = logging.getLogger(__name__)
+
+BATCH_BYTES: Final = 64 * 1024 * 1024
+"""Bodies that are read together: as much as one body may have, and far from what Arrow's text columns hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,82 @@ class Ingested:
     outcomes: Sequence[Outcome]
 
 
-def ingest(bodies: Sequence[Body]) -> Ingested:
-    """Read bodies of any signal and encoding."""
-    raise NotImplementedError
+def _outcomes(
+    accepted: Sequence[int], rejected: NDArray[np.int64], reasons: Sequence[str], errors: Sequence[str | None]
+) -> list[Outcome]:
+    """Put the counts of a batch into an outcome per body."""
+    return [
+        Outcome(count, {reason: n for reason, n in zip(reasons, lost, strict=True) if n}, error)
+        for count, lost, error in zip(accepted, rejected.tolist(), errors, strict=True)
+    ]
+
+
+def _traces(bodies: Sequence[Body], rules: Rules) -> Ingested:
+    from collector.normalise import normalise
+
+    flat = decode_traces(bodies)
+    judged = admit.admit(flat)
+    kept = np.bincount(flat.spans.body[judged.keep], minlength=len(bodies))
+    tables = normalise(judged.flat, judged, rules) if kept.any() else {}
+    return Ingested(tables, _outcomes(kept.tolist(), judged.rejected, admit.REASONS, flat.errors))
+
+
+def _logs(bodies: Sequence[Body], rules: Rules) -> Ingested:
+    del rules
+    found = logs.decode_logs(bodies)
+    return Ingested(found.tables, _outcomes(found.accepted.tolist(), found.rejected, logs.REASONS, found.errors))
+
+
+def _metrics(bodies: Sequence[Body], rules: Rules) -> Ingested:
+    del rules
+    counts, errors = logs.count_metrics(bodies)
+    return Ingested({}, [Outcome(count, {}, error) for count, error in zip(counts.tolist(), errors, strict=True)])
+
+
+_READERS: Final[dict[str, Callable[[Sequence[Body], Rules], Ingested]]] = {
+    "traces": _traces,
+    "logs": _logs,
+    "metrics": _metrics,
+}
+
+
+def _batches(bodies: Sequence[Body]) -> Iterator[list[int]]:
+    """Yield the positions of bodies that can be read together: one signal, one encoding, at most `BATCH_BYTES`."""
+    alike = defaultdict(list)
+    for position, body in enumerate(bodies):
+        alike[body.signal, body.encoding].append(position)
+    for key in sorted(alike, reverse=True):  # traces first: their scopes may tell a resource's tier
+        batch: list[int] = []
+        size = 0
+        for position in alike[key]:
+            if batch and size + len(bodies[position].data) > BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+            batch.append(position)
+            size += len(bodies[position].data)
+        yield batch
+
+
+def _safely(bodies: Sequence[Body], rules: Rules) -> list[Ingested]:
+    """Read a batch; where it fails as a whole, each of its bodies alone, so that one cannot harm another."""
+    try:
+        return [_READERS[bodies[0].signal](bodies, rules)]
+    except Exception:  # noqa: BLE001 - whatever it is, the bodies beside it must not suffer
+        _log.exception("a batch of %d bodies could not be read together", len(bodies))
+    if len(bodies) == 1:
+        return [Ingested({}, [Outcome(error="the collector could not read this request")])]
+    return [one for body in bodies for one in _safely([body], rules)]
+
+
+def ingest(bodies: Sequence[Body], rules: Rules | None = None) -> Ingested:
+    """Read bodies of any signal and encoding. Never raises for what a body holds."""
+    outcomes: list[Outcome] = [Outcome()] * len(bodies)
+    parts = defaultdict(list)
+    for batch in _batches(bodies):
+        found = _safely([bodies[position] for position in batch], rules or Rules())
+        for position, outcome in zip(batch, (o for one in found for o in one.outcomes), strict=True):
+            outcomes[position] = outcome
+        for one in found:
+            for name, table in one.tables.items():
+                parts[name].append(table)
+    return Ingested({name: pa.concat_tables(tables) for name, tables in parts.items()}, outcomes)

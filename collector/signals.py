@@ -174,3 +174,67 @@ TRACES: Final = layout(
     },
 )
 """`ExportTraceServiceRequest` and `TracesData`, which are the same on the wire."""
+
+
+LOGS: Final = layout(
+    {
+        "ExportLogsServiceRequest": (_many(1, "resourceLogs", "ResourceLogs", 0),),
+        "ResourceLogs": (
+            _one(1, "resource", "Resource"),
+            _many(2, "scopeLogs", "ScopeLogs", 1),
+            _text(3, "schemaUrl"),
+        ),
+        "Resource": _resource(3),
+        "ScopeLogs": (_one(1, "scope", "Scope"), _many(2, "logRecords", "LogRecord", 2), _text(3, "schemaUrl")),
+        "Scope": _scope(1, 2),
+        "LogRecord": (
+            _time(1, "timeUnixNano", 1),
+            _enum(2, "severityNumber", 2),
+            _text(3, "severityText", 3),
+            _one(5, "body", "AnyValue", 4),
+            _many(6, "attributes", "KeyValue", 4),
+            _count(7, "droppedAttributesCount"),
+            _flags(8, "flags"),
+            _identity(9, "traceId", 6),
+            _identity(10, "spanId", 7),
+            _time(11, "observedTimeUnixNano", 8),
+            _text(12, "eventName", 9),
+        ),
+        **_VALUES,
+        **_UNKEPT,
+    },
+    {
+        "resources": ("body",),
+        "scopes": ("resource", "name", "version"),
+        "logs": (
+            *("scope", "start", "severity", "severity_text", "body_type", "body", "trace_id", "span_id", "end"),
+            *("event_name", "faults"),
+        ),
+        "resource_attributes": ATTRIBUTE_COLUMNS,
+        "log_attributes": ATTRIBUTE_COLUMNS,
+    },
+)
+"""`ExportLogsServiceRequest`. `start` is the record's time, `end` the time it was observed."""
+
+_POINTS: Final = (_many(1, "dataPoints", "DataPoint", 0),)
+
+METRICS: Final = layout(
+    {
+        "ExportMetricsServiceRequest": (_many(1, "resourceMetrics", "ResourceMetrics"),),
+        "ResourceMetrics": (_one(1, "resource", "Resource"), _many(2, "scopeMetrics", "ScopeMetrics")),
+        "Resource": (_many(1, "attributes", "Unkept"),),
+        "ScopeMetrics": (_one(1, "scope", "Scope"), _many(2, "metrics", "Metric")),
+        "Scope": _scope(),
+        "Metric": (
+            *(_text(1, "name"), _text(2, "description"), _text(3, "unit")),
+            *(_one(5, "gauge", "Gauge"), _one(7, "sum", "Sum"), _one(9, "histogram", "Histogram")),
+            *(_one(10, "exponentialHistogram", "ExponentialHistogram"), _one(11, "summary", "Summary")),
+            _many(12, "metadata", "Unkept"),
+        ),
+        **dict.fromkeys(("Gauge", "Sum", "Histogram", "ExponentialHistogram", "Summary"), _POINTS),
+        "DataPoint": (),
+        **_UNKEPT,
+    },
+    {"points": ("body",)},
+)
+"""`ExportMetricsServiceRequest`, of which the data points are counted and nothing is kept."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collector.columns import attributes, enumeration, ids, texts
+from collector.columns import CellTable, attributes, enumeration, ids
 from collector.flat import (
     ATTRIBUTE_TABLES,
     FAULT_ID,
@@ -21,7 +21,6 @@ from collector.flat import (
 from seamscope.schema.words import SPAN_KINDS, STATUSES
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from collector.flat import AttributeColumns
@@ -31,40 +30,13 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-class _Table:
-    """A table's cells by column name; notes which rows have text that is not UTF-8."""
-
-    def __init__(self, cells: Cells, name: str) -> None:
-        self._cells = cells
-        self._rows = cells.table(name)
-        self._place = {column: at for at, column in enumerate(cells.layout.columns[name])}
-        self.bad = np.zeros(len(self._rows), np.bool_)
-
-    def __getitem__(self, column: str) -> Numbers:
-        return self._rows[:, self._place[column]]
-
-    def text(self, column: str) -> pa.StringArray:
-        """Return a text column."""
-        found, bad = texts(self._cells, self[column])
-        self.bad |= bad
-        return found
-
-    def u32(self, column: str) -> NDArray[np.uint32]:
-        """Return a column of unsigned 32-bit numbers; greater ones lose their upper half, as protobuf has it."""
-        return self[column].astype(np.uint32)
-
-    def u64(self, column: str) -> NDArray[np.uint64]:
-        """Return a column of unsigned 64-bit numbers."""
-        return np.ascontiguousarray(self[column]).view(np.uint64)
-
-
 def _events(cells: Cells) -> tuple[EventColumns, Mask]:
-    table = _Table(cells, "events")
+    table = CellTable(cells, "events")
     return EventColumns(table.u32("span"), table.u64("time"), table.text("name")), table.bad
 
 
 def _links(cells: Cells) -> tuple[LinkColumns, Mask]:
-    table = _Table(cells, "links")
+    table = CellTable(cells, "links")
     trace_hi, trace_lo, trace_length, _ = ids(cells, table["trace_id"], 16)
     _, span_id, span_length, _ = ids(cells, table["span_id"], 8)
     state = table.text("trace_state")
@@ -75,7 +47,7 @@ def _links(cells: Cells) -> tuple[LinkColumns, Mask]:
 
 
 def _spans(cells: Cells, scope_resource: NDArray[np.uint32], body: NDArray[np.uint32]) -> tuple[SpanColumns, Mask]:
-    table = _Table(cells, "spans")
+    table = CellTable(cells, "spans")
     scope = table.u32("scope")
     resource = scope_resource[scope]
     trace_hi, trace_lo, trace_length, bad_trace = ids(cells, table["trace_id"], 16)
@@ -127,7 +99,7 @@ def _mark_all(
 def flatten(cells: Cells) -> FlatTraces:
     """Return the columns of a batch that `read_wire` or `read_json` read with the layout `signals.TRACES`."""
     resources = ResourceColumns(cells.table("resources")[:, 0].astype(np.uint32))
-    scope_table = _Table(cells, "scopes")
+    scope_table = CellTable(cells, "scopes")
     scopes = ScopeColumns(scope_table.text("name"), scope_table.text("version"))
     spans, bad_spans = _spans(cells, scope_table.u32("resource"), resources.body)
     events, bad_events = _events(cells)

@@ -1,0 +1,141 @@
+"""Logs → rows for the store, and metrics → counts: by the same kernels as spans, over their own layouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.admit import INT64_MAX, AttributeLimits, cut_text, limited
+from collector.columns import CellTable, attributes, enumeration, ids, values
+from collector.flat import FAULT_ID, FAULT_SHAPE, FAULT_TIME
+from collector.normalise.resources import Resources, list_column
+from collector.otlp_json import read_json
+from collector.signals import LOGS, METRICS
+from collector.wire import read_wire
+from seamscope.schema import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from collector.decode import Body
+    from collector.flat import AttributeColumns
+    from collector.layout import Layout
+    from collector.wire import Cells, WireLimits
+
+    Mask = NDArray[np.bool_]
+
+REASONS: Final = ("invalid_field", "invalid_utf8", "trace_id_length", "span_id_length", "time_out_of_range")
+"""Why a log record is rejected; a record with several faults counts under the first."""
+
+_STORED: Final = pa.schema([field for field in tables.LOGS if field.name not in {"commit_no", "ingested_ns"}])
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """Log bodies as rows.
+
+    Attributes:
+        tables: `logs` and `resources`, without the columns that the store's writer sets.
+        accepted: records kept, per body.
+        rejected: records not kept, per body and reason: shape (bodies, len(REASONS)).
+        errors: per body why nothing of it could be read, or None.
+    """
+
+    tables: dict[str, pa.Table]
+    accepted: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+    errors: tuple[str | None, ...]
+
+
+def read(bodies: Sequence[Body], layout: Layout, limits: WireLimits | None = None) -> Cells:
+    """Read bodies of one encoding."""
+    reader = read_json if bodies[0].encoding == "json" else read_wire
+    return reader([body.data for body in bodies], layout, limits)
+
+
+def _faults(table: CellTable, bad: Mask, lengths: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> Iterator[Mask]:
+    """Yield a mask per entry of `REASONS`, in that order; a record without a trace is as good as one with."""
+    faults = table["faults"]
+    yield (faults & (FAULT_ID | FAULT_SHAPE)) != 0
+    yield bad
+    yield (lengths[0] != 16) & (lengths[0] != 0)
+    yield (lengths[1] != 8) & (lengths[1] != 0)
+    yield ((faults & FAULT_TIME) != 0) | (np.maximum(table.u64("start"), table.u64("end")) > INT64_MAX)
+
+
+def _first(masks: Iterator[Mask], rows: int) -> NDArray[np.int8]:
+    first = np.full(rows, -1, np.int8)
+    for at, mask in enumerate(masks):
+        first[mask & (first < 0)] = at
+    return first
+
+
+def _bounded(text: pa.StringArray, limit: int) -> pa.StringArray:
+    long_rows = np.flatnonzero(pc.binary_length(text).to_numpy(zero_copy_only=False) > limit)
+    return cut_text(text, long_rows, limit) if len(long_rows) else text
+
+
+def _lists(table: AttributeColumns, keys: pa.StringArray, rows: int) -> pa.ListArray:
+    bounds = np.searchsorted(table.owner, np.arange(rows + 1)).astype(np.int32)
+    return list_column(bounds, keys.take(pa.array(table.key)), table.text)
+
+
+def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDArray[np.int8], Resources]:
+    """Return the columns of all records, the position of each one's first fault in `REASONS`, and the resources."""
+    table, scopes = CellTable(cells, "logs"), CellTable(cells, "scopes")
+    rows = len(table.bad)
+    keys, ((resource_attributes, _), (its_attributes, bad)) = attributes(
+        cells, ("resource_attributes", "log_attributes")
+    )
+    resources = Resources(limited(resource_attributes, limits)[0], keys, len(cells.table("resources")))
+    trace_hi, trace_lo, trace_length, bad_trace = ids(cells, table["trace_id"], 16)
+    _, span_id, span_length, bad_span = ids(cells, table["span_id"], 8)
+    _, body, bad_body = values(cells, np.ascontiguousarray(table["body_type"]), np.ascontiguousarray(table["body"]))
+    severity = enumeration(cells, table["severity"], (), "severity_number_")
+    columns = {
+        "trace_hi": trace_hi,
+        "trace_lo": trace_lo,
+        "span_id": span_id,
+        "time_ns": table.u64("start").view(np.int64),
+        "observed_ns": table.u64("end").view(np.int64),
+        "severity": np.where((severity >= 0) & (severity <= 255), severity, 0).astype(np.uint8),
+        "severity_text": table.text("severity_text"),
+        "event_name": table.text("event_name"),
+        "body": _bounded(body, limits.value_bytes),
+        "resource_id": resources.ids[scopes.u32("resource")[table.u32("scope")]],
+        "scope": scopes.text("name").take(pa.array(table.u32("scope"))),
+        "attributes": _lists(limited(its_attributes, limits)[0], keys, rows),
+    }
+    wrong = table.bad | bad_body
+    wrong[its_attributes.owner[bad]] = True
+    table["faults"][bad_trace | bad_span] |= FAULT_ID
+    return columns, _first(_faults(table, wrong, (trace_length, span_length)), rows), resources
+
+
+def decode_logs(bodies: Sequence[Body], limits: WireLimits | None = None) -> Logs:
+    """Return the rows of log requests of one encoding; together they are less than 256 MiB."""
+    cells = read(bodies, LOGS, limits)
+    columns, first, resources = _records(cells, AttributeLimits())
+    scope = cells.table("logs")[:, 0]
+    body = cells.table("resources")[cells.table("scopes")[scope, 0], 0]
+    keep = first < 0
+    rejected = np.zeros((len(bodies), len(REASONS)), np.int64)
+    np.add.at(rejected, (body[~keep], first[~keep]), 1)
+    logs = pa.table({name: pa.array(column) for name, column in columns.items()}, schema=_STORED)
+    kept = logs if keep.all() else logs.filter(pa.array(keep))
+    found = {"logs": kept, "resources": resources.table()} if kept.num_rows else {}
+    return Logs(found, np.bincount(body[keep], minlength=len(bodies)), rejected, cells.errors)
+
+
+def count_metrics(
+    bodies: Sequence[Body], limits: WireLimits | None = None
+) -> tuple[NDArray[np.int64], tuple[str | None, ...]]:
+    """Return the data points per body of metric requests of one encoding, and each body's error or None."""
+    cells = read(bodies, METRICS, limits)
+    return np.bincount(cells.table("points")[:, 0], minlength=len(bodies)), cells.errors
