@@ -1,0 +1,192 @@
+"""`seamscope collect`: the receiver."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from seamscope.commands.options import config_option, db_option
+from seamscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from collector.serve import Collector
+    from seamscope.config import Config
+
+SIZES: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+TIMES: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0, "h": 3600.0}
+LEAST_MEMORY: Final = 256 * 2**20
+
+
+def size_bytes(text: str) -> int:
+    """Read `512MiB`, `1GB` or a number of bytes."""
+    match = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", text.strip())
+    if match is None or match["unit"].upper() not in SIZES:
+        raise click.BadParameter(f"{text!r} is not a size; write 512MiB or 2GB")
+    return int(float(match["number"]) * SIZES[match["unit"].upper()])
+
+
+def seconds(text: str) -> float:
+    """Read `10s`, `500ms`, `2m` or a number of seconds."""
+    match = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]*)", text.strip())
+    if match is None or match["unit"] not in TIMES:
+        raise click.BadParameter(f"{text!r} is not a duration; write 10s or 2m")
+    return float(match["number"]) * TIMES[match["unit"]]
+
+
+def _memory(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    size = size_bytes(text)
+    if size < LEAST_MEMORY:
+        raise click.BadParameter("at least 256MiB are needed")
+    return size
+
+
+def _settle(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
+    return seconds(text)
+
+
+def store_path(db: str) -> Path:
+    """Return the file of `--db`; a collector writes it itself, so a remote one will not do."""
+    if db.startswith("grpc://"):
+        raise UsageError(f"{db} is another collector's store", "name a file: --db PATH")
+    return Path(db)
+
+
+def given_config(path: Path) -> Config:
+    """Read the operator's rules; only the default file may be missing."""
+    from seamscope.config import DEFAULT_FILE, load
+
+    return load(None if path == Path(DEFAULT_FILE) else path)
+
+
+class Stopping:
+    """SIGTERM and SIGINT as an event; a second one ends the process at once.
+
+    Attributes:
+        exit_code: 0, or 130 once SIGINT came.
+    """
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+        self._asked = threading.Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: Any) -> None:
+        if self._asked.is_set():
+            os._exit(130)  # what was acknowledged is on disk already
+        self.exit_code = 130 if number == signal.SIGINT else 0
+        self._asked.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait; tell whether the end was asked for."""
+        return self._asked.wait(timeout_s)
+
+
+def announce(collector: Collector, ready_file: Path | None) -> None:
+    """Say where the collector listens and how to look at what it gets; scripts read the ready file instead."""
+    db = collector.plan.db
+    click.echo(f"OTLP/gRPC on {collector.grpc}, OTLP/HTTP on http://{collector.http}, into {db}")
+    click.echo(f"look: {'trace-tui' if str(db) == 'seamscope.duckdb' else f'trace-tui --db {db}'}")
+    sys.stdout.flush()
+    if ready_file is None:
+        return
+    about = {
+        "pid": os.getpid(),
+        "grpc": str(collector.grpc),
+        "http": f"http://{collector.http}",
+        "db": str(db.resolve()),
+    }
+    written = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
+    written.write_text(json.dumps(about) + "\n", encoding="utf-8")
+    written.replace(ready_file)
+
+
+def status_line(collector: Collector) -> str:
+    """Return what the collector does in one line."""
+    counts = collector.telemetry
+    parts = [f"{counts.total('accepted'):,} stored"]
+    for name in ("rejected", "refused", "invalid"):
+        count = counts.total(name)
+        if count:
+            parts.append(f"{count:,} {name}{' requests' if name != 'rejected' else ''}")
+    if counts.held_bytes:
+        parts.append(f"{counts.held_bytes / 2**20:.1f} MiB waiting")
+    return ", ".join(parts)
+
+
+def watch(collector: Collector, stopping: Stopping) -> None:
+    """Stay until the end is asked for, with one status line where stderr is a terminal."""
+    shown = ""
+    while not stopping.wait(1.0):
+        line = status_line(collector) if sys.stderr.isatty() else ""
+        if line != shown:
+            click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+            shown = line
+    if shown:
+        click.echo(err=True)
+
+
+@click.command(
+    "collect",
+    epilog="Example: seamscope collect --db traces.duckdb, and OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 "
+    "for the programs to look at.",
+)
+@db_option()
+@config_option()
+@click.option(
+    "--grpc", default="127.0.0.1:4317", show_default=True, metavar="HOST:PORT", help="OTLP/gRPC; port 0: any."
+)
+@click.option(
+    "--http", default="127.0.0.1:4318", show_default=True, metavar="HOST:PORT", help="OTLP/HTTP; port 0: any."
+)
+@click.option("--insecure-public", is_flag=True, help="Let other machines connect, without encryption or a token.")
+@click.option(
+    "--settle", default="10s", show_default=True, callback=_settle, help="Quiet time before a trace is analysed."
+)
+@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Also keep the raw bodies received.")
+@click.option("--max-memory", default="1GiB", show_default=True, callback=_memory, help="For DuckDB and the queue.")
+@click.option("--ready-file", type=click.Path(path_type=Path), metavar="FILE", help="Written as JSON once ready.")
+def command(
+    *,
+    db: str,
+    config: Path,
+    grpc: str,
+    http: str,
+    insecure_public: bool,
+    settle: float,
+    record: Path | None,
+    max_memory: int,
+    ready_file: Path | None,
+) -> int:
+    """Run the receiver: OTLP over gRPC and HTTP into a store.
+
+    An exporter's request is answered when its spans are on disk. Stop it with SIGTERM or Ctrl-C: it answers what it
+    holds, analyses what has settled, and closes the store.
+    """
+    from collector.addresses import Address
+    from collector.serve import Collector, Plan
+
+    stopping = Stopping()
+    plan = Plan(
+        db=store_path(db),
+        grpc=Address.parse(grpc),
+        http=Address.parse(http),
+        settle_s=settle,
+        record=record,
+        memory_bytes=max_memory,
+        public=insecure_public,
+    )
+    with Collector(plan, given_config(config)) as collector:
+        announce(collector, ready_file)
+        watch(collector, stopping)
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+    return stopping.exit_code
