@@ -54,9 +54,16 @@ class Explorer(App[int]):
         self.look = look or Look()
         for theme in THEMES:
             self.register_theme(theme)
-        self.set_reactive(App.theme, DARK_NAME if self.look.dark else LIGHT_NAME)
+        self._start_with(DARK_NAME if self.look.dark else LIGHT_NAME)
         self.paint = self._paint(dark=self.look.dark)
         self._filters: list[LineFilter] = [*self._filters, *self._own_filters()]
+
+    def _start_with(self, theme: str) -> None:
+        """Set the theme before the first frame: setting it later would parse and paint everything twice."""
+        self.set_reactive(App.theme, theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.set_class(self.look.dark, "-dark-mode", update=False)
+        self.set_class(not self.look.dark, "-light-mode", update=False)
 
     def _paint(self, *, dark: bool) -> Paint:
         return Paint(dark=dark, plain=not self.look.colour, glyphs=self.look.glyphs)

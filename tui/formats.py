@@ -1,78 +1,26 @@
-"""Numbers of a result as people read them. Nothing here adds, averages or guesses."""
+"""Numbers of a result as people read them: the house's own figures, and times of day."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
 
-UNKNOWN: Final = "–"
-"""A number that is not known; never shown as 0."""
+from seamscope.text.figures import UNKNOWN, count, duration, milliseconds, percent, plural
 
-_UNITS: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
-_MINUTE: Final = 60_000_000_000
-_HOUR: Final = 60 * _MINUTE
-
-
-def duration(ns: int | None) -> str:
-    """Give a duration in its natural unit with three figures or so: `144 ms`, `1.20 s`, `2 m 03 s`."""
-    if ns is None:
-        return UNKNOWN
-    size = abs(ns)
-    sign = "-" if ns < 0 else ""
-    if size >= _MINUTE:
-        return sign + _long(size)
-    for unit, name in _UNITS:
-        if size >= unit:
-            return f"{sign}{_figures(size, unit)} {name}"
-    return f"{sign}{size} ns"
-
-
-def _long(size: int) -> str:
-    if size >= _HOUR:
-        return f"{size // _HOUR} h {size % _HOUR // _MINUTE:02} m"
-    return f"{size // _MINUTE} m {size % _MINUTE // 1_000_000_000:02} s"
-
-
-def _figures(size: int, unit: int) -> str:
-    places = 2 if size < 10 * unit else 1 if size < 100 * unit else 0
-    return f"{size / unit:.{places}f}"
-
-
-def milliseconds(ns: int | None) -> str:
-    """Give a time in milliseconds with three places, as tables of segments need to add up by eye."""
-    return UNKNOWN if ns is None else f"{ns / 1_000_000:,.3f}"
-
-
-def percent(part: int, whole: int | None) -> str:
-    """Give a share as whole percents; what is there but small reads `<1 %`."""
-    if not whole:
-        return UNKNOWN
-    share = 100 * part / whole
-    if 0 < share < 1:
-        return "<1 %"
-    if 99 < share < 100:
-        return ">99 %"
-    return f"{share:.0f} %"
-
-
-def count(number: int | None) -> str:
-    """Give a count with thin groups of three."""
-    return UNKNOWN if number is None else f"{number:,}".replace(",", " ")
+__all__ = ["UNKNOWN", "clock", "count", "date", "duration", "milliseconds", "offset", "percent", "plural"]
 
 
 def clock(ns: int, places: int = 3) -> str:
-    """Give a time of day in this machine's zone, with `places` decimals (0 to 6) cut, not rounded."""
-    moment = datetime.fromtimestamp(ns // 1_000_000_000).astimezone()
+    """Give a time of day in UTC with `places` decimals (0 to 9), cut, not rounded."""
+    moment = datetime.fromtimestamp(ns // 1_000_000_000, tz=UTC)
     text = moment.strftime("%H:%M:%S")
     return f"{text}.{ns % 1_000_000_000:09}"[: len(text) + 1 + places] if places else text
 
 
 def date(ns: int) -> str:
-    """Give the day and the zone: `2025-11-20 UTC`."""
-    moment = datetime.fromtimestamp(ns // 1_000_000_000).astimezone()
-    return moment.strftime("%Y-%m-%d %Z").strip()
+    """Give the day, in UTC."""
+    return datetime.fromtimestamp(ns // 1_000_000_000, tz=UTC).strftime("%Y-%m-%d")
 
 
-def plural(number: int, word: str) -> str:
-    """Give `1 hop`, `3 hops`."""
-    return f"{count(number)} {word}" if number == 1 else f"{count(number)} {word}s"
+def offset(ns: int) -> str:
+    """Give a time counted from another: `+11.5 ms`, `-3.00 ms`."""
+    return duration(ns) if ns < 0 else f"+{duration(ns)}"

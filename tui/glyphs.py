@@ -18,13 +18,12 @@ class Glyphs:
     ascii: bool
     eighths: tuple[str, ...]
     """A cell filled from the left: index 0 is empty, the last one full."""
+    right_half: str
     full: str
     path: str
     """A stretch on the critical path."""
     span: str
     """A stretch of a span off the critical path."""
-    span_from_half: str
-    span_to_half: str
     loose: str
     """Asynchronous work: nobody waits for it."""
     leg: str
@@ -69,11 +68,10 @@ class Glyphs:
 UNICODE: Final = Glyphs(
     ascii=False,
     eighths=(" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"),
+    right_half="▐",
     full="█",
     path="━",
     span="─",
-    span_from_half="╶",
-    span_to_half="╴",
     loose="╌",
     leg="┄",
     into="▾",
@@ -107,11 +105,10 @@ UNICODE: Final = Glyphs(
 ASCII: Final = Glyphs(
     ascii=True,
     eighths=(" ", " ", " ", " ", "#", "#", "#", "#", "#"),
+    right_half="#",
     full="#",
     path="=",
     span="-",
-    span_from_half="-",
-    span_to_half="-",
     loose=".",
     leg="~",
     into="v",

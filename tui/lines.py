@@ -53,6 +53,16 @@ def cut(text: str, width: int, ellipsis: str = "…") -> str:
     return text if cells(text) <= width else fit(text, width, ellipsis=ellipsis)
 
 
+def cut_seam(seam: str, width: int, ellipsis: str = "…", arrow: str = "→") -> str:
+    """Cut a clean seam so that both its sides stay readable: `render:ed…→origin:or…`."""
+    if cells(seam) <= width or arrow not in seam:
+        return cut(seam, width, ellipsis)
+    caller, _, callee = seam.partition(arrow)
+    room = max(width - len(arrow), 0)
+    left = min(cells(caller), max(room // 2, room - cells(callee)))
+    return cut(caller, left, ellipsis) + arrow + cut(callee, room - left, ellipsis)
+
+
 class Line:
     """Collects texts with styles up to a width; `strip` gives what Textual draws."""
 

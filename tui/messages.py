@@ -53,7 +53,8 @@ class HeadFetched(Message):
     """A follower read the head of the list again."""
 
     question: int
-    rows: Sequence[RequestRow]
+    rows: Sequence[RequestRow] | None
+    """None where the store has not changed."""
 
 
 @dataclass

@@ -60,7 +60,15 @@ LIGHT: Final = Ground(
 
 @lru_cache(maxsize=512)
 def _style(fore: str | None, back: str | None, bold: bool, dim: bool, reverse: bool, underline: bool) -> Style:
-    return Style(color=fore, bgcolor=back, bold=bold, dim=dim, reverse=reverse, underline=underline)
+    """Give a style that says only what it turns on: laid over a row's ground it leaves the rest alone."""
+    return Style(
+        color=fore,
+        bgcolor=back,
+        bold=bold or None,
+        dim=dim or None,
+        reverse=reverse or None,
+        underline=underline or None,
+    )
 
 
 @lru_cache(maxsize=512)
@@ -160,11 +168,6 @@ class Paint:
         """Give ink in the colour of `left` on the ground of `right`, for a cell that both share."""
         fore, back = (self._solid(cause, soft=soft) if cause else None for cause in (left, right))
         return _style(fore or self.ground.back, back, False, False, False, False)
-
-    def swapped(self, cause: str | None, row: Style) -> Style:
-        """Give the ground of a row as ink on a cause's colour, for a block's left edge inside a cell."""
-        back = row.bgcolor.name if row.bgcolor else self.ground.back
-        return _style(back, palette.cause_hex(cause), False, False, False, False)
 
     def meter(self, cause: str | None, *, soft: bool = False) -> Style:
         """Give the ink of a request's bar in the list."""

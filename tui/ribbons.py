@@ -72,14 +72,16 @@ def lettered(paint: Paint) -> bool:
     return paint.plain or paint.glyphs.ascii
 
 
-def ribbon(stretches: Sequence[Stretch], track: Track, paint: Paint, *, soft: bool = False) -> list[Cell]:
-    """Paint stretches on an empty track; `soft` for the horizon that is not looked at."""
+def ribbon(
+    stretches: Sequence[Stretch], track: Track, paint: Paint, *, soft: bool = False, timed: bool = True
+) -> list[Cell]:
+    """Paint stretches on an empty track; `soft` fades them, `timed` writes how long each is."""
     whole = [stretch for stretch in joined(stretches) if track.shows(stretch.start_ns, stretch.end_ns)]
     if lettered(paint):
         return _letters(whole, track, paint)
     _fill(whole, track, paint, soft=soft)
     for stretch in whole:
-        _label(stretch, track, paint, soft=soft)
+        _label(stretch, track, paint, soft=soft, timed=timed)
     return track.cells
 
 
@@ -109,13 +111,14 @@ def _cell(eighths: list[str | None], paint: Paint, *, soft: bool) -> Cell:
     return (paint.glyphs.eighths[boundary], paint.beside(left, right, soft=soft))
 
 
-def _label(stretch: Stretch, track: Track, paint: Paint, *, soft: bool) -> None:
+def _label(stretch: Stretch, track: Track, paint: Paint, *, soft: bool, timed: bool) -> None:
     first, last = -(-track.eighth(stretch.start_ns) // 8), track.eighth(stretch.end_ns) // 8
-    took = duration(stretch.end_ns - stretch.start_ns)
-    owner = clean(stretch.owner)
-    for text in (f"{owner} {stretch.cause} {took}", f"{stretch.cause} {took}", stretch.cause, took):
-        if len(text) + 2 <= last - first and cells(text) == len(text):
-            track.text(first + 1, text, paint.block(stretch.cause, soft=soft))
+    took = f" {duration(stretch.end_ns - stretch.start_ns)}" if timed else ""
+    owner, cause = clean(paint.glyphs.words(stretch.owner)), stretch.cause
+    for text in (f"{owner} {cause}{took}", f"{cause}{took}", cause):
+        room = last - first - len(text)
+        if room >= 0 and cells(text) == len(text):
+            track.text(first + min(room // 2, 1), text, paint.block(stretch.cause, soft=soft))
             return
 
 
@@ -128,9 +131,8 @@ def meter(
     if end_ns is None:
         return track.cells
     solid, soft = paint.meter(cause), paint.meter(cause, soft=True)
-    track.line(0, end_ns, paint.glyphs.span if lettered(paint) else paint.glyphs.path, soft)
-    first_ns = shell_ns if shell_ns is not None else end_ns
-    track.block(0, min(first_ns, scale_ns), solid, solid)
+    track.line(0, end_ns, paint.glyphs.span, soft)
+    track.line(0, shell_ns if shell_ns is not None else end_ns, paint.glyphs.path, solid)
     track.edges(0, end_ns, solid)
     return track.cells
 
@@ -142,4 +144,4 @@ def share_bar(shares: Sequence[tuple[str, str, int]], width: int, paint: Paint) 
     for owner, cause, ns in shares:
         stretches.append(Stretch(at, at + ns, owner, cause))
         at += ns
-    return ribbon(stretches, Track(width, 0, at, paint.glyphs), paint)
+    return ribbon(stretches, Track(width, 0, at, paint.glyphs), paint, timed=False)

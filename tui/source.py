@@ -5,18 +5,32 @@ Everything here may block and is only ever called from thread workers.
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Final, Protocol
 
+from seamscope.errors import QueryError, SeamscopeError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from seamscope.results import Report, RequestDetail, RequestRow, Selection, SpanDetail
     from seamscope.store import Reader
 
-ORDERS: Final = ("newest", "complete", "shell", "spans", "oldest")
+    Writer = Callable[[RequestDetail], str]
+    """Draws a request as a document."""
+
+ORDERS: Final = ("newest", "slowest", "shell", "complete", "spans", "oldest")
 """Sort keys of the request list, in the order that `o` goes through them."""
+BY: Final = ("route", "seam", "boundary", "service", "place", "version", "environment")
+"""What totals are grouped by, in the order that `b` goes through them."""
+AT: Final = ("mean", "p50", "p95", "p99")
+"""Which requests totals are taken from, in the order that `p` goes through them."""
+IDLE_SECONDS: Final = 1.5
+"""How long a file stays open unused: a collector that starts meanwhile must be able to take it."""
 
 
 class Source(Protocol):
@@ -24,6 +38,12 @@ class Source(Protocol):
 
     name: str
     """The store as the user named it."""
+    live: bool
+    """A collector lends the store, so more may come at any moment."""
+
+    def moved(self) -> bool:
+        """Tell whether the store may have changed since it was last asked; lets go of an idle file."""
+        ...
 
     def settle(self, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
         """Take one environment where a selection names none and there are several; say so in notes."""
@@ -35,7 +55,7 @@ class Source(Protocol):
         """Give at most `limit` requests, after `before` where it is given; kind `other` only if asked."""
         ...
 
-    def report(self, selection: Selection, *, by: str, other: bool) -> Report:
+    def report(self, selection: Selection, *, by: str, at: str, other: bool) -> Report:
         """Give the totals of a selection."""
         ...
 
@@ -48,7 +68,7 @@ class Source(Protocol):
         ...
 
     def export(self, request_id: str, suffix: str) -> str:
-        """Write one request as `json` or `html` beside the user; give the file's name."""
+        """Write one request as `json` or `html` into the working directory; give the file's name."""
         ...
 
     def close(self) -> None:
@@ -57,27 +77,68 @@ class Source(Protocol):
 
 
 class StoreSource:
-    """A store file, or a live collector's store; reads through one door, one question at a time."""
+    """A store file, or a live collector's store. A file is let go while nothing is asked, and found again."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, writers: Mapping[str, Writer] | None = None) -> None:
         self.name = name
+        self.live = False
+        self._writers = writers or {}
         self._lock = RLock()
         self._reader: Reader | None = None
+        self._used = 0.0
+        self._seen: tuple[float, ...] = ()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
+        """Lend the reader, opened where it is not; one that fails is let go, so that the next question opens anew."""
+        with self._lock:
+            try:
+                reader = self._reader or self._open()
+                yield reader
+            except QueryError:
+                raise
+            except SeamscopeError:
+                self.close()
+                raise
+            finally:
+                self._used = time.monotonic()
 
     def _open(self) -> Reader:
-        """Open the store at the first question, and again after it went away."""
-        if self._reader is None:
-            from seamscope.remote import open_store
+        from seamscope.remote import open_store
 
-            self._reader = open_store(self.name)
-        return self._reader
+        from seamscope.store import StoreFile
+
+        self._reader = reader = open_store(self.name)
+        self.live = not isinstance(reader, StoreFile)
+        return reader
+
+    def moved(self) -> bool:
+        """Tell whether the store may have changed: a live one always, a file by its size and times."""
+        seen = self._stamp()
+        if self.live or seen != self._seen:
+            self._seen = seen
+            return True
+        if self._reader is not None and time.monotonic() - self._used > IDLE_SECONDS:
+            self.close()
+        return False
+
+    def _stamp(self) -> tuple[float, ...]:
+        """Give what changes when somebody writes the file."""
+        stamp: list[float] = []
+        for path in (Path(self.name), Path(f"{self.name}.wal"), Path(self.name).parent):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            stamp += [found.st_mtime_ns, found.st_size]
+        return tuple(stamp)
 
     def settle(self, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
         """Take one environment where there are several."""
         from seamscope.selections import one_environment
 
-        with self._lock:
-            return one_environment(self._open(), selection)
+        with self._reading() as reader:
+            return one_environment(reader, selection)
 
     def page(
         self, selection: Selection, *, order: str, limit: int, other: bool, before: RequestRow | None = None
@@ -86,41 +147,48 @@ class StoreSource:
         from seamscope.requests import list_requests
 
         chosen = selection if other else without_other(selection)
-        with self._lock:
-            return list_requests(self._open(), chosen, limit=limit, order=order, before=before)
+        with self._reading() as reader:
+            return list_requests(reader, chosen, limit=limit, order=order, before=before)
 
-    def report(self, selection: Selection, *, by: str, other: bool) -> Report:
-        """Read the totals."""
+    def report(self, selection: Selection, *, by: str, at: str, other: bool) -> Report:
+        """Read the totals; they leave out kind `other` by themselves."""
         from seamscope.reports import report
 
         del other
-        with self._lock:
-            return report(self._open(), selection, by=by)
+        with self._reading() as reader:
+            return report(reader, selection, by=by, at=at)
 
     def detail(self, request_id: str) -> RequestDetail:
         """Read one request."""
         from seamscope.requests import request_detail
 
-        with self._lock:
-            return request_detail(self._open(), request_id)
+        with self._reading() as reader:
+            return request_detail(reader, request_id)
 
     def span(self, trace_id: str, span_id: str, kind: str | None) -> SpanDetail:
         """Read one span."""
         from seamscope.requests import span_detail
 
-        with self._lock:
-            return span_detail(self._open(), trace_id, span_id, kind=kind)
+        with self._reading() as reader:
+            return span_detail(reader, trace_id, span_id, kind=kind)
 
     def export(self, request_id: str, suffix: str) -> str:
-        """Write one request to a file."""
-        raise NotImplementedError
+        """Write one request to a file named after it."""
+        if suffix not in self._writers:
+            raise SeamscopeError(f"this explorer cannot write {suffix}", "seamscope trace ID prints a request")
+        path = Path(f"request-{request_id[:16]}.{suffix}")
+        try:
+            path.write_text(self._writers[suffix](self.detail(request_id)), encoding="utf-8")
+        except OSError as error:
+            raise SeamscopeError(f"cannot write {path}: {error.strerror}", "start it where you may write") from error
+        return str(path)
 
     def close(self) -> None:
         """Let go of the store; without one there is nothing to do."""
         with self._lock:
             reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
+            if reader is not None:
+                reader.close()
 
 
 def without_other(selection: Selection) -> Selection:

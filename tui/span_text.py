@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from seamscope.results import Hop, Segment, SpanDetail, WaterfallRow
     from tui.glyphs import Glyphs
 
+LABELS: Final = 13
+"""Cells of the column of labels."""
 LONGEST_VALUE: Final = 4_000
 """Characters of a value that are shown; the rest is counted."""
 
@@ -62,9 +64,9 @@ def _facts(row: WaterfallRow) -> Iterator[Entry]:
 
 def _times(row: WaterfallRow, span: SpanDetail | None) -> Iterator[Entry]:
     yield Entry("took", formats.duration(row.duration_ns))
-    yield Entry("starts", f"{formats.duration(row.start_ns)} after the request")
+    yield Entry("starts", f"{formats.offset(row.start_ns)} from the request's start")
     if span is not None:
-        yield Entry("at", f"{formats.date(span.start_ns)} {formats.clock(span.start_ns, 6)}")
+        yield Entry("at", f"{formats.date(span.start_ns)} {formats.clock(span.start_ns, 9)}Z")
     yield Entry("span", row.span_id or f"between {row.parent_span_id} and its server")
     if row.parent_span_id and row.span_id:
         yield Entry("parent", row.parent_span_id)
@@ -76,8 +78,7 @@ def _on_path(path: Sequence[Segment]) -> Iterator[Entry]:
         yield Entry("on the critical path", str(len(path)), "heading")
     for segment in path:
         took = formats.duration(segment.end_ns - segment.start_ns)
-        since = formats.duration(segment.start_ns)
-        yield Entry(segment.cause, f"{took} from {since}, {segment.evidence}", "cause")
+        yield Entry(segment.cause, f"{took} at {formats.offset(segment.start_ns)}, {segment.evidence}", "cause")
 
 
 def _hop(hop: Hop, glyphs: Glyphs) -> Iterator[Entry]:
@@ -112,7 +113,7 @@ def _sent(span: SpanDetail) -> Iterator[Entry]:
     if span.events:
         yield Entry("events", str(len(span.events)), "heading")
     for at_ns, name, attributes in span.events:
-        yield Entry(f"+{formats.duration(at_ns - span.start_ns)}", name)
+        yield Entry(formats.offset(at_ns - span.start_ns), name)
         yield from (Entry(f"  {key}", value, "attribute") for key, value in attributes)
     if span.links:
         yield Entry("links", str(len(span.links)), "heading")
@@ -145,33 +146,43 @@ def matching(found: Iterable[Entry], needle: str) -> list[Entry]:
 
 
 def lines(found: Iterable[Entry], width: int) -> list[PaneLine]:
-    """Wrap entries to a width: labels in a column of their own where they fit, else on a line of their own."""
-    drawn: list[PaneLine] = []
-    column = label_column(width)
-    for entry in found:
-        drawn.extend(_lines(entry, width, column))
-    return drawn
+    """Wrap entries to a width: facts in two columns, attributes as running text."""
+    return [drawn for entry in found for drawn in _lines(entry, width)]
 
 
-def _lines(entry: Entry, width: int, column: int) -> Iterator[PaneLine]:
+def _lines(entry: Entry, width: int) -> Iterator[PaneLine]:
     label, value = safe(entry.label, 200), _value(entry.value)
     if entry.kind == "heading":
         yield PaneLine("", "", "gap")
-    if entry.kind in {"title", "note"}:
+        yield PaneLine(label, value, "heading")
+    elif entry.kind in {"title", "note"}:
         yield from (PaneLine("", piece, entry.kind) for piece in wrap(value, width))
-        return
-    if cells(label) >= column:
-        yield PaneLine(label, "", entry.kind)
-        label = ""
-    for place, piece in enumerate(wrap(value, width - column)):
-        yield PaneLine(label if place == 0 else "", piece, entry.kind)
+    elif entry.kind == "attribute":
+        yield from _running(label, value, width)
+    else:
+        pieces = wrap(value, width - LABELS)
+        yield from (PaneLine("" if place else label, piece, entry.kind) for place, piece in enumerate(pieces))
+
+
+def _running(label: str, value: str, width: int) -> Iterator[PaneLine]:
+    """A key, its value behind it; where that does not fit, the value goes on below, indented."""
+    first = width - cells(label) - 1
+    if first < 12 and cells(value) > first:
+        yield PaneLine(label, "", "attribute")
+        rest = value
+    else:
+        head = cut_at(value, first)
+        yield PaneLine(label, head, "attribute")
+        rest = value[len(head) :]
+    if rest:
+        yield from (PaneLine("", f"  {piece}", "attribute") for piece in wrap(rest, width - 2))
+
+
+def cut_at(text: str, width: int) -> str:
+    """Give as much of a clean text's beginning as fits a width."""
+    return wrap(text, max(width, 1))[0]
 
 
 def _value(text: str) -> str:
     over = len(text) - LONGEST_VALUE
     return safe(text) if over <= 0 else f"{safe(text[:LONGEST_VALUE])} … {formats.count(over)} more characters"
-
-
-def label_column(width: int) -> int:
-    """Give the width of the column of labels."""
-    return max(min(width * 2 // 5, 28), 8)

@@ -40,29 +40,26 @@ class Track:
             for cell in range(first, min(last, self.width - 1) + 1):
                 self.cells[cell] = (glyph, style)
 
-    def block(self, start_ns: int, end_ns: int, style: Style, swapped: Style) -> None:
-        """Draw a solid block to an eighth of a cell, at least one eighth; `swapped` has ink and ground exchanged."""
+    def block(self, start_ns: int, end_ns: int, style: Style) -> None:
+        """Draw a solid block, its start to half a cell, its end to an eighth; at least a sliver."""
         if self.glyphs.ascii:
             self.line(start_ns, end_ns, self.glyphs.full, style)
-            return
-        if not self.width or not self.shows(start_ns, end_ns):
-            return
-        first = min(self.eighth(start_ns), 8 * self.width - 1)
-        last = max(self.eighth(end_ns), first + 1)
-        whole_from, whole_to = -(-first // 8), last // 8
-        if whole_from > whole_to:
-            self._sliver(first, last, style)
-            return
-        if first % 8:
-            self.cells[whole_from - 1] = (self.glyphs.eighths[first % 8], swapped)
-        for cell in range(whole_from, whole_to):
-            self.cells[cell] = (self.glyphs.full, style)
-        if last % 8:
-            self._sliver(8 * whole_to, last, style)
+        elif self.width and self.shows(start_ns, end_ns):
+            first = min(self.eighth(start_ns), 8 * self.width - 1)
+            self._fill(first, max(self.eighth(end_ns), first + 1), style)
 
-    def _sliver(self, first: int, last: int, style: Style) -> None:
-        shown = self.glyphs.eighths[max(last - first, 1)]
-        self.cells[first // 8] = (shown if shown.strip() else self.glyphs.full, style)
+    def _fill(self, first: int, last: int, style: Style) -> None:
+        cell, inset = divmod(first, 8)
+        if last <= 8 * (cell + 1) and inset:
+            self.cells[cell] = (self.glyphs.eighths[last - first] if inset < 4 else self.glyphs.right_half, style)
+            return
+        if inset >= 2:
+            self.cells[cell] = (self.glyphs.right_half, style)
+            cell += 1
+        for whole in range(cell, last // 8):
+            self.cells[whole] = (self.glyphs.full, style)
+        if last % 8:
+            self.cells[last // 8] = (self.glyphs.eighths[last % 8], style)
 
     def mark(self, ns: int, glyph: str, style: Style | None) -> None:
         """Draw one character at a time."""

@@ -1,4 +1,4 @@
-"""Results made by hand, and a source that gives them: one day at a shop whose pages are rendered in front of services."""
+"""Results made by hand, and a source that gives them: a minute of a shop, its pages rendered in front of services."""
 
 from __future__ import annotations
 
@@ -136,9 +136,7 @@ PATH = (
 def segments(until_ms: float) -> tuple[Segment, ...]:
     """Give the path up to a time."""
     starts = (0.0, *(piece.until for piece in PATH))
-    return tuple(
-        piece.segment(start) for start, piece in zip(starts, PATH, strict=False) if piece.until <= until_ms
-    )
+    return tuple(piece.segment(start) for start, piece in zip(starts, PATH, strict=False) if piece.until <= until_ms)
 
 
 def shares(path: Sequence[Segment]) -> tuple[Share, ...]:
@@ -209,7 +207,9 @@ def hops() -> tuple[Hop, ...]:
     )
 
 
-def _row(depth: int, number: int, name: str, owner: str, start_ms: float, took_ms: float, **more: object) -> WaterfallRow:
+def _row(
+    depth: int, number: int, name: str, owner: str, start_ms: float, took_ms: float, **more: object
+) -> WaterfallRow:
     tier, _, service = owner.partition(":")
     base = WaterfallRow(
         kind="span",
@@ -346,18 +346,41 @@ def percentiles(*values_ms: int) -> Percentiles:
     return Percentiles(1_234, mean, p50, p95, p99, most)
 
 
-def report(selection: Selection) -> Report:
-    """Give the totals of the shop."""
-    split = (
-        Share(ORDERS, "compute", "measured", 52_000 * MS),
-        Share(DB, "query", "measured", 31_000 * MS),
-        Share(TO_ORDERS, "tls", "measured", 17_000 * MS),
-        Share(WEB, "render", "measured", 14_000 * MS),
-        Share(TO_ORDERS, "network", "bounded", 8_000 * MS),
-        Share(WEB, "pool_wait", "inferred", 5_000 * MS),
-        Share(TO_ORDERS, "unexplained", "unexplained", 4_000 * MS),
-        Share(ORDERS, "compute", "bounded", 3_000 * MS),
+SPLIT = (
+    Share(ORDERS, "compute", "measured", 52_000 * MS),
+    Share(DB, "query", "measured", 31_000 * MS),
+    Share(TO_ORDERS, "tls", "measured", 17_000 * MS),
+    Share(WEB, "render", "measured", 14_000 * MS),
+    Share(TO_ORDERS, "network", "bounded", 8_000 * MS),
+    Share(WEB, "pool_wait", "inferred", 5_000 * MS),
+    Share(TO_ORDERS, "unexplained", "unexplained", 4_000 * MS),
+    Share(ORDERS, "compute", "bounded", 3_000 * MS),
+)
+KEYS = {
+    "route": ("GET /dash", "POST /checkout", "GET /orders/{id}", "GET /", "GET /api/search"),
+    "seam": (TO_ORDERS, TO_DB),
+    "boundary": ("render→origin", "origin→data"),
+}
+
+
+def group(key: str, number: int) -> Group:
+    """Give a group; the higher its number, the quicker and rarer."""
+    split = SPLIT[number:] + SPLIT[:number]
+    slow = 5 - number
+    return Group(
+        key=key,
+        requests=800 // (number + 1),
+        weight=800.0,
+        errors=7 * (number % 2),
+        shell=percentiles(24 * slow, 20 * slow, 60 * slow, 70 * slow, 160 * slow),
+        complete=percentiles(60 * slow, 50 * slow, 130 * slow, 140 * slow, 240 * slow),
+        shares={"shell": split, "complete": split},
+        requests_in={"shell": 1_200, "complete": 1_234},
     )
+
+
+def report(selection: Selection, by: str = "route", at: str = "mean") -> Report:
+    """Give the totals of the shop."""
     total = Group(
         key="",
         requests=1_234,
@@ -365,10 +388,11 @@ def report(selection: Selection) -> Report:
         errors=17,
         shell=percentiles(120, 96, 288, 341, 812),
         complete=percentiles(310, 244, 652, 701, 1_204),
-        shares={"shell": split, "complete": split[::-1]},
+        shares={"shell": SPLIT, "complete": SPLIT[::-1]},
         requests_in={"shell": 1_200, "complete": 1_234},
     )
-    return Report(selection, "route", "mean", ("shell", "complete"), total, (), {}, {})
+    groups = tuple(group(key, number) for number, key in enumerate(KEYS.get(by, ("one", "another"))))
+    return Report(selection, by, at, ("shell", "complete"), total, groups, {}, {})
 
 
 @dataclass
@@ -380,6 +404,7 @@ class FakeSource:
     whole: RequestDetail | None = None
     broken: StoreError | None = None
     several: bool = False
+    live: bool = True
     asked: list[tuple[object, ...]] = field(default_factory=list)
     closed: bool = False
 
@@ -387,6 +412,10 @@ class FakeSource:
         self.asked.append(question)
         if self.broken is not None:
             raise self.broken
+
+    def moved(self) -> bool:
+        """Say that there may be more."""
+        return True
 
     def settle(self, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
         """Take production where there are several environments."""
@@ -406,10 +435,10 @@ class FakeSource:
         start = next((at + 1 for at, row in enumerate(rows) if before and row.request_id == before.request_id), 0)
         return rows[start : start + limit]
 
-    def report(self, selection: Selection, *, by: str, other: bool) -> Report:
+    def report(self, selection: Selection, *, by: str, at: str, other: bool) -> Report:
         """Give the totals."""
-        self._ask("report", selection, by, other)
-        return report(selection)
+        self._ask("report", selection, by, at, other)
+        return report(selection, by, at)
 
     def detail(self, request_id: str) -> RequestDetail:
         """Give the one request there is, under the id of any."""

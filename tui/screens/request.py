@@ -88,8 +88,8 @@ class RequestScreen(Screen[None]):
         yield RequestHead(self.row)
         with Horizontal(id="body"):
             with Vertical(id="views"):
-                yield PathRibbons()
                 yield TabBar(VIEWS)
+                yield PathRibbons()
                 yield Waterfall()
                 yield SegmentTable()
                 yield HopTable()
@@ -235,15 +235,23 @@ class RequestScreen(Screen[None]):
     def _moved(self) -> None:
         self._show_span()
 
-    @on(Rows.Moved, "#segments")
-    def _segment_moved(self, message: Rows.Moved) -> None:
-        if self.query_one(TabBar).active == "segments":
+    @on(Rows.Moved)
+    def _table_moved(self, message: Rows.Moved) -> None:
+        """Let the waterfall and the pane follow the table that is looked at."""
+        table = message.rows
+        if table.id != self.query_one(TabBar).active or not table.count:
+            return
+        if isinstance(table, SegmentTable):
             self._point_at(message.index)
+        elif isinstance(table, (HopTable, OddList)):
+            row = table.waterfall_row(message.index)
+            if row is not None:
+                self.query_one(Waterfall).go_to(row)
 
     @on(Rows.Chosen)
     def _chosen(self, message: Rows.Chosen) -> None:
-        """A row that was clicked twice is shown in the waterfall."""
-        if message.rows.id == "segments":
+        """A row of a table that was clicked twice is shown in the waterfall."""
+        if message.rows.id in VIEWS:
             self.action_view("waterfall")
 
     # keys
@@ -303,7 +311,9 @@ class RequestScreen(Screen[None]):
         tabs.refresh()
         for view in VIEWS:
             self.query_one(f"#{view}").display = view == name
-        self.query_one(f"#{name}").focus()
+        shown = self.query_one(f"#{name}", Rows)
+        shown.focus()
+        self.post_message(Rows.Moved(shown, shown.cursor))
 
     @on(TabBar.Picked)
     def _picked(self, message: TabBar.Picked) -> None:
@@ -321,8 +331,6 @@ class RequestScreen(Screen[None]):
         if pane.has_focus:
             self.query_one(f"#{self.query_one(TabBar).active}").focus()
             return
-        if self.query_one(TabBar).active == "segments":
-            self.action_view("waterfall")
         if not pane.display:
             self.action_pane()
         pane.focus()

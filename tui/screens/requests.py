@@ -44,7 +44,9 @@ class RequestsScreen(Screen[None]):
         Binding("f", "follow", "Follow"),
         Binding("o", "order(1)", "Order"),
         Binding("O", "order(-1)", "Order back", show=False),
-        Binding("s,tab", "horizon", "Shell/complete"),
+        Binding("b", "totals", "Breakdown"),
+        Binding("s", "horizon", "Shell/complete"),
+        Binding("tab", "horizon", "Shell/complete", show=False),
         Binding("e", "environment", "Environments"),
         Binding("a", "other", "All kinds"),
         Binding("r", "refresh", "Refresh"),
@@ -119,14 +121,17 @@ class RequestsScreen(Screen[None]):
     def fetch_head(self, question: int, order: str, *, other: bool) -> None:
         """Read the head of the list again."""
         with answered(self, "follow"):
-            rows = self.source.page(self.shown, order=order, limit=PAGE, other=other)
+            moved = self.source.moved()
+            rows = self.source.page(self.shown, order=order, limit=PAGE, other=other) if moved else None
             self.post_message(HeadFetched(question, rows))
 
     @work(thread=True, exclusive=True, group="totals", exit_on_error=False)
     def fetch_totals(self, question: int, *, other: bool) -> None:
         """Read the totals."""
         with answered(self, "totals"):
-            self.post_message(TotalsFetched(question, self.source.report(self.shown, by="route", other=other)))
+            self.post_message(
+                TotalsFetched(question, self.source.report(self.shown, by="route", at="mean", other=other))
+            )
 
     def poll(self) -> None:
         """Look whether there is more, one look at a time."""
@@ -156,9 +161,9 @@ class RequestsScreen(Screen[None]):
         """Put new and revised rows in their place; while the user looks further down, a hole waits for `g`."""
         self.asking.discard("follow")
         self._state("ready")
-        if message.question != self.question:
-            return
         self.polls_until_totals -= 1
+        if message.question != self.question or message.rows is None:
+            return
         old = self.list.rows
         rows = with_head(old, message.rows, whole=len(message.rows) < PAGE)
         if rows is None and not self.list.at_top and not self.following:
@@ -208,7 +213,7 @@ class RequestsScreen(Screen[None]):
     def _state(self, state: str) -> None:
         summary = self.summary
         summary.state = state
-        summary.following = self.following
+        summary.following, summary.live = self.following, self.source.live
         summary.order, summary.other, summary.selection = self.order, self.other, self.shown
         summary.refresh()
 
@@ -226,6 +231,17 @@ class RequestsScreen(Screen[None]):
             from tui.screens.request import RequestScreen
 
             self.app.push_screen(RequestScreen(self.source, self.list.current, self.list))
+
+    def action_totals(self) -> None:
+        """Show where the time goes, by route and other groups; a group that is opened there narrows the list."""
+        from tui.screens.totals import TotalsScreen
+
+        screen = TotalsScreen(self.source, self.shown, self.list.horizon, other=self.other)
+        self.app.push_screen(screen, self._narrow)
+
+    def _narrow(self, filter_: str | None) -> None:
+        if filter_ is not None:
+            self._select(replace(self.wanted, filter=filter_))
 
     def action_filter(self) -> None:
         """Type a filter."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.suggester import Suggester
 from textual.widget import Widget
@@ -82,6 +82,16 @@ class FilterInput(Input):
         self.query_ancestor(FilterBar).leave()
 
 
+class Prompt(Widget):
+    """The slash before the input."""
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the slash."""
+        del y
+        paint = paint_of(self)
+        return line(self, self.size.width, paint.bar()).gap(1).add("/", paint.accent).strip()
+
+
 class Hints(Widget):
     """The line under the input: an error, else completions, else what keys there are."""
 
@@ -125,12 +135,14 @@ class FilterBar(Vertical):
 
     def compose(self) -> ComposeResult:
         """Build the two lines."""
-        yield FilterInput(
-            placeholder="route:/dash tier:origin cause:pool_wait shell>500ms org_id:7 text",
-            suggester=Ghost(self),
-            compact=True,
-            select_on_focus=False,
-        )
+        with Horizontal():
+            yield Prompt()
+            yield FilterInput(
+                placeholder="route:/dash tier:origin cause:pool_wait shell>500ms org_id:7 text",
+                suggester=Ghost(self),
+                compact=True,
+                select_on_focus=False,
+            )
         yield Hints()
 
     def offer(self, text: str) -> Offer:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tui.widgets.canvas import line, paint_of
 
 if TYPE_CHECKING:
+    from textual.binding import Binding
     from textual.strip import Strip
 
 SHORT = {
@@ -25,6 +27,14 @@ SHORT = {
 }
 """Textual's key name → what is printed on the key."""
 
+LAST = frozenset({"help", "back", "app.quit"})
+"""Actions whose keys are drawn whatever the room."""
+
+TYPED = frozenset(
+    {"slash", "question_mark", "space", *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ1234567890"}
+)
+"""Keys that are letters while something is typed."""
+
 
 class KeyBar(Widget):
     """One line of keys in the order screens declare them; what does not fit is left to the help (`?`)."""
@@ -36,17 +46,31 @@ class KeyBar(Widget):
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
     def render_line(self, y: int) -> Strip:
-        """Draw the keys."""
+        """Draw the keys: the screen's in their order, then those of the widget in focus; help and quit always."""
         del y
         paint = paint_of(self)
         out = line(self, self.size.width, paint.bar()).gap(1)
-        seen: set[str] = set()
-        for active in self.screen.active_bindings.values():
-            binding = active.binding
-            key = SHORT.get(binding.key, binding.key)
-            if not binding.show or binding.action in seen or len(key) + len(binding.description) + 3 > out.room:
+        kept = self._keys(last=True)
+        room = out.width - sum(_width(binding) for binding in kept)
+        for binding in [*self._keys(last=False), *kept]:
+            if out.used + _width(binding) > (out.width if binding in kept else room):
                 continue
-            seen.add(binding.action)
             press = Style(meta={"@click": f"app.simulate_key('{binding.key}')"})
-            out.add(key, paint.accent + press).gap(1).add(binding.description, paint.dim + press).gap(2)
+            out.add(SHORT.get(binding.key, binding.key), paint.accent + press).gap(1)
+            out.add(binding.description, paint.dim + press).gap(2)
         return out.strip()
+
+    def _keys(self, *, last: bool) -> list[Binding]:
+        found: dict[str, Binding] = {}
+        typing = isinstance(self.screen.focused, Input)
+        active = sorted(self.screen.active_bindings.values(), key=lambda one: one.node is not self.screen)
+        for one in active:
+            if typing and one.binding.key in TYPED:
+                continue
+            if one.binding.show and (one.binding.action in LAST) is last:
+                found.setdefault(one.binding.action, one.binding)
+        return list(found.values())
+
+
+def _width(binding: Binding) -> int:
+    return len(SHORT.get(binding.key, binding.key)) + len(binding.description) + 3

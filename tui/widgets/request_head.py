@@ -59,7 +59,7 @@ class RequestHead(Widget):
 
     def _what(self, out: Line, paint: Paint) -> None:
         row, dot = self.row, f" {paint.glyphs.dot} "
-        when = f"{formats.date(row.start_ns)}  {formats.clock(row.start_ns)}"
+        when = f"{formats.date(row.start_ns)} {formats.clock(row.start_ns)}Z"
         out.add(row.route, paint.error if is_failed(row.status) else paint.strong).gap(2)
         out.add(formats.UNKNOWN if row.status is None else str(row.status), status_style(row, paint)).gap(2)
         facts = [row.kind, row.service, row.place, row.version, row.environment]

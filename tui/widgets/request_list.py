@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.reactive import reactive
 
 from tui import formats
+from tui.lines import clean, cut, cut_seam
 from tui.ribbons import meter
 from tui.widgets.canvas import paint_of
 from tui.widgets.rows import Rows
@@ -127,10 +128,9 @@ class RequestList(Rows):
         room = width - len(cause) - 3
         end = out.used + width
         if room >= 6:
-            out.add(shortened(owner, room, paint.glyphs.ellipsis), paint.text).add(f" {paint.glyphs.dot} ", paint.faint)
-        out.add(
-            cause if out.used + len(cause) <= end else cause[: max(end - out.used, 0)], paint.cause(cause, bold=True)
-        )
+            out.add(cut_seam(clean(owner), room, paint.glyphs.ellipsis, paint.glyphs.arrow), paint.text)
+            out.add(f" {paint.glyphs.dot} ", paint.faint)
+        out.add(cut(cause, end - out.used, paint.glyphs.ellipsis), paint.cause(cause, bold=True))
         out.to(end + 1)
 
     def draw_empty(self, out: Line, y: int) -> None:
@@ -156,11 +156,3 @@ def status_style(row: RequestRow, paint: Paint) -> Style:
     if row.status >= 500:
         return paint.error
     return paint.warning if row.status >= 400 else paint.good
-
-
-def shortened(owner: str, width: int, ellipsis: str) -> str:
-    """Cut an owner in its middle, so that its tier and the end of its name stay."""
-    if len(owner) <= width:
-        return owner
-    tail = (width - 1) * 2 // 3
-    return owner[: width - 1 - tail] + ellipsis + owner[len(owner) - tail :]

@@ -40,6 +40,8 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
     count: reactive[int] = reactive(0)
     header: ClassVar[int] = 1
     """Lines above the rows that do not scroll."""
+    rests: ClassVar[bool] = True
+    """The cursor is seen while the focus is elsewhere."""
 
     @dataclass
     class Moved(Message):
@@ -81,15 +83,18 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         return max(self.size.height - self.header, 1)
 
     def render_line(self, y: int) -> Strip:
-        """Draw a line of the viewport."""
+        """Draw a line of the viewport, and its ground where a scrollbar would be."""
+        strip = self._draw_line(y, self.scrollable_content_region.width)
+        return strip.extend_cell_length(self.size.width, paint_of(self).row(here=False))
+
+    def _draw_line(self, y: int, width: int) -> Strip:
         paint = paint_of(self)
-        width = self.scrollable_content_region.width
         if y < self.header:
             out = line(self, width, paint.header)
             self.draw_header(out, y)
             return out.strip()
         index = y - self.header + self.scroll_offset.y
-        here = index == self.cursor and index < self.count
+        here = index == self.cursor and index < self.count and (self.rests or self.has_focus)
         out = line(self, width, paint.row(here=here, focused=self.has_focus))
         if index < self.count:
             self.draw_row(out, index, here=here)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tui import formats
-from tui.span_text import entries, label_column, lines, matching
+from tui.span_text import LABELS, entries, lines, matching
 from tui.widgets.canvas import paint_of
 from tui.widgets.rows import Rows
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 class SpanPane(Rows):
     """Draws labels and values; `filter` keeps what holds a text."""
+
+    rests: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__(id="span")
@@ -81,11 +83,10 @@ class SpanPane(Rows):
             out.add(drawn.label, paint.accent).gap(1).add(drawn.value, paint.dim)
         elif drawn.kind in {"title", "note"}:
             out.add(drawn.value, paint.strong if drawn.kind == "title" else paint.warning)
-        elif drawn.label and not drawn.value:
-            out.add(drawn.label, paint.dim)
+        elif drawn.kind == "attribute":
+            out.add(drawn.label, paint.dim).gap(1 if drawn.label else 0).add(drawn.value, self._value_style(drawn))
         else:
-            column = label_column(max(out.width - 2, 12))
-            out.column(drawn.label, column - 1, paint.cause(drawn.label) if drawn.kind == "cause" else paint.dim)
+            out.column(drawn.label, LABELS - 1, paint.cause(drawn.label) if drawn.kind == "cause" else paint.dim)
             out.add(drawn.value, self._value_style(drawn))
 
     def _value_style(self, drawn: PaneLine) -> Style:

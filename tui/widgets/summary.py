@@ -31,6 +31,7 @@ class Summary(Widget):
         self.state = "opening"
         """`opening`, `ready`, `gone` (there are rows, no more come) or `failed`."""
         self.following = False
+        self.live = False
         self.behind = False
         """There are newer rows than the list shows."""
         self.problem = ""
@@ -69,7 +70,9 @@ class Summary(Widget):
             return f"{still} {'out of reach, trying again' if self.state == 'gone' else 'cannot read'}", paint.error
         if self.behind:
             return f"{live} newer above: g r", paint.warning
-        return (f"{live} following", paint.good) if self.following else (f"{live} live", paint.dim)
+        if not self.live:
+            return f"{still} no collector", paint.dim
+        return (f"{live} following", paint.good) if self.following else (f"{live} live", paint.good)
 
     def _store(self, out: Line, paint: Paint) -> None:
         words, style = self._words(paint)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seamscope.results import TraceWarning
 from tui import formats
+from tui.lines import clean, cut_seam
 from tui.ribbons import swatch
 from tui.widgets.canvas import paint_of
 from tui.widgets.rows import Rows
@@ -75,42 +76,55 @@ class HopTable(Rows):
     def __init__(self) -> None:
         super().__init__(id="hops")
         self.hops: Sequence[Hop] = ()
+        self._rows: dict[tuple[str | None, ...], int] = {}
+
+    def waterfall_row(self, index: int) -> int | None:
+        """Give the waterfall row that shows a hop."""
+        return self._rows.get(_ends(self.hops[index]))
 
     def show(self, detail: RequestDetail) -> None:
         """Take the hops of a request."""
         self.hops = detail.hops
+        self._rows = {_ends(row.hop): place for place, row in enumerate(detail.waterfall) if row.hop is not None}
         self.count = len(self.hops)
         self.refresh()
 
     def draw_header(self, out: Line, y: int) -> None:
         """Draw the column names."""
         del y
-        seam, operation = self._widths(out.width)
+        seam, operation, numbers = self._columns(out.width)
         out.gap(1).column("seam", seam).column("operation", operation).column("st", 4)
-        for name in ("took", "server", "gap", "there", "back"):
+        for name in numbers:
             out.column(name, 8, right=True)
         out.gap(1).column("phases of the gap", out.room)
 
     @staticmethod
-    def _widths(width: int) -> tuple[int, int]:
-        room = max(width - 52, 40)
-        return max(room * 3 // 10, 16), max(room * 2 // 10, 10)
+    def _columns(width: int) -> tuple[int, int, tuple[str, ...]]:
+        """Give the widths of seam and operation, and the numbers that there is room for."""
+        numbers = ("took", "server", "gap", "there", "back") if width >= 120 else ("took", "gap")
+        room = max(width - 9 * len(numbers) - 8, 30)
+        return max(room * 35 // 100, 16), max(room * 25 // 100, 10), numbers
 
     def draw_row(self, out: Line, index: int, *, here: bool) -> None:
         """Draw a hop."""
         del here
         hop, paint = self.hops[index], paint_of(self)
-        seam, operation = self._widths(out.width)
-        failed = hop.error or (hop.status or 0) >= 500
-        out.gap(1).column(paint.glyphs.words(hop.seam), seam, paint.dim if hop.is_async else paint.text)
+        seam, operation, numbers = self._columns(out.width)
+        glyphs, failed = paint.glyphs, hop.error or (hop.status or 0) >= 500
+        shown = cut_seam(clean(glyphs.words(hop.seam)), seam, glyphs.ellipsis, glyphs.arrow)
+        out.gap(1).column(shown, seam, paint.dim if hop.is_async else paint.text)
         out.column(hop.operation or hop.peer or "", operation, paint.text)
         out.column("" if hop.status is None else str(hop.status), 4, paint.error if failed else paint.dim)
-        out.column(formats.duration(hop.duration_ns), 8, paint.text, right=True)
-        out.column(formats.duration(hop.server_ns), 8, paint.dim, right=True)
-        out.column(formats.duration(hop.gap_ns), 8, paint.strong, right=True)
-        out.column(formats.duration(hop.request_leg_ns), 8, paint.dim, right=True)
-        out.column(formats.duration(hop.response_leg_ns), 8, paint.dim, right=True).gap(1)
-        self._phases(out, hop, paint)
+        values = {
+            "took": hop.duration_ns,
+            "server": hop.server_ns,
+            "gap": hop.gap_ns,
+            "there": hop.request_leg_ns,
+            "back": hop.response_leg_ns,
+        }
+        for name in numbers:
+            out.column(formats.duration(values[name]), 8, paint.strong if name == "gap" else paint.dim, right=True)
+        self._phases(out.gap(1), hop, paint)
 
     @staticmethod
     def _phases(out: Line, hop: Hop, paint: Paint) -> None:
@@ -130,6 +144,10 @@ class HopTable(Rows):
             out.gap(3).add("No call to another process", paint_of(self).dim)
 
 
+def _ends(hop: Hop) -> tuple[str | None, ...]:
+    return hop.trace_id, hop.client_span_id, hop.server_span_id
+
+
 class OddList(Rows):
     """Warnings, and work that the request caused and did not wait for."""
 
@@ -137,10 +155,17 @@ class OddList(Rows):
         super().__init__(id="odd")
         self.entries: Sequence[TraceWarning | AsyncWork] = ()
         self.names: Mapping[str, str] = {}
+        self._rows: dict[tuple[str, str | None], int] = {}
+
+    def waterfall_row(self, index: int) -> int | None:
+        """Give the waterfall row of the span that an entry is about."""
+        entry = self.entries[index]
+        return self._rows.get((entry.trace_id, entry.span_id))
 
     def show(self, detail: RequestDetail) -> None:
         """Take what is odd about a request."""
         self.entries = (*detail.warnings, *detail.async_work)
+        self._rows = {(row.trace_id, row.span_id): place for place, row in enumerate(detail.waterfall) if row.span_id}
         self.names = {row.span_id: row.name for row in detail.waterfall if row.span_id}
         self.count = len(self.entries)
         self.refresh()

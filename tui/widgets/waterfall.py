@@ -8,7 +8,7 @@ from textual.binding import Binding
 
 from tui import formats
 from tui.axis import NUMBER, Axis
-from tui.lines import clean, cut
+from tui.lines import clean, cut, cut_seam
 from tui.outline import Outline
 from tui.track import ticks
 from tui.widgets.canvas import paint_of
@@ -170,6 +170,7 @@ class Waterfall(Rows):
 
     def draw_row(self, out: Line, index: int, *, here: bool) -> None:
         """Draw a span or a seam."""
+        del here
         paint, place = paint_of(self), self.outline.shown[index]
         row = self.rows[place]
         self._label(out, row, place, paint)
@@ -177,7 +178,7 @@ class Waterfall(Rows):
         out.column(formats.duration(took), NUMBER, paint.dim if row.kind == "seam" else paint.text, right=True)
         track = self.axis.track(paint.glyphs)
         self._stroke(track, row, paint)
-        self._path(track, row, paint, here=here)
+        self._stretches(track, row, paint)
         out.paint(track.cells)
 
     def _label(self, out: Line, row: WaterfallRow, place: int, paint: Paint) -> None:
@@ -188,11 +189,19 @@ class Waterfall(Rows):
         for glyph, style in self._signs(row, paint):
             out.add(glyph, style).gap(1)
         name = clean(paint.glyphs.words(row.name))
-        out.add(cut(name, end - out.used, paint.glyphs.ellipsis), self._name_style(row, paint))
-        service = clean(row.service or "")
+        room, glyphs = end - out.used, paint.glyphs
+        is_seam = row.kind == "seam"
+        shown = cut_seam(name, room, glyphs.ellipsis, glyphs.arrow) if is_seam else cut(name, room, glyphs.ellipsis)
+        out.add(shown, self._name_style(row, paint))
+        service = clean(self._service(row, place))
         if service and end - out.used > min(len(service), 8) + 2:
             out.gap(2).add(cut(service, end - out.used, paint.glyphs.ellipsis), paint.tier(row.tier, soft=row.is_async))
         out.to(end + 1)
+
+    def _service(self, row: WaterfallRow, place: int) -> str:
+        """Give a row's service where it is another than that of the row above it in the tree."""
+        above = self.outline.parents[place]
+        return row.service or "" if above < 0 or self.rows[above].service != row.service else ""
 
     def _signs(self, row: WaterfallRow, paint: Paint) -> list[tuple[str, Style]]:
         glyphs = paint.glyphs
@@ -237,11 +246,9 @@ class Waterfall(Rows):
         track.mark(into_ns, glyphs.unsure if unsure else glyphs.into, style)
         track.mark(back_ns, glyphs.unsure if unsure else glyphs.back, style)
 
-    def _path(self, track: Track, row: WaterfallRow, paint: Paint, *, here: bool) -> None:
-        ground = paint.row(here=here, focused=self.has_focus)
+    def _stretches(self, track: Track, row: WaterfallRow, paint: Paint) -> None:
         for segment in self.path.stretches(row) if self.path else ():
-            solid = paint.cause(segment.cause, bold=True)
-            track.block(segment.start_ns, segment.end_ns, solid, paint.swapped(segment.cause, ground))
+            track.block(segment.start_ns, segment.end_ns, paint.cause(segment.cause, bold=True))
 
     def draw_empty(self, out: Line, y: int) -> None:
         """Say that the request is being read, or has no spans left."""

@@ -1,0 +1,63 @@
+"""`seamscope tui`, also `trace-tui`: the explorer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from seamscope.commands.options import config_option, db_option, selection_options
+from seamscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tui.app import Look
+
+
+def _look(theme: str | None, *, ascii_only: bool) -> Look:
+    """Read from the terminal what it can show, and from its user what they like."""
+    from tui.app import Look
+    from tui.glyphs import ASCII, choose
+    from tui.themes import is_dark
+
+    told = {**os.environ, **({"SEAMSCOPE_THEME": theme} if theme else {})}
+    stream = sys.__stderr__
+    glyphs = ASCII if ascii_only else choose(stream.encoding if stream else None, os.environ.get("TERM"))
+    return Look(dark=is_dark(told), colour="NO_COLOR" not in os.environ, glyphs=glyphs)
+
+
+def _check(filter_: str, since: str | None, until: str | None) -> None:
+    """Refuse a selection that does not parse before the screen is taken over."""
+    from seamscope.results import Selection
+    from seamscope.selections import predicate
+
+    predicate(Selection(filter_, since, until), 0)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("the explorer needs a terminal", "seamscope report and seamscope trace print the same results")
+
+
+@click.command("tui", epilog="Example: seamscope tui --db traces.duckdb --since 15m --filter 'shell>500ms'")
+@db_option()
+@config_option()
+@selection_options()
+@click.option("--theme", type=click.Choice(["dark", "light"]), help="Ground; by default as the terminal says.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone.")
+def command(
+    db: str, config: Path, filter_: str, since: str | None, until: str | None, theme: str | None, *, ascii_only: bool
+) -> int:
+    """The explorer: requests as they come in, and for each the tier, the seam and the cause that made it slow.
+
+    With a live collector it follows. Inside it, ? shows every key.
+    """
+    del config
+    if filter_ or since or until:
+        _check(filter_, since, until)
+    from seamscope.results import Selection
+    from tui.app import Explorer
+    from tui.source import StoreSource
+
+    app = Explorer(StoreSource(db), Selection(filter_, since, until), _look(theme, ascii_only=ascii_only))
+    return app.run() or 0
