@@ -52,7 +52,7 @@ class Admitted:
     """A judged batch.
 
     Attributes:
-        flat: the batch with long values cut; the same rows as before, in the same order, apart from attributes
+        flat: the batch with long values cut and event times held below 2^63; the same rows as before, in the same order, apart from attributes
             beyond `AttributeLimits.per_owner`, which are gone and counted in `SpanColumns.dropped_attributes`.
         keep: a mask over `flat.spans`.
         keep_links: a mask over `flat.links`: links of kept spans whose ids are valid.
@@ -169,5 +169,6 @@ def admit(flat: FlatTraces, limits: AttributeLimits | None = None) -> Admitted:
     keep: Mask = first < 0
     rejected = np.zeros((len(flat.errors), len(REASONS)), np.int64)
     np.add.at(rejected, (flat.spans.body[~keep], first[~keep]), 1)
-    limited, truncated = _limit_attributes(flat, limits or AttributeLimits())
-    return Admitted(limited, keep, _valid_links(flat, keep), rejected, truncated)
+    judged, truncated = _limit_attributes(flat, limits or AttributeLimits())
+    events = replace(flat.events, time=np.minimum(flat.events.time, INT64_MAX))
+    return Admitted(replace(judged, events=events), keep, _valid_links(flat, keep), rejected, truncated)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from collector import admit, logs
 from collector.decode import decode_traces
+from collector.normalise import normalise
 from seamscope.config import Rules
 
 if TYPE_CHECKING:
@@ -61,12 +62,10 @@ def _outcomes(
 
 
 def _traces(bodies: Sequence[Body], rules: Rules) -> Ingested:
-    from collector.normalise import normalise
-
     flat = decode_traces(bodies)
     judged = admit.admit(flat)
     kept = np.bincount(flat.spans.body[judged.keep], minlength=len(bodies))
-    tables = normalise(judged.flat, judged, rules) if kept.any() else {}
+    tables = normalise(judged.flat, judged.keep, rules, judged.keep_links) if kept.any() else {}
     return Ingested(tables, _outcomes(kept.tolist(), judged.rejected, admit.REASONS, flat.errors))
 
 
@@ -111,7 +110,7 @@ def _safely(bodies: Sequence[Body], rules: Rules) -> list[Ingested]:
     try:
         return [_READERS[bodies[0].signal](bodies, rules)]
     except Exception:  # noqa: BLE001 - whatever it is, the bodies beside it must not suffer
-        _log.exception("a batch of %d bodies could not be read together", len(bodies))
+        _log.exception("%d bodies could not be read", len(bodies))
     if len(bodies) == 1:
         return [Ingested({}, [Outcome(error="the collector could not read this request")])]
     return [one for body in bodies for one in _safely([body], rules)]
