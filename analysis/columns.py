@@ -1,0 +1,179 @@
+"""Spans as arrays, the rows of one trace side by side: what every pass reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.grouping import number_pairs, offsets_of, order_by
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+INPUT: Final = (
+    "trace_hi",
+    "trace_lo",
+    "span_id",
+    "parent_id",
+    "kind",
+    "flags",
+    "start_ns",
+    "end_ns",
+    "status",
+    "weight",
+    "resource_id",
+    "role",
+    "extent",
+    "tier_hint",
+    "grain_ns",
+    "operation",
+    "method",
+    "route",
+    "http_status",
+    "peer",
+    "peer_port",
+    "resend_count",
+    "rpc_system",
+    "rpc_method",
+    "rpc_status",
+    "db_system",
+    "db_namespace",
+    "messaging_system",
+    "enqueued_ns",
+    "correlation_id",
+    "place",
+    "cache_status",
+    "error_type",
+    "pool_wait_ns",
+    "dns_ns",
+    "connect_ns",
+    "tls_ns",
+    "send_ns",
+    "first_byte_ns",
+    "transfer_ns",
+    "queued_at_ns",
+    "reused",
+    "was_idle",
+    "cpu_ns",
+    "wall_ns",
+    "sequence",
+    "engine_ns",
+    "ingested_ns",
+)
+"""Columns of `seamscope.schema.tables.SPANS` that the passes read; one that is absent counts as null throughout."""
+
+LINK_INPUT: Final = ("trace_hi", "trace_lo", "span_id", "kind", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
+"""Columns of `SPAN_LINKS` that the passes read."""
+
+
+def bits(frame: pl.DataFrame, name: str) -> Int64s:
+    """Return a UInt64 id column as the same bits, signed: kernels hash and compare those."""
+    column = frame.get_column(name).fill_null(0).cast(pl.UInt64)
+    return np.ascontiguousarray(column.to_numpy()).view(np.int64).copy()
+
+
+def numbers(frame: pl.DataFrame, name: str, dtype: npt.DTypeLike, absent: int = 0) -> npt.NDArray[Any]:
+    """Return a number column as an array of its own, `absent` where it is null or not there at all."""
+    if name not in frame.columns:
+        return np.full(frame.height, absent, dtype)
+    column = frame.get_column(name)
+    if column.null_count():
+        column = column.fill_null(absent)
+    return column.to_numpy().astype(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Spans of whole traces; arrays are by span, in trace order, and `offsets` says where each trace begins."""
+
+    frame: pl.DataFrame
+    """The spans as they came; `rows` points into it."""
+    rows: Int64s
+    offsets: Int64s
+    span_id: Int64s
+    parent_id: Int64s
+    kind: Codes
+    flags: Int32s
+    start: Int64s
+    end: Int64s
+    """Never before `start`."""
+    raw_end: Int64s
+    role: Codes
+    extent: Codes
+    tier_hint: Codes
+    grain: Int64s
+    resource: Int32s
+    """Row in the resources."""
+
+    @property
+    def count(self) -> int:
+        """Number of spans."""
+        return int(self.rows.size)
+
+    @property
+    def traces(self) -> int:
+        """Number of traces."""
+        return int(self.offsets.size) - 1
+
+    def column(self, name: str, dtype: npt.DTypeLike = np.int64, absent: int = MISSING) -> npt.NDArray[Any]:
+        """Return one more number column in trace order, `absent` where it is null."""
+        if name not in self.frame.columns or self.frame.get_column(name).null_count() == self.frame.height:
+            return np.full(self.count, absent, dtype)
+        return numbers(self.frame, name, dtype, absent)[self.rows]
+
+    def gather(self, name: str, spans: Int64s | Int32s) -> pl.Series:
+        """Return a column's values at these spans (-1 gives null), nulls throughout where the column is absent."""
+        if name not in self.frame.columns:
+            return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(spans))
+        rows = pl.Series(self.rows[spans]) if spans.size else pl.Series([], dtype=pl.Int64)
+        if spans.size and spans.min() < 0:
+            rows = rows.set(pl.Series(spans < 0), None)
+        return self.frame.get_column(name).gather(rows)
+
+    def trace_of(self) -> Int32s:
+        """Return the trace's number for every span."""
+        return np.repeat(np.arange(self.traces, dtype=np.int32), np.diff(self.offsets))
+
+
+def by_trace(frame: pl.DataFrame, resource: Int32s) -> Spans:
+    """Order spans by trace; `resource` is each row's resource number."""
+    high, low = bits(frame, "trace_hi"), bits(frame, "trace_lo")
+    trace, first = number_pairs(high, low)
+    offsets = offsets_of(trace, first.size)
+    return _take(frame, order_by(trace, offsets), offsets, resource)
+
+
+def without(spans: Spans, dropped: npt.NDArray[np.bool_]) -> Spans:
+    """Leave some spans out; traces keep their numbers."""
+    kept = ~dropped
+    lost = np.concatenate([[0], np.cumsum(dropped)])
+    rows = spans.rows[kept]
+    resource = np.empty(spans.frame.height, np.int32)
+    resource[spans.rows] = spans.resource
+    return _take(spans.frame, rows, spans.offsets - lost[spans.offsets], resource)
+
+
+def _take(frame: pl.DataFrame, rows: Int64s, offsets: Int64s, resource: Int32s) -> Spans:
+    start = np.maximum(numbers(frame, "start_ns", np.int64)[rows], 0)
+    end = numbers(frame, "end_ns", np.int64)[rows]
+    return Spans(
+        frame=frame,
+        rows=rows,
+        offsets=offsets,
+        span_id=bits(frame, "span_id")[rows],
+        parent_id=bits(frame, "parent_id")[rows],
+        kind=numbers(frame, "kind", np.uint8)[rows],
+        flags=numbers(frame, "flags", np.int32)[rows],
+        start=start,
+        end=np.maximum(start, end),
+        raw_end=end,
+        role=numbers(frame, "role", np.uint8)[rows],
+        extent=numbers(frame, "extent", np.uint8)[rows],
+        tier_hint=numbers(frame, "tier_hint", np.uint8)[rows],
+        grain=numbers(frame, "grain_ns", np.int64)[rows],
+        resource=resource[rows],
+    )

@@ -1,0 +1,276 @@
+"""Pass C: horizons, critical paths and segments of every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from analysis import entries, owners, path
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from analysis.arrays import Codes, Int32s, Int64s
+    from analysis.journeys import Journeys
+    from analysis.rules import Walk
+
+CAUSE_OF_ROLE: Final = {
+    "middleware": "middleware",
+    "render": "render",
+    "module_load": "cold_start",
+    "body": "transfer",
+    "getconn": "pool_wait",
+    "pool_wait": "pool_wait",
+    "dns": "dns",
+    "connect": "connect",
+    "tls": "tls",
+    "setup": "setup",
+    "send": "send",
+    "receive": "transfer",
+    "retry": "retry",
+    "network": "network",
+    "server_queue": "server_queue",
+    "transfer": "transfer",
+}
+"""Role → cause of a span's own time; any other role computes."""
+
+SEAM_CAUSES: Final = ("setup", "dns", "connect", "tls", "network", "transfer")
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Every request, by number; times are on the request's clock."""
+
+    top: Int32s
+    """The row at its top: its entry span, or a caller that nobody saw."""
+    entry: Int32s
+    """Its entry span."""
+    number_of: Int32s
+    """By row: the request that it belongs to."""
+    kind: Codes
+    start: Int64s
+    shell: Int64s
+    complete: Int64s
+    shell_evidence: Codes
+    complete_evidence: Codes
+    naming: Int32s
+    """The nested server span that names the route; -1 where the entry does."""
+    mark: Int32s
+
+    @property
+    def count(self) -> int:
+        """Number of requests."""
+        return int(self.top.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Segments of every known horizon, in order; times are on the request's clock."""
+
+    request: Int32s
+    horizon: Codes
+    low: Int64s
+    high: Int64s
+    span: Int32s
+    call: Int32s
+    owner: Int32s
+    """A party, or the number of parties + a seam."""
+    cause: Codes
+    evidence: Codes
+
+
+def _unseen_marks(journeys: Journeys, region: Int32s) -> Codes:
+    """Mark callers that nobody saw: 1, or 2 where all that they called is one service."""
+    forest = journeys.forest
+    marks = np.zeros(forest.count, np.uint8)
+    if forest.unseen_from == forest.count:
+        return marks
+    marks[forest.unseen_from :] = 2
+    under = np.flatnonzero(forest.parent >= forest.unseen_from)
+    lowest, highest = np.full(forest.count, np.iinfo(np.int32).max, np.int32), np.full(forest.count, -1, np.int32)
+    np.minimum.at(lowest, region[under], journeys.party[under])
+    np.maximum.at(highest, region[under], journeys.party[under])
+    marks[(marks == 2) & (lowest != highest)] = 1
+    return marks
+
+
+def _kinds(journeys: Journeys, top: Int32s, entry: Int32s, other: Codes, traits: Codes) -> Codes:
+    forest = journeys.forest
+    rpc = forest.spans.gather("rpc_system", entry).is_not_null().to_numpy()
+    kind = np.where(rpc, entries.RPC, entries.API)
+    kind = np.where(traits & 1 != 0, entries.PAGE, kind)
+    job = (forest.kind[entry] == 5) | (traits & 2 != 0) | (traits & 4 != 0)
+    kind = np.where(job, entries.JOB, kind)
+    return np.where(other[top] == 1, entries.OTHER, kind).astype(np.uint8)
+
+
+def _entries(journeys: Journeys, top: Int32s) -> Int32s:
+    """Return each request's entry span: its top, or the first span under a caller that nobody saw."""
+    forest = journeys.forest
+    entry = top.copy()
+    unseen = np.flatnonzero(forest.parent >= forest.unseen_from)
+    if unseen.size:
+        ranked = unseen[np.lexsort((forest.span_id[unseen], forest.start[unseen]))][::-1]
+        first = np.full(forest.count, -1, np.int32)
+        first[forest.parent[ranked]] = ranked
+        stood_in = top >= forest.unseen_from
+        entry[stood_in] = first[top[stood_in]]
+    return entry
+
+
+def find_requests(journeys: Journeys) -> Requests:
+    """Find every request, its entry and its horizons."""
+    forest, times = journeys.forest, journeys.times
+    region, other = entries.find_regions(forest.order, forest.parent, forest.kind, forest.role, forest.unseen_from)
+    top = np.flatnonzero(region == np.arange(forest.count)).astype(np.int32)
+    number_of_top = np.full(forest.count, -1, np.int32)
+    number_of_top[top] = np.arange(top.size, dtype=np.int32)
+    shell, complete, shell_evidence, complete_evidence, mark, naming, traits = entries.measure_horizons(
+        top,
+        number_of_top,
+        region,
+        times.local_top,
+        forest.remote,
+        _unseen_marks(journeys, region),
+        other,
+        forest.kind,
+        forest.role,
+        forest.extent,
+        journeys.tier,
+        times.unawaited,
+        times.start,
+        times.end,
+        times.lifted,
+        times.first_byte,
+        times.mark,
+    )
+    entry = _entries(journeys, top)
+    return Requests(
+        top=top,
+        entry=entry,
+        number_of=number_of_top[region],
+        kind=_kinds(journeys, top, entry, other, traits),
+        start=times.start[top],
+        shell=shell,
+        complete=complete,
+        shell_evidence=shell_evidence,
+        complete_evidence=complete_evidence,
+        naming=naming,
+        mark=mark,
+    )
+
+
+def walk(journeys: Journeys, requests: Requests, how: Walk) -> tuple[npt.NDArray[Any], ...]:
+    """Walk every known horizon; stretches as `path.walk_paths` gives them, all requests together."""
+    forest, times, calls = journeys.forest, journeys.times, journeys.calls
+    in_call = (journeys.phase == 1) & (calls.context >= 0)
+    holds = ((times.unawaited == 0) & ~in_call).astype(np.uint8)
+    first, children = path.children_by_end(forest.parent, holds, times.start, times.lifted, forest.span_id)
+    client = (calls.call_of >= 0) & (forest.kind != 2)
+    loose_wait = (journeys.phase == 1) & (forest.kind == 3)
+    is_call = np.where(client | loose_wait, 1, np.where(forest.remote == 1, 2, 0)).astype(np.uint8)
+    inner = ((forest.remote == 0) & (is_call == 0)).astype(np.uint8)
+    is_server = (calls.server_of >= 0).astype(np.uint8)
+    capacity = 3 * forest.count + 1024
+    begin, found = 0, []
+    while begin < requests.count:
+        done, count, *parts = path.walk_paths(
+            begin,
+            requests.top,
+            requests.shell,
+            requests.complete,
+            requests.mark,
+            forest.parent,
+            first,
+            children,
+            times.start,
+            times.lifted,
+            forest.grain,
+            is_call,
+            is_server,
+            inner,
+            forest.depth,
+            how.strict,
+            how.overlap,
+            capacity,
+        )
+        found.append([part[:count] for part in parts])
+        capacity = capacity if count else 2 * capacity
+        begin = done
+    if len(found) == 1:
+        return tuple(found[0])
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True)) if found else _nothing()
+
+
+def _nothing() -> tuple[npt.NDArray[Any], ...]:
+    kinds = (np.int32, np.uint8, np.int32, np.int64, np.int64, np.int32, np.uint8)
+    return tuple(np.empty(0, kind) for kind in kinds)
+
+
+def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
+    """Return cause, evidence and owner of every row's own time, where it is no call's."""
+    forest, calls, seams = journeys.forest, journeys.calls, journeys.seams
+    compute = words.code(words.CAUSES, "compute")
+    table = np.array([words.code(words.CAUSES, CAUSE_OF_ROLE.get(role, "compute")) for role in words.ROLES], np.uint8)
+    cause = table[forest.role]
+    loading = forest.role == words.code(words.ROLES, "module_load")
+    cause[loading & (forest.end - forest.start < np.maximum(forest.grain, 1))] = compute
+    owner = journeys.party.copy()
+    parties = len(journeys.parties.numbers)
+    on_seam = np.isin(cause, [words.code(words.CAUSES, word) for word in SEAM_CAUSES])
+    rows = np.flatnonzero(on_seam)
+    inbound = calls.server_of[journeys.times.local_top[rows]]
+    within = np.where(calls.context[rows] >= 0, calls.context[rows], inbound)
+    owner[rows] = np.where(
+        within >= 0, parties + seams.seam[np.maximum(within, 0)] if seams.seam.size else 0, owner[rows]
+    )
+    body = forest.role[rows] == words.code(words.ROLES, "body")
+    cause[rows[body & (within < 0)]] = compute
+    evidence = np.ones(forest.count, np.uint8)
+    unseen = slice(forest.unseen_from, forest.count)
+    cause[unseen] = words.code(words.CAUSES, "unobserved")
+    evidence[unseen] = words.code(words.EVIDENCE, "bounded")
+    return cause, evidence, owner
+
+
+def attribute(journeys: Journeys, requests: Requests, stretches: tuple[npt.NDArray[Any], ...]) -> Segments:
+    """Give every stretch of the paths its owner and cause."""
+    forest, times, calls, seams, labels = (
+        journeys.forest,
+        journeys.times,
+        journeys.calls,
+        journeys.seams,
+        journeys.labels,
+    )
+    cause_of, evidence_of, owner_of = _own_causes(journeys)
+    call_of = np.where(calls.headless[calls.call_of] == 1, -1, calls.call_of) if calls.count else calls.call_of
+    call_of = np.where(calls.call_of < 0, -1, call_of).astype(np.int32)
+    parties = len(journeys.parties.numbers)
+    capacity = stretches[0].size * 2 + 1024
+    while True:
+        count, *parts = owners.own_segments(
+            *stretches,
+            times.end,
+            times.cover,
+            call_of,
+            cause_of,
+            evidence_of,
+            owner_of,
+            journeys.party[requests.entry],
+            forest.unseen_from,
+            seams.caller,
+            seams.callee,
+            (seams.seam + parties).astype(np.int32),
+            labels.firsts,
+            labels.low,
+            labels.high,
+            labels.cause,
+            labels.evidence,
+            capacity,
+        )
+        if count <= capacity:
+            return Segments(*[part[:count] for part in parts])
+        capacity = count

@@ -1,0 +1,65 @@
+"""Numbering equal keys and putting rows of one number beside each other, in linear time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seamscope.kernel import kernel
+
+if TYPE_CHECKING:
+    from analysis.arrays import Int32s, Int64s
+
+
+@kernel
+def number_pairs(high: Int64s, low: Int64s) -> tuple[Int32s, Int32s]:
+    """Number equal (high, low) pairs 0, 1, 2 … by first appearance; return the numbers and each number's first row."""
+    rows = high.size
+    size = 16
+    while size < 2 * rows:
+        size *= 2
+    table = np.full(size, -1, np.int32)
+    numbers = np.empty(rows, np.int32)
+    first = np.empty(rows, np.int32)
+    count = 0
+    for row in range(rows):
+        if row > 0 and high[row] == high[row - 1] and low[row] == low[row - 1]:
+            numbers[row] = numbers[row - 1]
+            continue
+        key = (high[row] * np.int64(-7046029254386353131)) ^ low[row]
+        key = (key ^ (key >> 32)) * np.int64(-4658895280553007687)
+        slot = (key ^ (key >> 29)) & (size - 1)
+        while table[slot] >= 0:
+            other = first[table[slot]]
+            if high[other] == high[row] and low[other] == low[row]:
+                break
+            slot = (slot + 1) & (size - 1)
+        if table[slot] < 0:
+            table[slot] = count
+            first[count] = row
+            count += 1
+        numbers[row] = table[slot]
+    return numbers, first[:count].copy()
+
+
+@kernel
+def offsets_of(numbers: Int32s, count: int) -> Int64s:
+    """Return where each number's rows begin once rows are ordered by number (count + 1 entries)."""
+    offsets = np.zeros(count + 1, np.int64)
+    for row in range(numbers.size):
+        offsets[numbers[row] + 1] += 1
+    for number in range(count):
+        offsets[number + 1] += offsets[number]
+    return offsets
+
+
+@kernel
+def order_by(numbers: Int32s, offsets: Int64s) -> Int64s:
+    """Return the rows in the order of their numbers; rows of one number keep their order."""
+    order = np.empty(numbers.size, np.int64)
+    free = offsets.copy()
+    for row in range(numbers.size):
+        order[free[numbers[row]]] = row
+        free[numbers[row]] += 1
+    return order

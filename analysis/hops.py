@@ -1,0 +1,299 @@
+"""Hops: calls as rows, with the gap between both sides, its legs and its phases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis import phases
+from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.tables import ids, known, table, trace_ids
+from seamscope.kernel import kernel
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from analysis.critical import Requests
+    from analysis.journeys import Journeys
+
+PHASES: Final = ("setup", "dns", "connect", "tls", "pool_wait", "send", "network", "server_queue", "transfer", "retry")
+WORKERS: Final = ("cloudflare", "@microlabs/otel-cf-workers", "@microlabs/otel-workers-sdk")
+"""SDKs of runtimes whose clock stands still between I/O."""
+
+
+@kernel
+def measure_gaps(
+    outer: Int32s,
+    headless: Codes,
+    first_server: Int32s,
+    servers: Int32s,
+    union: Int64s,
+    last_end: Int64s,
+    ends_at: Codes,
+    frozen: Codes,
+    one_host: Codes,
+    extent: Codes,
+    grain: Int64s,
+    start: Int64s,
+    lifted: Int64s,
+    first_byte: Int64s,
+    client_first_byte: Int64s,
+) -> tuple[Int64s, Int64s, Codes, Int64s, Int64s, Int64s]:
+    """Return by call: server time, gap, kind of gap, request leg, response leg, and how far the legs may be off.
+
+    `ends_at` is what the client's end covers, `union` the time covered by its server spans, `last_end` the end of
+    the last. The least int64 means unknown.
+    """
+    unknown = np.int64(-9223372036854775808)
+    calls = outer.size
+    server = np.full(calls, unknown, np.int64)
+    gap = np.full(calls, unknown, np.int64)
+    kind = np.full(calls, 4, np.uint8)
+    request = np.full(calls, unknown, np.int64)
+    response = np.full(calls, unknown, np.int64)
+    error = np.full(calls, unknown, np.int64)
+    for call in range(calls):
+        first = first_server[call]
+        if first < 0:
+            continue
+        client = outer[call]
+        slack = grain[client] + grain[first]
+        server[call] = union[call]
+        if headless[call] == 1:
+            kind[call] = 5
+            continue
+        length = lifted[client] - start[client]
+        over = last_end[call] - lifted[client]
+        whole = union[call]
+        close = lifted[client]
+        until = last_end[call]
+        kind[call] = 0 if servers[call] == 1 else 1
+        if ends_at[call] == 1:  # the client ends at the headers: compare with the server's first byte
+            if first_byte[first] == unknown:
+                kind[call] = 2
+            whole, until = first_byte[first] - start[first], first_byte[first]
+            over = until - close
+        elif extent[first] == 1:  # the server ends at the headers: compare with the client's first byte
+            if client_first_byte[call] < 0:
+                kind[call] = 5
+            length = client_first_byte[call]
+            close = start[client] + length
+            over = until - close
+        if kind[call] in (2, 5):
+            pass
+        elif frozen[call] == 1:
+            kind[call] = 5
+        elif over > slack or length - whole < 0:
+            kind[call] = 3
+        else:
+            gap[call] = length - whole
+        leg = max(start[first] - start[client], 0)
+        if gap[call] != unknown:
+            request[call] = min(leg, gap[call])
+            response[call] = gap[call] - request[call]
+            error[call] = slack if one_host[call] == 1 else max(request[call], response[call])
+        elif kind[call] != 5:
+            request[call] = leg
+            error[call] = slack if one_host[call] == 1 else leg
+    return server, gap, kind, request, response, error
+
+
+@kernel
+def cover_of_servers(
+    members_from: Int64s, members: Int32s, server_of: Int32s, start: Int64s, end: Int64s
+) -> tuple[Int64s, Int64s]:
+    """Return, by call, the time that its server spans cover together, and the end of the last."""
+    calls = members_from.size - 1
+    union = np.zeros(calls, np.int64)
+    last = np.full(calls, np.int64(-9223372036854775808), np.int64)
+    for call in range(calls):
+        count = 0
+        for at in range(members_from[call], members_from[call + 1]):
+            if server_of[members[at]] == call:
+                count += 1
+                union[call] = end[members[at]] - start[members[at]]
+                last[call] = max(last[call], end[members[at]])
+        if count < 2:
+            continue
+        begins = np.empty(count, np.int64)
+        ends = np.empty(count, np.int64)
+        filled = 0
+        for at in range(members_from[call], members_from[call + 1]):
+            if server_of[members[at]] == call:
+                begins[filled], ends[filled] = start[members[at]], end[members[at]]
+                filled += 1
+        order = np.argsort(begins)
+        covered, until = np.int64(0), begins[order[0]]
+        for at in order:
+            if ends[at] > until:
+                covered += ends[at] - max(begins[at], until)
+                until = ends[at]
+        union[call] = covered
+    return union, last
+
+
+@kernel
+def count_members(
+    members_from: Int64s, members: Int32s, call_of: Int32s, last_of: Int64s, resent: Int64s
+) -> tuple[Int32s, Int32s]:
+    """Return, by call, the client span that ends last, and the greatest count of re-sendings that one tells."""
+    calls = members_from.size - 1
+    ending = np.full(calls, -1, np.int32)
+    most = np.zeros(calls, np.int32)
+    for call in range(calls):
+        for at in range(members_from[call], members_from[call + 1]):
+            row = members[at]
+            if call_of[row] != call:
+                continue
+            if ending[call] < 0 or last_of[row] > last_of[ending[call]]:
+                ending[call] = row
+            most[call] = max(most[call], resent[row])
+    return ending, most
+
+
+def _reused(journeys: Journeys) -> pl.Series:
+    """Return, by call, whether it went over an open connection, where anything says so."""
+    forest, labels, calls = journeys.forest, journeys.labels, journeys.calls
+    said = forest.padded(forest.spans.column("reused", np.uint8, words.UNKNOWN), words.UNKNOWN)
+    call = np.repeat(np.arange(calls.count), np.diff(labels.members_from))
+    role = forest.role[labels.members]
+    dialled = (role >= 12) & (role <= 14)
+    told = np.where(dialled, 0, said[labels.members])
+    told[journeys.calls.server_of[labels.members] == call] = words.UNKNOWN
+    verdict = np.full(calls.count, words.UNKNOWN, np.uint8)
+    np.minimum.at(verdict, call, told.astype(np.uint8))
+    series = pl.Series(verdict == 1)
+    return series.set(pl.Series(verdict == words.UNKNOWN), None)
+
+
+def _frozen(journeys: Journeys) -> Codes:
+    frame = journeys.forest.resources.frame
+    if "sdk" not in frame.columns:
+        return np.zeros(journeys.calls.count, np.uint8)
+    by_resource = frame.get_column("sdk").cast(pl.String).is_in(WORKERS).fill_null(value=False).to_numpy()
+    return by_resource[journeys.forest.resource[journeys.calls.outer]].astype(np.uint8)
+
+
+def _phases(journeys: Journeys, gap: Int64s, silent: np.ndarray) -> dict[str, pl.Series]:
+    labels = journeys.labels
+    sums = phases.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, len(words.CAUSES))
+    told = {}
+    for phase in PHASES:
+        values = sums[:, words.code(words.CAUSES, phase)]
+        told[f"{phase}_ns"] = known(values, 0)
+    left = sums[:, 0]
+    told["unexplained_ns"] = known(np.where(silent | (gap == MISSING), MISSING, left))
+    return told
+
+
+def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.DataFrame:
+    """Return a row per call."""
+    forest, times, calls, seams, labels = (
+        journeys.forest,
+        journeys.times,
+        journeys.calls,
+        journeys.seams,
+        journeys.labels,
+    )
+    spans = forest.spans
+    union, last_end = cover_of_servers(labels.members_from, labels.members, calls.server_of, times.start, times.lifted)
+    resent = forest.padded(spans.column("resend_count", np.int64, 0), 0)
+    ending, most = count_members(labels.members_from, labels.members, calls.call_of, times.lifted, resent)
+    client = np.where(calls.headless == 1, calls.outer, np.where(ending >= 0, ending, calls.outer)).astype(np.int32)
+    host = forest.resources.host[forest.resource]
+    server = np.maximum(seams.first_server, 0)
+    one_host = ((seams.first_server >= 0) & (host[calls.outer] >= 0) & (host[calls.outer] == host[server])).astype(
+        np.uint8
+    )
+    own_first_byte = forest.padded(spans.column("first_byte_ns", np.int64, -1), -1)
+    server_ns, gap, kind, request_leg, response_leg, leg_error = measure_gaps(
+        calls.outer,
+        calls.headless,
+        seams.first_server,
+        seams.servers,
+        union,
+        last_end,
+        np.where(forest.kind[client] == 2, 2, forest.extent[client]).astype(np.uint8),
+        _frozen(journeys),
+        one_host,
+        forest.extent,
+        forest.grain,
+        times.start,
+        times.lifted,
+        times.first_byte,
+        own_first_byte[calls.named],
+    )
+    headless = calls.headless == 1
+    begin = np.where(headless, times.start[server], times.start[calls.outer])
+    length = np.where(headless, times.lifted[server], times.lifted[calls.outer]) - begin
+    status = spans.gather("http_status", calls.named)
+    status = status.zip_with(
+        status.is_not_null(), spans.gather("http_status", np.where(seams.first_server >= 0, server, -1))
+    )
+    failed = spans.column("status", np.uint8, 0) == words.code(words.STATUSES, "error")
+    parties = len(journeys.parties.numbers)
+    resources = forest.resources.frame
+    instance = resources.get_column("instance") if "instance" in resources.columns else None
+    callee_resource = np.where(seams.first_server >= 0, forest.resource[server], len(resources) - 1)
+    return table(
+        "hops",
+        {
+            "request_no": requests.number_of[calls.outer],
+            **trace_ids(forest, calls.outer),
+            "client_span_id": ids(forest.span_id[calls.outer]),
+            "server_span_id": ids(np.where(seams.first_server >= 0, forest.span_id[server], 0)),
+            "seam_no": owner_no[seams.seam + parties],
+            "caller_instance": None if instance is None else instance.gather(forest.resource[calls.outer]),
+            "callee_instance": None if instance is None else instance.gather(callee_resource),
+            "peer": spans.gather("peer", calls.named),
+            "operation": spans.gather("operation", np.where(headless, server, calls.outer)),
+            "status": status,
+            "error": np.where(headless, failed[server], failed[calls.outer]),
+            "attempts": np.maximum(np.maximum(seams.servers, most + 1), 1),
+            "start_ns": np.where(headless, forest.start[server], forest.start[calls.outer]),
+            "duration_ns": length,
+            "server_ns": known(server_ns),
+            "gap_ns": known(gap),
+            "gap_kind": kind,
+            "request_leg_ns": known(request_leg),
+            "response_leg_ns": known(response_leg),
+            "leg_error_ns": known(leg_error),
+            **_phases(journeys, gap, seams.first_server < 0),
+            "reused": _reused(journeys),
+            "joined_by": np.full(calls.count, words.code(words.JOINED_BY, "trace_context"), np.uint8),
+            "async": times.unawaited[calls.outer] == 1,
+        },
+    )
+
+
+PEERS: Final = {"peer": pl.String, "port": pl.Int32, "tier": pl.UInt8, "service": pl.String, "hops": pl.UInt32}
+"""Columns of the table of learned hosts."""
+
+
+def no_peers() -> pl.DataFrame:
+    """Return a table of learned hosts with nothing in it."""
+    return pl.DataFrame(schema=PEERS)
+
+
+def learned_peers(journeys: Journeys) -> pl.DataFrame:
+    """Return the hosts that matched calls went to, and which service answered there."""
+    calls, seams = journeys.calls, journeys.seams
+    matched = np.flatnonzero((seams.first_server >= 0) & (calls.headless == 0))
+    services = [service for _, service in journeys.parties.numbers]
+    callee = seams.callee[matched]
+    told = pl.DataFrame(
+        {
+            "peer": journeys.forest.spans.gather("peer", calls.named[matched]).cast(pl.String),
+            "port": journeys.forest.spans.gather("peer_port", calls.named[matched]).cast(pl.Int32),
+            "party": callee,
+        }
+    ).filter(pl.col("peer").is_not_null())
+    counted = told.group_by("peer", pl.col("port").fill_null(0), "party").agg(hops=pl.len())
+    tiers = journeys.parties.tiers()
+    party = counted.get_column("party").to_numpy()
+    named = counted.with_columns(
+        tier=pl.Series(tiers[party] if party.size else [], dtype=pl.UInt8),
+        service=pl.Series([services[at] for at in party.tolist()], dtype=pl.String),
+    )
+    return named.select(list(PEERS)).cast(PEERS).sort("peer", "port", "service", "tier")

@@ -1,0 +1,340 @@
+"""Pass A, second half: who runs where, who called whom and what happened in each call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from analysis import calls as calling
+from analysis import extents, phases, place
+from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.grouping import number_pairs
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from analysis.calls import Calls
+    from analysis.forest import Forest
+    from analysis.rules import Peers, Rules
+
+CLIENT: Final = words.code(words.SPAN_KINDS, "client")
+SERVER: Final = words.code(words.SPAN_KINDS, "server")
+PRODUCER: Final = words.code(words.SPAN_KINDS, "producer")
+QUERY: Final = words.code(words.ROLES, "query")
+FETCH: Final = words.code(words.ROLES, "fetch")
+IS_PHASE: Final = np.array([calling.is_phase(role) for role in range(len(words.ROLES))], np.uint8)
+COLUMN_PHASES: Final = ("pool_wait_ns", "dns_ns", "connect_ns", "tls_ns", "send_ns", "first_byte_ns", "transfer_ns")
+NAMING: Final = ("peer", "peer_port", "db_system", "db_namespace", "messaging_system", "rpc_method")
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Codes of the texts that tell calls apart, by row; -1 where there is none."""
+
+    peer: Int32s
+    system: Int32s
+    hit: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Every row on its request's clock."""
+
+    shift: Int64s
+    start: Int64s
+    end: Int64s
+    lifted: Int64s
+    """The end, or a later one that the row handed over to."""
+    cover: Int32s
+    first_byte: Int64s
+    """Of topmost spans of a process; `MISSING` where unknown."""
+    mark: Int32s
+    local_top: Int32s
+    unawaited: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """By call: the parties on both sides, and the number of the seam between them."""
+
+    caller: Int32s
+    callee: Int32s
+    seam: Int32s
+    pairs: npt.NDArray[np.int32]
+    """By seam: caller and callee."""
+    otherwise: Codes
+    """The cause of time that no evidence speaks for."""
+    first_server: Int32s
+    """By call: the server span that started first; -1 where the callee sent nothing."""
+    servers: Int32s
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Every call's extent, cut into labelled stretches (`phases.label_calls`)."""
+
+    members_from: Int64s
+    members: Int32s
+    firsts: Int64s
+    low: Int64s
+    high: Int64s
+    cause: Codes
+    evidence: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class Journeys:
+    """What pass A found about every span and call."""
+
+    forest: Forest
+    tier: Codes
+    party: Int32s
+    parties: place.Parties
+    calls: Calls
+    times: Times
+    seams: Seams
+    labels: Labels
+    phase: Codes
+    """Marks phase spans."""
+
+
+def _codes(series: pl.Series) -> Int32s:
+    if series.null_count() == len(series):
+        return np.full(len(series), -1, np.int32)
+    coded = series.cast(pl.String).cast(pl.Categorical(pl.Categories.random())).to_physical()
+    return coded.cast(pl.Int32).fill_null(-1).to_numpy().astype(np.int32)
+
+
+def _hosts(forest: Forest) -> Hosts:
+    kind, role = forest.kind[: forest.unseen_from], forest.role[: forest.unseen_from]
+    telling = np.flatnonzero((kind == CLIENT) | (kind == PRODUCER) | (role == FETCH) | (role == QUERY) | IS_PHASE[role])
+    peer, system = np.full(forest.count, -1, np.int32), np.full(forest.count, -1, np.int32)
+    hit = np.zeros(forest.count, np.uint8)
+    peer[telling] = _codes(forest.spans.gather("peer", telling))
+    system[telling] = _codes(forest.spans.gather("db_system", telling))
+    fetches = telling[role[telling] == FETCH]
+    hit[fetches] = (
+        (forest.spans.gather("cache_status", fetches).cast(pl.String) == "hit").fill_null(value=False).to_numpy()
+    )
+    return Hosts(peer, system, hit)
+
+
+def _find_calls(forest: Forest, hosts: Hosts) -> Calls:
+    found = calling.find_calls(
+        forest.order,
+        forest.parent,
+        forest.remote,
+        forest.kind,
+        forest.role,
+        hosts.peer,
+        hosts.system,
+        hosts.hit,
+        forest.unseen_from,
+    )
+    calls = calling.Calls(*found)
+    calling.adopt_phases(
+        forest.order,
+        forest.parent,
+        forest.remote,
+        forest.role,
+        forest.start,
+        forest.end,
+        hosts.peer,
+        calls.call_of,
+        calls.context,
+    )
+    return calls
+
+
+def _waits(forest: Forest, calls: Calls) -> Codes:
+    """Mark server spans whose client is known to wait for their end: unary calls of an RPC system."""
+    waits = np.zeros(forest.count, np.uint8)
+    served = np.flatnonzero(calls.server_of >= 0)
+    clients = forest.parent[served]
+    real = clients < forest.unseen_from
+    rpc = forest.spans.gather("rpc_system", clients[real]).is_not_null().to_numpy()
+    waits[served[real]] = rpc & (forest.kind[clients[real]] == CLIENT)
+    return waits
+
+
+def _times(forest: Forest, calls: Calls) -> Times:
+    local_top = extents.local_roots(forest.order, forest.parent, forest.remote)
+    column = forest.padded(forest.spans.column("first_byte_ns"), -1)
+    serving = (forest.kind == SERVER) | (forest.role == 1)
+    first_byte, mark = extents.first_bytes(local_top, forest.role, forest.start, np.where(serving, column, -1))
+    host = forest.resources.host[forest.resource]
+    above = np.maximum(forest.parent, 0)
+    one_host = ((host >= 0) & (host == host[above])).astype(np.uint8)
+    shift = extents.clock_shifts(
+        forest.order,
+        forest.parent,
+        forest.remote,
+        calls.server_of,
+        one_host,
+        _waits(forest, calls),
+        forest.start,
+        forest.end,
+        forest.grain,
+        first_byte,
+    )
+    start, end = extents.shifted(forest.start, shift), extents.shifted(forest.end, shift)
+    lifted, cover = extents.lift_ends(
+        forest.order, forest.parent, forest.remote, forest.kind, forest.role, forest.extent, calls.call_of, start, end
+    )
+    unawaited = extents.mark_unawaited(
+        forest.order, forest.parent, forest.remote, forest.kind, forest.role, start, lifted
+    )
+    known = first_byte != MISSING
+    return Times(
+        shift=shift,
+        start=start,
+        end=end,
+        lifted=lifted,
+        cover=cover,
+        first_byte=np.where(known, extents.shifted(np.where(known, first_byte, 0), shift), MISSING),
+        mark=mark,
+        local_top=local_top,
+        unawaited=unawaited,
+    )
+
+
+def _callees(forest: Forest, rows: Int32s, rules: Rules, peers: Peers, parties: place.Parties) -> Int32s:
+    """Return the party that each of these client spans calls, by what they say."""
+    spans = forest.spans
+    told = pl.DataFrame([spans.gather(name, rows).alias(name) for name in NAMING])
+    kind, role = forest.kind[rows], forest.role[rows]
+    told = told.with_columns(
+        is_data=pl.Series((kind == PRODUCER) | (role == QUERY)), at=pl.Series(np.arange(rows.size))
+    )
+    keys = [*NAMING, "is_data"]
+    distinct = told.group_by(keys, maintain_order=True).agg(pl.col("at"))
+    services = forest.resources.known
+    found = np.zeros(rows.size, np.int32)
+    numbers = []
+    for peer, port, system, namespace, broker, rpc, is_data in distinct.select(keys).iter_rows():
+        said = place.Callee(peer, int(port or 0), system, namespace, broker, rpc, is_data)
+        numbers.append(parties.number(*place.callee_party(said, rules, peers, services)))
+    lengths = distinct.get_column("at").list.len().to_numpy()
+    where = distinct.get_column("at").explode().to_numpy()
+    found[where] = np.repeat(np.array(numbers, np.int32), lengths) if numbers else 0
+    return found
+
+
+def _seams(
+    forest: Forest, calls: Calls, times: Times, party: Int32s, parties: place.Parties, rules: Rules, peers: Peers
+) -> Seams:
+    served = np.flatnonzero(calls.server_of >= 0)
+    served = served[np.lexsort((forest.span_id[served], times.start[served], calls.server_of[served]))]
+    call = calls.server_of[served]
+    first_server = np.full(calls.count, -1, np.int32)
+    first_server[call[::-1]] = served[::-1]
+    servers = np.bincount(call, minlength=calls.count).astype(np.int32)
+    callee = np.where(first_server >= 0, party[first_server], 0).astype(np.int32)
+    silent = np.flatnonzero(first_server < 0)
+    callee[silent] = _callees(forest, calls.named[silent], rules, peers, parties)
+    caller = party[calls.outer]
+    seam, first = number_pairs(caller.astype(np.int64), callee.astype(np.int64))
+    tier = parties.tiers()[callee] if calls.count else np.empty(0, np.uint8)
+    by_tier = np.full(8, words.code(words.CAUSES, "unobserved"), np.uint8)
+    by_tier[place.DATA] = words.code(words.CAUSES, "query")
+    by_tier[place.EXTERNAL] = words.code(words.CAUSES, "external_call")
+    return Seams(
+        caller=caller,
+        callee=callee,
+        seam=seam,
+        pairs=np.stack([caller[first], callee[first]], axis=1).astype(np.int32),
+        otherwise=np.where(first_server >= 0, 0, by_tier[tier]).astype(np.uint8),
+        first_server=first_server,
+        servers=servers,
+    )
+
+
+def _columns(forest: Forest, calls: Calls) -> tuple[Int32s, Int64s]:
+    """Return the phases that client spans carry themselves: by row a place in the table (-1: none), and the table."""
+    place_of = np.full(forest.count, -1, np.int32)
+    tables: list[npt.NDArray[Any]] = [forest.spans.column(name, np.int64, -1) for name in COLUMN_PHASES]
+    told = np.zeros(forest.unseen_from, np.bool_)
+    for values in tables:
+        told |= values >= 0
+    rows = np.flatnonzero(told & (calls.call_of[: forest.unseen_from] >= 0))
+    place_of[rows] = np.arange(rows.size)
+    return place_of, np.ascontiguousarray(np.stack([values[rows] for values in tables], axis=1))
+
+
+def _attempts(forest: Forest, calls: Calls, seams: Seams, party: Int32s) -> Codes:
+    """Mark calls whose several servers were attempts: one service, one operation, each after the one before."""
+    marks = np.zeros(calls.count, np.uint8)
+    several = np.flatnonzero(seams.servers > 1)
+    if not several.size:
+        return marks
+    rows = np.flatnonzero((calls.server_of >= 0) & np.isin(calls.server_of, several))
+    told = pl.DataFrame(
+        {
+            "call": calls.server_of[rows],
+            "party": party[rows],
+            "start": forest.start[rows],
+            "end": forest.end[rows],
+            "operation": forest.spans.gather("operation", rows),
+        }
+    ).sort("call", "start")
+    after = (pl.col("start").shift(-1) >= pl.col("end")).fill_null(value=True).over("call")
+    alike = told.group_by("call").agg(
+        same=(pl.col("party").n_unique() == 1) & (pl.col("operation").n_unique() == 1), after=after.all()
+    )
+    marks[alike.filter(pl.col("same") & pl.col("after")).get_column("call").to_numpy()] = 1
+    return marks
+
+
+def _labels(forest: Forest, calls: Calls, times: Times, seams: Seams, phase: Codes, party: Int32s) -> Labels:
+    members_from, members = phases.members_of(calls.call_of, calls.context, calls.server_of, phase, calls.count)
+    column_of, table = _columns(forest, calls)
+    queued = forest.padded(forest.spans.column("queued_at_ns", np.int64, -1), -1)
+    queued = np.where(queued >= 0, extents.shifted(queued, times.shift), -1)
+    reused = forest.padded(forest.spans.column("reused", np.uint8, words.UNKNOWN), words.UNKNOWN)
+    cut = phases.label_calls(
+        calls.outer,
+        calls.headless,
+        seams.otherwise,
+        _attempts(forest, calls, seams, party),
+        members_from,
+        members,
+        calls.call_of,
+        calls.server_of,
+        forest.role,
+        reused,
+        times.start,
+        times.lifted,
+        queued,
+        column_of,
+        table,
+    )
+    return Labels(members_from, members, *cut)
+
+
+def follow(forest: Forest, rules: Rules, peers: Peers) -> Journeys:
+    """Place every span, find every call and cut it into what happened in it."""
+    phase = IS_PHASE[forest.role]
+    resources = forest.resources
+    ruled = [rules.service_tier(service) for service in resources.service]
+    tier = place.place_spans(
+        forest.order,
+        forest.parent,
+        forest.remote,
+        forest.kind,
+        forest.role,
+        forest.resource,
+        forest.hint,
+        np.array([words.UNKNOWN if word is None else words.code(words.TIERS, word) for word in ruled], np.uint8),
+        resources.tier,
+    )
+    parties = place.Parties.empty()
+    party = parties.of_spans(tier, forest.resource, resources.service)
+    calls = _find_calls(forest, _hosts(forest))
+    times = _times(forest, calls)
+    seams = _seams(forest, calls, times, party, parties, rules, peers)
+    labels = _labels(forest, calls, times, seams, phase, party)
+    return Journeys(forest, tier, party, parties, calls, times, seams, labels, phase)

@@ -1,0 +1,261 @@
+"""The critical path: a walk backwards from a horizon, iterative, in integer nanoseconds.
+
+At the cursor the walk goes into the child with the greatest min(end, cursor); among those open at the cursor,
+the one that started first. So every stretch of the request belongs to exactly one span: the stretches of a
+request are contiguous and sum to the horizon by construction. What had no child open is the span's own.
+
+For the shell a span that is still open does not hold it, save those that carry the first byte's mark.
+The strict walk takes only children that had ended at the cursor (CRISP, Jaeger).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seamscope.kernel import kernel
+
+if TYPE_CHECKING:
+    from analysis.arrays import Codes, Int32s, Int64s
+
+SHELL = 0
+COMPLETE = 1
+CLIPPED = 1
+"""Mark of a stretch that lies in a span which was still open where the path left it for what came later."""
+
+
+@kernel
+def _later(one: int, other: int, start: Int64s, end: Int64s, span_id: Int64s) -> bool:
+    if end[one] != end[other]:
+        return bool(end[one] > end[other])
+    if start[one] != start[other]:
+        return bool(start[one] < start[other])
+    return bool(span_id[one] < span_id[other])
+
+
+@kernel
+def _sort_children(rows: Int32s, begin: int, stop: int, start: Int64s, end: Int64s, span_id: Int64s) -> None:
+    for at in range(begin + 1, stop):
+        row = rows[at]
+        to = at
+        while to > begin and _later(row, rows[to - 1], start, end, span_id):
+            rows[to] = rows[to - 1]
+            to -= 1
+        rows[to] = row
+
+
+@kernel
+def _merge_children(
+    rows: Int32s, begin: int, stop: int, start: Int64s, end: Int64s, span_id: Int64s, spare: Int32s
+) -> None:
+    width = 16
+    for low in range(begin, stop, width):
+        _sort_children(rows, low, min(low + width, stop), start, end, span_id)
+    while width < stop - begin:
+        low = begin
+        while low < stop:
+            middle, high = min(low + width, stop), min(low + 2 * width, stop)
+            left, right = low, middle
+            for at in range(low, high):
+                from_left = left < middle and (
+                    right >= high or not _later(rows[right], rows[left], start, end, span_id)
+                )
+                spare[at] = rows[left] if from_left else rows[right]
+                if from_left:
+                    left += 1
+                else:
+                    right += 1
+            low += 2 * width
+        rows[begin:stop] = spare[begin:stop]
+        width *= 2
+
+
+@kernel
+def children_by_end(parent: Int32s, holds: Codes, start: Int64s, end: Int64s, span_id: Int64s) -> tuple[Int64s, Int32s]:
+    """Return every span's children that can hold it, the last to end first: offsets by span, and rows."""
+    rows = parent.size
+    offsets = np.zeros(rows + 1, np.int64)
+    for row in range(rows):
+        if parent[row] >= 0 and holds[row] == 1:
+            offsets[parent[row] + 1] += 1
+    widest = 0
+    for row in range(rows):
+        widest = max(widest, offsets[row + 1])
+        offsets[row + 1] += offsets[row]
+    children = np.empty(offsets[rows], np.int32)
+    free = offsets[:rows].copy()
+    for row in range(rows):
+        if parent[row] >= 0 and holds[row] == 1:
+            children[free[parent[row]]] = row
+            free[parent[row]] += 1
+    spare = np.empty(children.size if widest > 16 else 0, np.int32)
+    for row in range(rows):
+        many = offsets[row + 1] - offsets[row]
+        if many > 16:
+            _merge_children(children, offsets[row], offsets[row + 1], start, end, span_id, spare)
+        elif many > 1:
+            _sort_children(children, offsets[row], offsets[row + 1], start, end, span_id)
+    return offsets, children
+
+
+@kernel
+def _carry(root: int, mark: int, until: int, parent: Int32s, carries: Codes, value: int) -> None:
+    at = mark
+    while at >= 0:
+        carries[at] = value
+        if at == root:
+            return
+        at = parent[at]
+
+
+@kernel
+def _only_open(row: int, until: int, first: Int64s, children: Int32s, start: Int64s, end: Int64s, inner: Codes) -> int:
+    found = -1
+    for at in range(first[row], first[row + 1]):
+        child = children[at]
+        if end[child] <= until:
+            return found
+        if start[child] < until and inner[child] == 1:
+            if found >= 0:
+                return -1
+            found = child
+    return found
+
+
+@kernel
+def _last_carrier(
+    root: int, until: int, first: Int64s, children: Int32s, start: Int64s, end: Int64s, inner: Codes
+) -> int:
+    at = root
+    child = _only_open(at, until, first, children, start, end, inner)
+    while child >= 0:
+        at = child
+        child = _only_open(at, until, first, children, start, end, inner)
+    return at
+
+
+@kernel
+def walk_paths(
+    begin: int,
+    root: Int32s,
+    shell: Int64s,
+    complete: Int64s,
+    mark: Int32s,
+    parent: Int32s,
+    first: Int64s,
+    children: Int32s,
+    start: Int64s,
+    end: Int64s,
+    grain: Int64s,
+    is_call: Codes,
+    is_server: Codes,
+    inner: Codes,
+    depth: int,
+    strict: bool,
+    overlap: float,
+    capacity: int,
+) -> tuple[int, int, Int32s, Codes, Int32s, Int64s, Int64s, Int32s, Codes]:
+    """Walk the known horizons of requests `begin`, `begin` + 1, … until all are done or `capacity` is used up.
+
+    `shell` and `complete` are times on the request's clock (the least int64: unknown), `mark` the span that marks
+    the first byte. `is_call` marks client spans and spans that enter another process, `is_server` the server side
+    of a call, `inner` what runs in its parent's process and is no call.
+
+    Returns:
+        The first request not done, the number of stretches, and the stretches, per request and horizon the last
+        first: request, horizon, span, from, to, outermost call (-1: none), marks.
+    """
+    unknown = np.int64(-9223372036854775808)
+    request = np.empty(capacity, np.int32)
+    horizon = np.empty(capacity, np.uint8)
+    span = np.empty(capacity, np.int32)
+    low = np.empty(capacity, np.int64)
+    high = np.empty(capacity, np.int64)
+    call = np.empty(capacity, np.int32)
+    marks = np.empty(capacity, np.uint8)
+    node_at = np.empty(depth + 2, np.int32)
+    low_at = np.empty(depth + 2, np.int64)
+    high_at = np.empty(depth + 2, np.int64)
+    cursor_at = np.empty(depth + 2, np.int64)
+    next_at = np.empty(depth + 2, np.int64)
+    call_at = np.empty(depth + 2, np.int32)
+    marks_at = np.empty(depth + 2, np.uint8)
+    carries = np.zeros(parent.size, np.uint8)
+    count = 0
+    for number in range(begin, root.size):
+        top = root[number]
+        kept = count
+        for which in range(2):
+            until = shell[number] if which == 0 else complete[number]
+            if until == unknown or until <= start[top]:
+                continue
+            last = top
+            if which == 0:
+                last = mark[number]
+                if last < 0:
+                    last = _last_carrier(top, until, first, children, start, end, inner)
+                _carry(top, last, until, parent, carries, 1)
+            level = 0
+            node_at[0], low_at[0], high_at[0], cursor_at[0] = top, start[top], until, until
+            next_at[0], call_at[0], marks_at[0] = first[top], top if is_call[top] == 1 else -1, 0
+            while level >= 0:
+                node, bottom, cursor, at = node_at[level], low_at[level], cursor_at[level], next_at[level]
+                if cursor <= bottom:
+                    level -= 1
+                    continue
+                best = np.int32(-1)
+                stop = first[node + 1]
+                ending = bottom
+                while at < stop:
+                    child = children[at]
+                    reach = end[child]
+                    if which == 0 and carries[child] == 0 and reach > until + max(grain[child], grain[last]):
+                        at += 1
+                        continue
+                    if reach < cursor:
+                        ending = max(reach, bottom)
+                        break
+                    at += 1
+                    if start[child] >= cursor:
+                        continue
+                    if strict and reach > cursor and cursor != high_at[level]:
+                        most = overlap * (high_at[level] - bottom)
+                        if not reach - cursor < most:
+                            continue
+                    if best < 0 or start[child] < start[best]:
+                        best = child
+                next_at[level] = at
+                if best < 0:
+                    if (
+                        count > kept
+                        and span[count - 1] == node
+                        and low[count - 1] == cursor
+                        and (horizon[count - 1] == which and marks[count - 1] == marks_at[level])
+                    ):
+                        low[count - 1] = ending
+                    else:
+                        if count == capacity:
+                            if which == 0:
+                                _carry(top, last, until, parent, carries, 0)
+                            return number, kept, request, horizon, span, low, high, call, marks
+                        request[count], horizon[count], span[count] = number, which, node
+                        low[count], high[count] = ending, cursor
+                        call[count], marks[count] = call_at[level], marks_at[level]
+                        count += 1
+                    cursor_at[level] = ending
+                    continue
+                into = max(start[best], bottom)
+                cursor_at[level] = into
+                clipped = end[best] > cursor + grain[best] + grain[node] and carries[best] == 0
+                outermost = call_at[level]
+                if outermost < 0 and is_call[best] == 1:
+                    outermost = best
+                inherited = marks_at[level]
+                level += 1
+                node_at[level], low_at[level], high_at[level], cursor_at[level] = best, into, cursor, cursor
+                next_at[level], call_at[level] = first[best], outermost
+                marks_at[level] = 1 if inherited == 1 or (clipped and is_server[best] == 0) else 0
+            if which == 0:
+                _carry(top, last, until, parent, carries, 0)
+    return root.size, count, request, horizon, span, low, high, call, marks

@@ -1,0 +1,206 @@
+"""Results as tables: arrays become the columns of `seamscope.schema.tables`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.arrays import MISSING, Int32s, Int64s
+from seamscope.schema import words
+from seamscope.schema.tables import OWNERS, RESULTS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from analysis.critical import Requests, Segments
+    from analysis.forest import Forest
+    from analysis.journeys import Journeys
+
+DTYPES: Final = {
+    "uint8": pl.UInt8,
+    "uint32": pl.UInt32,
+    "uint64": pl.UInt64,
+    "int16": pl.Int16,
+    "int32": pl.Int32,
+    "int64": pl.Int64,
+    "double": pl.Float64,
+    "bool": pl.Boolean,
+    "string": pl.String,
+}
+"""Arrow's names of the types in the schema, and ours."""
+
+
+def types_of(schema: pa.Schema) -> dict[str, Any]:
+    """Return the columns of a table of the schema and their types."""
+    return {field.name: DTYPES[str(field.type)] for field in schema}
+
+
+def table(name: str, values: dict[str, Any]) -> pl.DataFrame:
+    """Make a table of results; columns that are not given are null."""
+    types = types_of(RESULTS[name])
+    height = max((len(value) for value in values.values()), default=0)
+    made = []
+    for column, dtype in types.items():
+        value = values.get(column)
+        if value is None:
+            made.append(pl.Series(column, [None], dtype=dtype).new_from_index(0, height))
+            continue
+        series = value if isinstance(value, pl.Series) else pl.Series(value)
+        made.append(series.alias(column).cast(dtype))
+    return pl.DataFrame(made)
+
+
+def known(values: Int64s, absent: int = MISSING) -> pl.Series:
+    """Return numbers with the unknown ones null."""
+    series = pl.Series(values)
+    return series.set(pl.Series(values == absent), None)
+
+
+def ids(values: npt.NDArray[Any]) -> pl.Series:
+    """Return id bits as unsigned ids."""
+    return pl.Series(np.ascontiguousarray(values).view(np.uint64))
+
+
+def trace_ids(forest: Forest, rows: Int32s) -> dict[str, pl.Series]:
+    """Return both halves of the trace ids of these spans."""
+    return {name: forest.spans.gather(name, rows) for name in ("trace_hi", "trace_lo")}
+
+
+def _prefer(first: pl.Series, second: pl.Series) -> pl.Series:
+    return first.zip_with(first.is_not_null(), second)
+
+
+def _of_resource(forest: Forest, rows: Int32s, name: str) -> pl.Series:
+    frame = forest.resources.frame
+    if name not in frame.columns:
+        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, rows.size)
+    return frame.get_column(name).cast(pl.String).gather(forest.resource[rows])
+
+
+def _route(forest: Forest, row: Int32s) -> pl.Series:
+    spans = forest.spans
+    told = pl.DataFrame([spans.gather(name, row).alias(name) for name in ("route", "method", "operation")])
+    joined = pl.concat_str("method", "route", separator=" ")
+    return told.select(
+        pl.when(pl.col("route").is_not_null()).then(pl.coalesce(joined, "route")).otherwise(pl.col("operation"))
+    ).to_series()
+
+
+def _dominant(requests: Requests, segments: Segments) -> tuple[pl.Series, pl.Series]:
+    """Return owner and cause of the greatest share of each request's first known horizon."""
+    led = np.where(requests.shell_evidence != words.UNKNOWN, 0, 1)[segments.request] == segments.horizon
+    shares = pl.DataFrame(
+        {
+            "request": segments.request[led],
+            "owner": segments.owner[led],
+            "cause": segments.cause[led],
+            "ns": (segments.high - segments.low)[led],
+        }
+    )
+    summed = shares.group_by("request", "owner", "cause").agg(pl.col("ns").sum())
+    best = summed.sort("ns", "owner", "cause", descending=[True, False, False]).unique(
+        "request", keep="first", maintain_order=True
+    )
+    rows = pl.DataFrame({"request": np.arange(requests.count, dtype=np.int32)}).join(best, on="request", how="left")
+    rows = rows.sort("request")
+    return rows.get_column("owner"), rows.get_column("cause")
+
+
+def requests_table(journeys: Journeys, requests: Requests, segments: Segments, owner_no: Int64s) -> pl.DataFrame:
+    """Return a row per request."""
+    forest = journeys.forest
+    spans = forest.spans
+    entry = requests.entry
+    naming = np.where(requests.naming >= 0, requests.naming, entry)
+    method = _prefer(spans.gather("method", naming), spans.gather("method", entry))
+    status = _prefer(spans.gather("http_status", naming), spans.gather("http_status", entry))
+    belongs = requests.number_of[: forest.unseen_from]
+    ingested = np.zeros(requests.count, np.int64)
+    np.maximum.at(ingested, belongs, spans.column("ingested_ns", np.int64, 0))
+    owner, cause = _dominant(requests, segments)
+    correlation = spans.gather("correlation_id", entry)
+    return table(
+        "requests",
+        {
+            "request_no": np.arange(requests.count),
+            **trace_ids(forest, entry),
+            "entry_span_id": ids(forest.span_id[entry]),
+            "kind": requests.kind,
+            "service": pl.Series(forest.resources.service, dtype=pl.String).gather(forest.resource[entry]),
+            "route": _prefer(_route(forest, naming), _route(forest, entry)),
+            "method": method,
+            "status": status,
+            "environment": _of_resource(forest, entry, "environment"),
+            "place": _prefer(spans.gather("place", entry), _of_resource(forest, entry, "place")),
+            "service_version": _of_resource(forest, entry, "service_version"),
+            "correlation_id": correlation,
+            "start_ns": forest.start[requests.top],
+            "shell_ns": known(np.where(requests.shell == MISSING, MISSING, requests.shell - requests.start)),
+            "complete_ns": known(np.where(requests.complete == MISSING, MISSING, requests.complete - requests.start)),
+            "shell_evidence": requests.shell_evidence,
+            "complete_evidence": requests.complete_evidence,
+            "dominant_owner_no": pl.Series(owner_no).gather(owner),
+            "dominant_cause": cause,
+            "weight": spans.column("weight", np.float64, 1)[entry],
+            "spans": np.bincount(belongs, minlength=requests.count),
+            "final": np.ones(requests.count, np.bool_),
+            "revision": np.ones(requests.count, np.int32),
+            "settled_ns": ingested,
+        },
+    )
+
+
+def segments_table(journeys: Journeys, requests: Requests, segments: Segments, owner_no: Int64s) -> pl.DataFrame:
+    """Return a row per segment."""
+    span_id = journeys.forest.span_id
+    start = requests.start[segments.request]
+    return table(
+        "segments",
+        {
+            "request_no": segments.request,
+            "horizon": segments.horizon,
+            "start_ns": segments.low - start,
+            "end_ns": segments.high - start,
+            "span_id": ids(np.where(segments.span >= 0, span_id[segments.span], 0)),
+            "call_id": ids(np.where(segments.call >= 0, span_id[segments.call], 0)),
+            "owner_no": owner_no[segments.owner],
+            "cause": segments.cause,
+            "evidence": segments.evidence,
+        },
+    )
+
+
+def owners_table(journeys: Journeys) -> tuple[pl.DataFrame, Int64s]:
+    """Return a row per owner that anything may name, and the number in it of every party, then every seam."""
+    parties = journeys.parties
+    labels = parties.labels()
+    pairs = journeys.seams.pairs.tolist()
+    seams = [f"{labels[caller]}→{labels[callee]}" for caller, callee in pairs]
+    unknown = words.UNKNOWN
+    frame = pl.DataFrame(
+        {
+            "owner": labels + seams,
+            "tier": [tier for tier, _ in parties.numbers] + [unknown] * len(seams),
+            "service": [service for _, service in parties.numbers] + [None] * len(seams),
+            "seam": [None] * len(labels) + seams,
+        },
+        schema_overrides={"service": pl.String, "seam": pl.String, "owner": pl.String},
+    ).with_row_index("owner_no")
+    return frame.cast(types_of(OWNERS)).select(OWNERS.names), np.arange(frame.height, dtype=np.int64)
+
+
+def request_traces_table(requests: pl.DataFrame) -> pl.DataFrame:
+    """Return the traces of every request: without joins across traces, its own."""
+    joined = words.code(words.JOINED_BY, "trace_context")
+    return table(
+        "request_traces",
+        {
+            "request_no": requests.get_column("request_no"),
+            "trace_hi": requests.get_column("trace_hi"),
+            "trace_lo": requests.get_column("trace_lo"),
+            "joined_by": np.full(requests.height, joined, np.uint8),
+        },
+    )
