@@ -72,7 +72,7 @@ def _named(
     totals: Report, rows: tuple[SeamRow, ...], slowest: dict[str, tuple[RequestRow, ...]], most: int
 ) -> list[str]:
     """Give the requests that get a page: those at percentiles first, then each route's slowest."""
-    names = dict.fromkeys(_at_percentiles(totals.groups, rows))
+    names = dict.fromkeys(_at_percentiles((totals.total, *totals.groups), rows))
     for place in range(_EACH):
         names |= dict.fromkeys(found[place].request_id for found in slowest.values() if place < len(found))
     return list(names)[:most]

@@ -1,0 +1,92 @@
+"""Tables of the pages: what a person reads, and the same cells as CSV to take away."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from seamscope.text.figures import duration
+from seamscope.text.safe import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: its words, its bare value for CSV, and where it leads."""
+
+    text: str
+    value: str | int | float | None = None
+    href: str | None = None
+    swatch: str | None = None
+    """Class of a colour shown before the words."""
+    share: float | None = None
+    """Drawn as a bar behind the words, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's title; numbers are set to the right."""
+
+    title: str
+    number: bool = False
+    wraps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a name that its CSV file gets."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def csv(self) -> str:
+        """The cells as CSV (RFC 4180), values in bare units."""
+        return csv_text([column.title for column in self.columns], [[_bare(cell) for cell in row] for row in self.rows])
+
+    @property
+    def csv_link(self) -> str:
+        """The CSV as a `data:` address."""
+        return f"data:text/csv;charset=utf-8,{quote(self.csv, safe='')}"
+
+
+def _bare(cell: Cell) -> str | int | float:
+    return cell.text if cell.value is None else cell.value
+
+
+def csv_text(titles: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> str:
+    """Write CSV; a text that a spreadsheet would run as a formula gets a quote mark in front."""
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\r\n")
+    writer.writerow(titles)
+    writer.writerows([[harmless(value) if isinstance(value, str) else value for value in row] for row in rows])
+    return sheet.getvalue()
+
+
+def harmless(text: str) -> str:
+    """Give a text that no spreadsheet takes for a formula."""
+    shown = safe(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+
+
+def words(text: str | None, href: str | None = None, swatch: str | None = None) -> Cell:
+    """Give a cell of words that came from the network."""
+    return Cell(safe(text or ""), href=href, swatch=swatch)
+
+
+def timed(ns: int | None, href: str | None = None) -> Cell:
+    """Give a cell of a duration; unknown stays empty in CSV."""
+    return Cell(duration(ns), "" if ns is None else ns, href)
+
+
+def columns(*titles: str) -> tuple[Column, ...]:
+    """Give columns; a title that starts with `>` is of numbers, with `~` of words that may take several lines."""
+    return tuple(Column(title.lstrip(">~"), title.startswith(">"), title.startswith("~")) for title in titles)
