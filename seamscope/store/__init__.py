@@ -5,8 +5,8 @@ One process writes (`Store.open`); every other reads through it, or opens the fi
 """
 
 from seamscope.store.file import Store, StoreFile
-from seamscope.store.ingesting import CommitReceipt
-from seamscope.store.reading import Reader
+from seamscope.store.reading import Guest, Reader
+from seamscope.store.receipts import CommitReceipt
 from seamscope.store.settings import Settings
 
-__all__ = ["CommitReceipt", "Reader", "Settings", "Store", "StoreFile"]
+__all__ = ["CommitReceipt", "Guest", "Reader", "Settings", "Store", "StoreFile"]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from seamscope.errors import StoreError
 from seamscope.schema.tables import OWNERS, RESULTS
-from seamscope.store.inserting import insert
+from seamscope.store.inserting import insert, roll_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import duckdb
 
 OWNER_COLUMNS: Final = {"requests": "dominant_owner_no", "segments": "owner_no", "hops": "seam_no"}
 
@@ -25,19 +25,29 @@ class Writer:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._owners: dict[str, int] = dict(cursor.execute("SELECT owner, owner_no FROM base.owners").fetchall())
-        self._request_no = _last_request(cursor)
+        self.request_no = _last_request(cursor)
+        """The last number given to a request."""
+
+    def next_numbers(self, results: Mapping[str, pa.Table | pl.DataFrame]) -> tuple[int, int]:
+        """Give the numbers that the first and the last request of a run will have; last < first where it has none."""
+        count = _frame(results["requests"]).height if "requests" in results else 0
+        return self.request_no + 1, self.request_no + count
+
+    def close(self) -> None:
+        """Close the cursor."""
+        self._cursor.close()
 
     def write(
         self,
         results: Mapping[str, pa.Table | pl.DataFrame],
         owners: pa.Table | pl.DataFrame,
         replaces: np.ndarray | None,
-    ) -> int:
-        """Store one run's rows and drop those of the numbers in `replaces`; gives the number of local request 0."""
+    ) -> None:
+        """Store one run's rows and drop those of the numbers in `replaces`; where this raises, nothing has changed."""
         unknown = set(results) - set(RESULTS)
         if unknown:
             raise ValueError(f"not tables of results: {sorted(unknown)}")
-        first = self._request_no + 1
+        first, last = self.next_numbers(results)
         numbers, fresh = self._owner_numbers(_frame(owners))
         frames = {name: _renumbered(name, _frame(rows), first, numbers) for name, rows in results.items()}
         self._cursor.begin()
@@ -47,12 +57,11 @@ class Writer:
             for name, frame in frames.items():
                 insert(self._cursor, name, frame.select(RESULTS[name].names).to_arrow())
             self._cursor.commit()
-        except duckdb.Error as error:
-            self._cursor.rollback()
-            raise StoreError(f"cannot store results: {error}") from error
+        except BaseException:
+            roll_back(self._cursor)
+            raise
         self._owners.update(zip(fresh["owner"].to_pylist(), fresh["owner_no"].to_pylist(), strict=True))
-        self._request_no += frames["requests"].height if "requests" in frames else 0
-        return first
+        self.request_no = last
 
     def _owner_numbers(self, owners: pl.DataFrame) -> tuple[np.ndarray, pa.Table]:
         """Map local owner numbers to the store's; give the map (by position) and the rows the store lacks."""
@@ -60,7 +69,7 @@ class Writer:
         size = max((row["owner_no"] for row in rows), default=-1) + 1
         numbers = np.zeros(size, np.uint32)
         known = dict(self._owners)
-        added = []
+        added: list[dict[str, object]] = []
         for row in rows:
             number = known.setdefault(row["owner"], len(known))
             if number >= len(self._owners) + len(added):

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from seamscope.store import answers, ingesting, opening, tables
-from seamscope.store.reading import Cursors, Reading, batches
+import duckdb
+
+from seamscope.errors import StoreError
+from seamscope.store import opening, tables
+from seamscope.store.checkpoints import Checkpoints
+from seamscope.store.reading import Cursors, Guest, Reading, batches
 from seamscope.store.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    import duckdb
     import numpy as np
     import polars as pl
     import pyarrow as pa
 
-    from seamscope.store.ingesting import CommitReceipt
+    from seamscope.store.ingesting import ServiceTier
+    from seamscope.store.receipts import CommitReceipt
+
+_log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 
 class _Opened(Reading):
@@ -43,8 +52,15 @@ class _Opened(Reading):
         with self._cursors.house() as cursor:
             yield from batches(cursor, sql, params, None)
 
+    @contextmanager
+    def guest(self, wait_seconds: float = 5.0) -> Iterator[Guest]:
+        """Lend what runs one statement of another process: bounded in time, memory and rows, and to be cancelled."""
+        with self._cursors.guest(wait_seconds) as cursor:
+            yield Guest(cursor, self.settings.guest_rows)
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; statements that still run are stopped."""
+        self._cursors.close()
         self._connection.close()
 
 
@@ -58,42 +74,81 @@ class StoreFile(_Opened):
 
     def _connect(self) -> None:
         connection = opening.connect(self.path, self.settings, read_only=True)
-        tables.check(connection, self.path)
+        try:
+            tables.check(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
         self._lend(connection)
 
 
 class Store(_Opened):
-    """The writer's side: one per file, in one process. Commits are safe to call from any thread, one at a time."""
+    """The writer's side: one per file, in one process. Its methods may be called from any thread.
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        self._writing = threading.Lock()
+    A write that returns is on disk; one that raises left nothing behind. Should DuckDB give up on the open file (a
+    checkpoint that failed on a full disk), the store opens it anew and finds out by itself what was stored.
+    """
+
+    def __init__(self, path: Path, settings: Settings, service_tier: ServiceTier | None) -> None:
+        from seamscope.store.recent import RecentSpans
+
+        self._service_tier = service_tier
+        self._recent = RecentSpans(settings.remembered_spans)
+        self._writing = threading.RLock()
         super().__init__(path, settings)
+        self._refill()
+        self._checkpoints = Checkpoints(self._checkpoint)
 
     @classmethod
-    def open(cls, path: str | Path, *, create: bool = True, settings: Settings | None = None) -> Self:
-        """Open a store to write, made if absent and `create`; `StoreError` and its kin say why it cannot be."""
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        create: bool = True,
+        settings: Settings | None = None,
+        service_tier: ServiceTier | None = None,
+    ) -> Self:
+        """Open a store to write, made if absent and `create`; `StoreError` and its kin say why it cannot be.
+
+        `service_tier` gives the tier that the operator's rules give to a service as a whole, or None; with it, the
+        stored resources are brought in line with today's rules.
+        """
         place = Path(path)
         if not create and not place.exists():
             raise opening.missing(place)
-        return cls(place, settings or Settings())
+        return cls(place, settings or Settings(), service_tier)
 
     def _connect(self) -> None:
+        from seamscope.store import answers, ingesting
+
         connection = opening.connect(self.path, self.settings, read_only=False)
-        if tables.is_empty(connection):
-            tables.create(connection, time.time_ns())
-        tables.check(connection, self.path)
-        tables.renew_views(connection)
+        try:
+            tables.prepare(connection, self.path, time.time_ns())
+            self._ingest = ingesting.Writer(connection.cursor(), self._recent, self._service_tier)
+            self._answers = answers.Writer(connection.cursor())
+        except BaseException:
+            connection.close()
+            raise
         self._lend(connection)
-        self._ingest = ingesting.Writer(connection.cursor())
-        self._answers = answers.Writer(connection.cursor())
+
+    def _refill(self) -> None:
+        from seamscope.store import ingesting
+
+        with self._cursors.house() as cursor:
+            ingesting.refill(cursor, self._recent)
 
     def commit(self, batch: Mapping[str, pa.Table], *, now_ns: int) -> CommitReceipt:
         """Store one group of spans, events, links, logs and resources (`schema.tables.INGESTED`) in one transaction.
 
-        When it returns, the rows are on disk. When it raises, none of them is stored.
+        Spans that are among the latest ones to the last attribute are left out and counted (a client's retry). When
+        it returns, the rows are on disk; when it raises `StoreError`, none of them is stored.
         """
         with self._writing, opening.private_files():
-            return self._ingest.commit(batch, now_ns)
+            group = self._ingest.prepare(batch)
+            if group.receipt.rows or group.raised:
+                self._durably(lambda: self._ingest.write(group, now_ns), lambda: self._ingest.has(group))
+        self._checkpoints.consider(opening.log_file(self.path), self.settings.checkpoint_bytes)
+        return group.receipt
 
     def write_results(
         self,
@@ -107,4 +162,59 @@ class Store(_Opened):
         means). All rows of the stored numbers in `replaces` go: a revision takes the place of what it revises.
         """
         with self._writing, opening.private_files():
-            return self._answers.write(results, owners, replaces)
+            first, last = self._answers.next_numbers(results)
+            self._durably(
+                lambda: self._answers.write(results, owners, replaces),
+                lambda: first <= last <= self._answers.request_no,
+            )
+        self._checkpoints.consider(opening.log_file(self.path), self.settings.checkpoint_bytes)
+        return first
+
+    def checkpoint(self) -> None:
+        """Fold the log into the file now."""
+        self._checkpoint()
+
+    def close(self) -> None:
+        """Fold the log into the file and close it."""
+        self._checkpoints.stop()
+        with self._writing, opening.private_files():
+            self._ingest.close()
+            self._answers.close()
+            super().close()
+
+    def _durably(self, write: Callable[[], object], is_stored: Callable[[], bool]) -> None:
+        """Write; when DuckDB gives up on the file, open it anew and write again unless the rows are there."""
+        try:
+            write()
+        except duckdb.FatalException as error:
+            _log.warning("opening %s anew: %s", self.path, " ".join(str(error).split())[:300])
+            self._reopen()
+            if not is_stored():
+                self._again(write)
+        except duckdb.Error as error:
+            raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
+
+    def _again(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except duckdb.Error as error:
+            raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
+
+    def _reopen(self) -> None:
+        self._ingest.close()
+        self._answers.close()
+        super().close()
+        self._connect()
+
+    def _checkpoint(self) -> None:
+        connection = self._connection
+        try:
+            with opening.private_files(), self._cursors.house() as cursor:
+                cursor.execute("CHECKPOINT").complete()
+        except duckdb.FatalException as error:
+            _log.warning("a checkpoint of %s failed: %s", self.path, " ".join(str(error).split())[:300])
+            with self._writing, opening.private_files():
+                if self._connection is connection:
+                    self._reopen()
+        except duckdb.Error as error:
+            _log.warning("a checkpoint of %s failed: %s", self.path, " ".join(str(error).split())[:300])

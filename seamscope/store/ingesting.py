@@ -2,79 +2,191 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
+import numpy as np
+import polars as pl
 import pyarrow as pa
 
-from seamscope.errors import StoreError
 from seamscope.schema.tables import INGESTED
-from seamscope.store.inserting import insert
+from seamscope.schema.words import TIERS, code
+from seamscope.store.fingerprints import KEY, SAID, fingerprints, frame
+from seamscope.store.inserting import insert, roll_back
+from seamscope.store.receipts import CommitReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-STAMPS: Final = ("commit_no", "ingested_ns")
-"""Columns that the writer fills."""
+    import duckdb
+
+    from seamscope.store.recent import RecentSpans
+
+    U64 = np.ndarray[Any, np.dtype[np.uint64]]
+    ServiceTier = Callable[[str], str | None]
+
+REFILL_SPANS: Final = 1 << 17
+REFILL_NS: Final = 10 * 60 * 1_000_000_000
+"""At a start, spans of the last ten minutes before the newest are remembered, 131,072 of them at most (0.3 s)."""
+
+_WEAK: Final = {code(TIERS, "unknown"): 0, code(TIERS, "origin"): 1}
+"""Tiers that a telling scope may raise; any other stays."""
 
 
 @dataclass(frozen=True, slots=True)
-class CommitReceipt:
-    """What a commit stored."""
+class Group:
+    """A group ready to be written: what is new in it."""
 
-    commit_no: int
-    """Monotone over the life of the store."""
-    rows: dict[str, int]
-    """Rows added per table."""
-    duplicate_spans: int = 0
-    """Spans left out because the very same was stored before (a client's retry)."""
+    tables: dict[str, pa.Table]
+    receipt: CommitReceipt
+    seen: U64
+    """Fingerprints of its spans."""
+    raised: dict[int, int] = field(default_factory=dict)
+    """Resources whose tier a telling scope raised, and to what."""
 
 
 class Writer:
-    """Appends groups; knows the resources it has stored."""
+    """Prepares and appends groups; knows the resources and the latest spans that are stored."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, recent: RecentSpans, service_tier: ServiceTier | None
+    ) -> None:
         self._cursor = cursor
+        self._recent = recent
+        self._service_tier = service_tier
         self._tiers: dict[int, int] = dict(cursor.execute("SELECT resource_id, tier FROM base.resources").fetchall())
-        self._commit_no = _last_commit(cursor)
+        self.commit_no = last_commit(cursor)
+        """The last commit that is stored."""
+        self._follow_rules()
 
-    def commit(self, batch: Mapping[str, pa.Table], now_ns: int) -> CommitReceipt:
-        """Store one group; nothing of it is stored when this raises."""
+    def prepare(self, batch: Mapping[str, pa.Table]) -> Group:
+        """Tell what of a batch is new; nothing is written yet."""
         unknown = set(batch) - set(INGESTED)
         if unknown:
             raise ValueError(f"not tables of the store: {sorted(unknown)}")
-        commit_no = self._commit_no + 1
-        fresh = self._fresh_resources(batch.get("resources"))
-        tables = {**batch, "resources": fresh}
-        rows: dict[str, int] = {}
+        given = {name: table for name, table in batch.items() if table.num_rows}
+        tables, seen, dropped = self._without_repeats(given)
+        raised: dict[int, int] = {}
+        if "resources" in tables:
+            tables["resources"], raised = self._new_resources(tables["resources"])
+        rows = {name: table.num_rows for name, table in tables.items() if table.num_rows}
+        number = self.commit_no + 1 if rows or raised else self.commit_no
+        return Group(tables, CommitReceipt(number, rows, dropped), seen, raised)
+
+    def write(self, group: Group, now_ns: int) -> None:
+        """Write a prepared group in one transaction; where this raises, nothing of it is stored."""
+        stamps = {"commit_no": group.receipt.commit_no, "ingested_ns": now_ns}
         self._cursor.begin()
         try:
-            for name, table in tables.items():
-                if table is not None and table.num_rows:
-                    rows[name] = insert(self._cursor, name, table, {"commit_no": commit_no, "ingested_ns": now_ns})
+            for name in group.receipt.rows:
+                insert(self._cursor, name, group.tables[name], stamps)
+            self._raise_tiers(group.raised)
             self._cursor.commit()
-        except duckdb.Error as error:
-            self._cursor.rollback()
-            raise StoreError(f"cannot store a group: {error}") from error
-        self._commit_no = commit_no
-        if fresh is not None:
+        except BaseException:
+            roll_back(self._cursor)
+            raise
+        self._stored(group)
+
+    def has(self, group: Group) -> bool:
+        """Tell whether a group is in the store after all, though its commit ended in an error."""
+        if self.commit_no < group.receipt.commit_no:
+            return False
+        self._stored(group)
+        return True
+
+    def _stored(self, group: Group) -> None:
+        self.commit_no = group.receipt.commit_no
+        self._recent.remember(group.seen)
+        if "resources" in group.tables:
+            fresh = group.tables["resources"]
             self._tiers.update(zip(fresh["resource_id"].to_pylist(), fresh["tier"].to_pylist(), strict=True))
-        return CommitReceipt(commit_no, rows)
+        self._tiers.update(group.raised)
 
-    def _fresh_resources(self, resources: pa.Table | None) -> pa.Table | None:
-        if resources is None or not resources.num_rows:
-            return None
-        seen: set[int] = set(self._tiers)
-        keep = []
-        for place, number in enumerate(resources["resource_id"].to_pylist()):
-            if number not in seen:
-                seen.add(number)
-                keep.append(place)
-        return resources.take(pa.array(keep, pa.int64()))
+    def close(self) -> None:
+        """Close the cursor."""
+        self._cursor.close()
+
+    def _without_repeats(self, batch: dict[str, pa.Table]) -> tuple[dict[str, pa.Table], U64, int]:
+        """Leave out spans that the store has to the last attribute, with their events and links."""
+        spans = batch.get("spans")
+        if spans is None:
+            return dict(batch), np.empty(0, np.uint64), 0
+        digests = fingerprints(spans, batch.get("span_events"))
+        fresh = self._recent.unseen(digests) & pl.Series(digests).is_first_distinct().to_numpy()
+        dropped = len(fresh) - int(fresh.sum())
+        if not dropped:
+            return dict(batch), digests, 0
+        kept = {**batch, "spans": spans.filter(pa.array(fresh))}
+        for name in ("span_events", "span_links"):
+            if name in batch:
+                kept[name] = _of_kept(batch[name], frame(spans, KEY), fresh)
+        return kept, digests[fresh], dropped
+
+    def _new_resources(self, resources: pa.Table) -> tuple[pa.Table, dict[int, int]]:
+        """Give the resources that the store lacks, and those it has whose tier this batch raises."""
+        tiers: dict[int, int] = {}
+        places: dict[int, int] = {}
+        pairs = zip(resources["resource_id"].to_pylist(), resources["tier"].to_pylist(), strict=True)
+        for place, (number, tier) in enumerate(pairs):
+            places.setdefault(number, place)
+            tiers[number] = _stronger(tiers.get(number), tier or 0)
+        fresh = [number for number in tiers if number not in self._tiers]
+        raised = {n: t for n, t in tiers.items() if n in self._tiers and _stronger(self._tiers[n], t) != self._tiers[n]}
+        rows = resources.take(pa.array([places[number] for number in fresh], pa.int64()))
+        return self._ruled(_with_tiers(rows, [tiers[number] for number in fresh])), raised
+
+    def _ruled(self, resources: pa.Table) -> pa.Table:
+        codes = [self._rule(service) for service in resources["service"].to_pylist()]
+        return resources.append_column("rule_tier", pa.array(codes, pa.uint8()))
+
+    def _follow_rules(self) -> None:
+        """Bring the stored resources in line with what the operator says of their services today."""
+        if self._service_tier is None:
+            return
+        text = "SELECT resource_id, service, rule_tier FROM base.resources"
+        for number, service, known in self._cursor.execute(text).fetchall():
+            said = self._rule(service)
+            if said != known:
+                change = "UPDATE base.resources SET rule_tier = $tier WHERE resource_id = $number::UBIGINT"
+                self._cursor.execute(change, {"tier": said, "number": number}).complete()
+
+    def _rule(self, service: str | None) -> int | None:
+        said = self._service_tier(service or "") if self._service_tier else None
+        return None if said is None else code(TIERS, said)
+
+    def _raise_tiers(self, raised: Mapping[int, int]) -> None:
+        text = "UPDATE base.resources SET tier = $tier WHERE resource_id = $number::UBIGINT"
+        for number, tier in raised.items():
+            self._cursor.execute(text, {"tier": tier, "number": number}).complete()
 
 
-def _last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
+def _stronger(known: int | None, tier: int) -> int:
+    """Give the tier that says more; of two that say as much, the one known first."""
+    return tier if known is None or _WEAK.get(tier, 2) > _WEAK.get(known, 2) else known
+
+
+def _with_tiers(resources: pa.Table, tiers: list[int]) -> pa.Table:
+    place = resources.schema.get_field_index("tier")
+    return resources.set_column(place, "tier", pa.array(tiers, pa.uint8()))
+
+
+def _of_kept(rows: pa.Table, spans: pl.DataFrame, fresh: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Table:
+    """Keep the rows (events, links) of kept spans: of a span that came n times and stays m times, the first m/n."""
+    shares = (
+        spans.with_columns(pl.Series("fresh", fresh))
+        .group_by(KEY)
+        .agg(pl.len().alias("n"), pl.col("fresh").sum().alias("m"))
+    )
+    of_row = frame(rows, KEY).with_columns(
+        pl.len().over(KEY).alias("rows"), pl.int_range(pl.len()).over(KEY).alias("at")
+    )
+    joined = of_row.join(shares, on=KEY, how="left", maintain_order="left")
+    keep = (joined["at"] * joined["n"] < joined["rows"] * joined["m"]).fill_null(value=True)
+    return rows.filter(pa.array(keep.to_numpy()))
+
+
+def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Give the number of the last commit that is stored."""
     text = """
         SELECT greatest(
             (SELECT last_commit_no FROM base.store),
@@ -82,3 +194,19 @@ def _last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
             (SELECT coalesce(max(commit_no), 0) FROM base.logs))
     """
     return int(cursor.execute(text).fetchall()[0][0])
+
+
+def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentSpans) -> None:
+    """Remember the newest stored spans, so that a retry across a restart is still recognised."""
+    newest = "SELECT greatest(max(ingested_ns) - $back, 0) FROM base.spans"
+    said = ", ".join(f'"{name}"' for name in SAID)
+    text = f"SELECT {said} FROM base.spans WHERE ingested_ns >= ({newest}) ORDER BY commit_no DESC LIMIT {REFILL_SPANS}"  # noqa: S608
+    spans = cursor.sql(text, params={"back": REFILL_NS}).to_arrow_table()
+    if not spans.num_rows:
+        return
+    keys = ", ".join(KEY)
+    events = "SELECT {keys}, at_ns, name, attributes FROM base.span_events SEMI JOIN latest USING ({keys})"
+    cursor.register("latest", spans.select(list(KEY)))
+    found = cursor.sql(events.replace("{keys}", keys)).to_arrow_table()
+    cursor.unregister("latest")
+    recent.remember(fingerprints(spans, found))

@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-from functools import cache
+from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+import duckdb
 
 from seamscope.schema.tables import INGESTED, OWNERS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import duckdb
     import pyarrow as pa
+
 
 TABLES: Final = {**INGESTED, "owners": OWNERS, **RESULTS}
 _INCOMING: Final = "incoming_rows"
 
 
-@cache
-def columns(name: str, stamps: frozenset[str]) -> str:
+@lru_cache(maxsize=256)
+def _statement(name: str, columns: tuple[str, ...], stamps: tuple[str, ...]) -> str:
     """Give the INSERT of a table: columns by name, those of `stamps` as parameters."""
-    names = TABLES[name].names
-    listed = ", ".join(f'"{column}"' for column in names)
-    taken = ", ".join(f"${column}" if column in stamps else f'"{column}"' for column in names)
+    listed = ", ".join(f'"{column}"' for column in (*columns, *stamps))
+    taken = ", ".join([*(f'"{column}"' for column in columns), *(f"${column}" for column in stamps)])
     return f"INSERT INTO base.{name} ({listed}) SELECT {taken} FROM {_INCOMING}"  # noqa: S608 - our own names
+
+
+def _filled(table: pa.Table, stamps: Mapping[str, int]) -> tuple[str, ...]:
+    """Give the columns with a value in some row: a column of nulls costs as much to read as any other."""
+    return tuple(
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if name not in stamps and column.null_count < table.num_rows
+    )
 
 
 def insert(
     cursor: duckdb.DuckDBPyConnection, name: str, table: pa.Table, stamps: Mapping[str, int] | None = None
 ) -> int:
     """Insert a table's rows; columns in `stamps` get that value in every row. Returns how many rows."""
+    if not table.num_rows:
+        return 0
     given = {column: value for column, value in (stamps or {}).items() if column in TABLES[name].names}
     cursor.register(_INCOMING, table)
     try:
-        cursor.execute(columns(name, frozenset(given)), given or None).complete()
+        cursor.execute(_statement(name, _filled(table, given), tuple(given)), given or None).complete()
     finally:
         cursor.unregister(_INCOMING)
     return int(table.num_rows)
+
+
+def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Undo a transaction that failed; one that is gone already (the database gave up) needs no undoing."""
+    with suppress(duckdb.Error):
+        cursor.rollback()

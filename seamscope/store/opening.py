@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,14 +26,28 @@ _PRIVATE: Final = 0o600
 _HELD: Final = re.compile(r"Conflicting lock is held in (?P<program>.*?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 
 
+_mask_lock = threading.Lock()
+_mask: list[int] = []
+"""The process's file mask before it was narrowed, once per thread that wants it narrow."""
+
+
 @contextmanager
 def private_files() -> Iterator[None]:
     """Let files that DuckDB makes meanwhile (it makes its log anew after every checkpoint) be the owner's alone."""
-    before = os.umask(0o077)
+    with _mask_lock:
+        _mask.append(_mask[0] if _mask else os.umask(0o077))
     try:
         yield
     finally:
-        os.umask(before)
+        with _mask_lock:
+            before = _mask.pop()
+            if not _mask:
+                os.umask(before)
+
+
+def log_file(path: Path) -> Path:
+    """Give the log beside the store: what was committed since the last checkpoint."""
+    return path.with_name(f"{path.name}.wal")
 
 
 def temporary_folder(path: Path) -> Path:
@@ -50,7 +65,7 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
         "threads": settings.threads,
         "temp_directory": str(temporary_folder(path)),
         "max_temp_directory_size": f"{settings.spill_bytes}B",
-        "wal_autocheckpoint": f"{settings.checkpoint_bytes}B",
+        "wal_autocheckpoint": f"{8 * settings.checkpoint_bytes}B",  # a backstop: `Checkpoints` comes first
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
@@ -85,7 +100,7 @@ def missing(path: Path) -> StoreError:
 
 
 def _make_private(path: Path) -> None:
-    for name in (path, path.with_name(f"{path.name}.wal")):
+    for name in (path, log_file(path)):
         if name.exists() and name.stat().st_mode & 0o077:
             name.chmod(_PRIVATE)
 

@@ -130,15 +130,36 @@ def _bounded(reader: Any, max_rows: int | None) -> Iterator[pa.RecordBatch | pa.
         yield batch
 
 
+class Guest:
+    """One statement of another process: bounded, and to be cancelled from another thread."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, max_rows: int) -> None:
+        self._cursor = cursor
+        self._max_rows = max_rows
+
+    def stream(
+        self, sql: str, params: Mapping[str, object] | None = None, max_rows: int | None = None
+    ) -> Iterator[pa.RecordBatch | pa.Schema]:
+        """Run one reading statement: the schema, then batches; past the cap on rows or time it is a `QueryError`."""
+        cap = self._max_rows if max_rows is None else min(max_rows, self._max_rows)
+        return batches(self._cursor, sql, params, cap)
+
+    def cancel(self) -> None:
+        """Stop the statement; its stream ends in a `QueryError`."""
+        self._cursor.interrupt()
+
+
 class Cursors:
     """Cursors lent one at a time; those of guests carry their limits from before the configuration was locked."""
 
     def __init__(self, make: Callable[[], duckdb.DuckDBPyConnection], settings: Settings) -> None:
         self._make = make
         self._settings = settings
+        self._lent: set[duckdb.DuckDBPyConnection] = set()
         self._guests: queue.Queue[duckdb.DuckDBPyConnection] = queue.Queue()
-        for _ in range(settings.guests):
-            self._guests.put(self._limited())
+        self._of_guests = [self._limited() for _ in range(settings.guests)]
+        for cursor in self._of_guests:
+            self._guests.put(cursor)
 
     def _limited(self) -> duckdb.DuckDBPyConnection:
         cursor = self._make()
@@ -151,9 +172,11 @@ class Cursors:
     def house(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Lend a cursor for the house's own statements: no deadline, no cap."""
         cursor = self._make()
+        self._lent.add(cursor)
         try:
             yield cursor
         finally:
+            self._lent.discard(cursor)
             cursor.close()
 
     @contextmanager
@@ -167,3 +190,9 @@ class Cursors:
             yield cursor
         finally:
             self._guests.put(cursor)
+
+    def close(self) -> None:
+        """Stop what still runs and close every cursor, so that the file can be let go."""
+        for cursor in [*self._lent, *self._of_guests]:
+            cursor.interrupt()
+            cursor.close()

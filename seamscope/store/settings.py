@@ -17,8 +17,8 @@ class Settings:
     threads: int = max(1, min(os.cpu_count() or 1, 8))
     spill_bytes: int = 4096 * MIB
     """What sorts and hash tables may write beside the store when memory is short."""
-    checkpoint_bytes: int = 64 * MIB
-    """Log size at which a commit folds the log into the file."""
+    checkpoint_bytes: int = 128 * MIB
+    """Log size at which the log is folded into the file, beside the commits that go on."""
     guests: int = 2
     """Statements of other processes that may run at once."""
     guest_seconds: float = 30.0

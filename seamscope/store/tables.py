@@ -79,6 +79,14 @@ def create(connection: duckdb.DuckDBPyConnection, now_ns: int) -> None:
     connection.execute("CHECKPOINT").complete()
 
 
+def prepare(connection: duckdb.DuckDBPyConnection, path: Path, now_ns: int) -> None:
+    """Make a new file a store; hold an old one to this release's tables and renew its views."""
+    if is_empty(connection):
+        create(connection, now_ns)
+    check(connection, path)
+    renew_views(connection)
+
+
 def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
     """Tell whether the file holds no table of anyone's."""
     return not connection.execute("SELECT 1 FROM duckdb_tables() WHERE NOT internal LIMIT 1").fetchall()
