@@ -1,11 +1,48 @@
-"""Files of OTLP."""
+"""Files of OTLP: request bodies out of what people have lying about, and the recorded form.
+
+Read: one protobuf request, protobuf requests each after its length as a varint (what `collect --record` and Java's
+`writeDelimitedTo` write), one JSON request, or one per line (NDJSON); each also as `.gz` or `.zst`, found by content,
+not by name. A file is read as a stream: memory holds one body at a time.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gzip
+import logging
+import re
+import sys
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import zstandard
+
+from collector.decode import Body
+from collector.otlp_json import read_json
+from collector.signals import LOGS, METRICS, TRACES
+from collector.wire import read_wire
+from seamscope.errors import DataError
 
 if TYPE_CHECKING:
-    from typing import IO
+    from collections.abc import Callable, Iterator
+    from io import BufferedReader
+
+    from collector.decode import Encoding, Signal
+
+_log = logging.getLogger(__name__)
+
+BODY_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of one body in a file; more than over the wire, since whole exports are one JSON document."""
+INFLATED_BYTES: Final = 64 * 1024 * 1024 * 1024
+"""Bytes that a compressed file may unfold to: a bomb ends here, not the disk."""
+_CHUNK: Final = 1024 * 1024
+_HEAD: Final = 64 * 1024
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_UNPACKING: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
+_FORMS: Final = "OTLP as protobuf (one request, or each after its length), JSON or NDJSON, .gz or .zst"
 
 
 def _varint(number: int) -> bytes:
@@ -21,3 +58,236 @@ def _varint(number: int) -> bytes:
 def write_delimited(file: IO[bytes], body: bytes) -> None:
     """Append a body to a recorded file: its length as a protobuf varint, then its bytes, in one write."""
     file.write(_varint(len(body)) + body)
+
+
+class _Stream:
+    """A file, unpacked: reads like one, and notes instead of raising where its packing is damaged."""
+
+    def __init__(self, packed: BufferedReader) -> None:
+        magic = packed.peek(4)[:4]
+        unpacked: Any = packed
+        if magic.startswith(_GZIP):
+            unpacked = gzip.GzipFile(fileobj=packed)
+        elif magic.startswith(_ZSTD):
+            unpacked = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+        self._unpacked = unpacked
+        self._ahead = bytearray()
+        self._taken = 0
+        self._unfolded = 0
+        self.position = 0
+        self.damage: str | None = None
+
+    def _more(self) -> bool:
+        """Read a further piece; False at the end or where the file is damaged."""
+        if self.damage is not None:
+            return False
+        try:
+            piece = self._unpacked.read(_CHUNK)
+        except _UNPACKING as error:
+            self.damage = f"it cannot be unpacked beyond byte {self._unfolded}: {error}"
+            return False
+        self._unfolded += len(piece)
+        if self._unfolded > INFLATED_BYTES:
+            self.damage = f"it unfolds to more than {INFLATED_BYTES} bytes"
+            return False
+        del self._ahead[: self._taken]
+        self._taken = 0
+        self._ahead += piece
+        return bool(piece)
+
+    def _have(self, size: int) -> int:
+        """Read until `size` bytes lie ahead; return how many of them do."""
+        while len(self._ahead) - self._taken < size and self._more():
+            pass
+        return min(size, len(self._ahead) - self._taken)
+
+    def peek(self, size: int) -> bytes:
+        """Return up to `size` bytes without taking them."""
+        size = self._have(size)
+        return bytes(memoryview(self._ahead)[self._taken : self._taken + size])
+
+    def take(self, size: int) -> bytes:
+        """Take up to `size` bytes."""
+        taken = self.peek(size)
+        self._taken += len(taken)
+        self.position += len(taken)
+        return taken
+
+    def line(self, limit: int) -> bytes:
+        """Take a line with its line feed, or `limit` bytes of it."""
+        size, searched = _HEAD, 0
+        while True:
+            have = self._have(size)
+            end = self._ahead.find(b"\n", self._taken + searched, self._taken + have)
+            if end >= 0 or have < size or size >= limit:
+                return self.take(end + 1 - self._taken if end >= 0 else have)
+            searched, size = have, min(2 * size, limit)
+
+
+def _json_signal(head: bytes) -> Signal | None:
+    found = re.search(rb'"resource(Spans|Logs|Metrics)"', head)
+    signals: dict[bytes, Signal] = {b"Spans": "traces", b"Logs": "logs", b"Metrics": "metrics"}
+    return signals[found[1]] if found else None
+
+
+def _wire_signal(data: bytes) -> Signal | None:
+    """Return what a protobuf request holds: the three look alike but for the fields of their records."""
+    cells = read_wire([data], TRACES)
+    lengths = cells.table("spans")[:, 1] & 0x7FFFFFFF
+    if cells.errors[0] is None and np.any(lengths == 16):
+        return "traces"
+    others: tuple[tuple[Signal, Any, str], ...] = (("logs", LOGS, "logs"), ("metrics", METRICS, "points"))
+    for signal, layout, table in others:
+        cells = read_wire([data], layout)
+        if len(cells.table(table)) and not cells.oddities[0]:
+            return signal
+    return None
+
+
+class BodyFile:
+    """The bodies of one file, in order, by iterating once.
+
+    Args:
+        path: a file, or '-' for standard input.
+        on_damage: called with a line for what was lost without losing the rest, such as a file's cut-off end.
+
+    Raises:
+        DataError: while iterating: the file cannot be read, or is not OTLP.
+    """
+
+    def __init__(self, path: Path | str, on_damage: Callable[[str], None] | None = None) -> None:
+        self._path = path
+        self._name = "standard input" if str(path) == "-" else str(path)
+        self._on_damage = on_damage or _log.warning
+        self._signal: Signal | None = None
+
+    def __iter__(self) -> Iterator[Body]:
+        """Yield the bodies."""
+        try:
+            if str(self._path) == "-":
+                yield from self._bodies(_Stream(cast("BufferedReader", sys.stdin.buffer)))
+                return
+            with Path(self._path).open("rb") as file:
+                yield from self._bodies(_Stream(file))
+        except OSError as error:
+            raise DataError(f"cannot read {self._name}: {error.strerror or error}") from None
+
+    def _bodies(self, stream: _Stream) -> Iterator[Body]:
+        head = stream.peek(_HEAD)
+        text = head.lstrip(_BLANK)
+        if not head and stream.damage is None:
+            return
+        if text[:1] in {b"{", b"["}:
+            yield from self._json(stream, text)
+        else:
+            yield from self._protobuf(stream, head)
+        if stream.damage is not None:
+            self._damaged(stream.damage)
+
+    def _damaged(self, what: str) -> None:
+        self._on_damage(f"{self._name}: {what}")
+
+    def _body(self, data: bytes, encoding: Encoding) -> Body:
+        if self._signal is None:
+            self._signal = _json_signal(data) if encoding == "json" else _wire_signal(data)
+        return Body(data.strip() if encoding == "json" else data, encoding, self._signal or self._named())
+
+    def _named(self) -> Signal:
+        """Return the signal that the file's name speaks of, for bodies that do not show theirs."""
+        name = Path(self._name).name
+        return "logs" if "logs" in name else "metrics" if "metrics" in name else "traces"
+
+    def _not_otlp(self, why: str) -> DataError:
+        return DataError(f"{self._name} is not OTLP: {why}", f"what is read: {_FORMS}")
+
+    def _refuse_others(self, head: bytes) -> None:
+        """Raise for JSON of other makes."""
+        if head.startswith(b"[") and b'"traceId"' in head:
+            raise DataError(f"{self._name}: Zipkin JSON is not read yet", "send it through an OpenTelemetry collector")
+        if b'"traceID"' in head and b'"data"' in head and _json_signal(head) is None:
+            raise DataError(f"{self._name}: Jaeger JSON is not read yet", "send it through an OpenTelemetry collector")
+        if head.startswith(b"["):
+            raise self._not_otlp("it is a JSON list")
+
+    def _json(self, stream: _Stream, head: bytes) -> Iterator[Body]:
+        self._refuse_others(head)
+        first = stream.line(BODY_BYTES)
+        while not first.strip(_BLANK) and stream.peek(1):
+            first = stream.line(BODY_BYTES)
+        if first.rstrip().endswith(b"}") and stream.peek(_HEAD).lstrip(_BLANK).startswith(b"{"):
+            yield from self._lines(stream, first)
+            return
+        data = first + stream.take(BODY_BYTES + 1 - len(first))
+        if len(data) > BODY_BYTES:
+            raise DataError(f"{self._name} is one document of more than {BODY_BYTES} bytes", "split it into NDJSON")
+        if _json_signal(data) is None and data.strip(_BLANK) != b"{}":
+            raise self._not_otlp("its JSON has no resourceSpans, resourceLogs or resourceMetrics")
+        error = read_json([data], TRACES).errors[0]
+        if error is not None:
+            raise self._not_otlp(stream.damage or error)
+        yield self._body(data, "json")
+
+    def _lines(self, stream: _Stream, first: bytes) -> Iterator[Body]:
+        line, number = first, 1
+        while line:
+            if line.strip(_BLANK):
+                self._signal = None  # a file of lines may mix signals
+                error = read_json([line], TRACES).errors[0]
+                if error is None and _json_signal(line) is None:
+                    error = "it is no OTLP request"
+                if error is None:
+                    yield self._body(line, "json")
+                else:
+                    self._damaged(f"line {number} was passed over: {error}")
+            line, number = stream.line(BODY_BYTES), number + 1
+
+    def _protobuf(self, stream: _Stream, head: bytes) -> Iterator[Body]:
+        if head[:1] == b"\n":
+            whole = stream.peek(BODY_BYTES + 1)
+            if len(whole) <= BODY_BYTES and read_wire([whole], TRACES).errors[0] is None:
+                yield self._body(stream.take(len(whole)), "protobuf")
+                return
+        yield from self._delimited(stream)
+
+    def _delimited(self, stream: _Stream) -> Iterator[Body]:
+        count = 0
+        while stream.peek(1):
+            begin = stream.position
+            size = self._size(stream)
+            data = stream.take(size) if 0 <= size <= BODY_BYTES else b""
+            fault = (
+                None
+                if size == len(data)
+                else f"a body of {size} bytes is cut off"
+                if size >= 0
+                else "a length is cut off"
+            )
+            if fault is None and count == 0:
+                fault = read_wire([data], TRACES).errors[0]
+            if fault is not None:
+                if count == 0:
+                    raise self._not_otlp(stream.damage or fault)
+                self._damaged(f"{fault} at byte {begin}; the {count} requests before it were read")
+                return
+            yield self._body(data, "protobuf")
+            count += 1
+        if count == 0 and stream.damage is not None:
+            raise self._not_otlp(stream.damage)
+
+    @staticmethod
+    def _size(stream: _Stream) -> int:
+        """Take a varint; -1 where there is none."""
+        size = 0
+        for place in range(10):
+            byte = stream.take(1)
+            if not byte:
+                return -1
+            size |= (byte[0] & 127) << (7 * place)
+            if byte[0] < 128:
+                return size
+        return -1
+
+
+def iter_bodies(path: Path | str, on_damage: Callable[[str], None] | None = None) -> Iterator[Body]:
+    """Yield the bodies of a file or, for '-', of standard input; see `BodyFile`."""
+    yield from BodyFile(path, on_damage)
