@@ -132,11 +132,15 @@ def _bars_layout(keys: Sequence[str], ends_ns: Sequence[float]) -> Figure:
         "height": len(keys) * _ROW_PX + _FOOT_PX,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 40},
         "showlegend": False,
-        "xaxis": {"title": {"text": "ms per request", "font": {"size": 11}}, "range": [0, max(ends_ns) / MS * 1.16 or 1]},
+        "xaxis": {"title": _title("ms per request"), "range": [0, max(ends_ns) / MS * 1.16 or 1]},
         "yaxis": {"visible": False, "range": [len(keys) - 0.5, -0.62], "fixedrange": True},
         "uniformtext": {"mode": "hide", "minsize": 9},
         "annotations": [*names, *ends],
     }  # fmt: skip
+
+
+def _title(words: str) -> Figure:
+    return {"text": words, "font": {"size": 11}}
 
 
 def percentile_spans(groups: Sequence[Group], href: Href) -> Figure | None:
@@ -152,7 +156,7 @@ def percentile_spans(groups: Sequence[Group], href: Href) -> Figure | None:
     found = [ns for group in drawn for ns in _points(getattr(group, horizon_of(group)))]
     layout = _bars_layout([group.key for group in drawn], [1.0] * len(drawn))
     wide = bool(found) and max(found) > 50 * max(1, min(found))
-    layout["xaxis"] = {"title": {"text": "ms"}, "rangemode": "tozero", "type": "log" if wide else "linear"}
+    layout["xaxis"] = {"title": _title("ms"), "rangemode": "tozero", "type": "log" if wide else "linear"}
     layout["annotations"] = layout["annotations"][: len(drawn)]
     layout["showlegend"] = True
     layout["legend"] = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
@@ -212,7 +216,7 @@ def seam_phases(rows: Sequence[SeamRow], href: Href) -> Figure | None:
     traces = [_phase(phase, drawn, href) for phase in phases]
     ends = [sum(row.phases.values()) / row.hops for row in drawn]
     layout = _bars_layout([row.seam for row in drawn], ends)
-    layout["xaxis"]["title"] = {"text": "ms per hop"}
+    layout["xaxis"]["title"] = _title("ms per hop")
     return {"data": traces, "layout": layout}
 
 

@@ -87,14 +87,14 @@ def shares_table(name: str, shares: Sequence[Share], taken: int = 1) -> Table:
     rows = tuple(
         (
             Cell(share.cause, swatch=f"c-{share.cause}"),
-            words(share.owner),
-            Cell(f"{EVIDENCE_MARK.get(share.evidence, '?')} {share.evidence}", share.evidence),
             Cell(duration(share.ns // taken), share.ns),
             Cell(percent(share.ns, whole), round(share.ns / whole, 6) if whole else 0, share=share.ns / (whole or 1)),
+            words(share.owner),
+            Cell(f"{EVIDENCE_MARK.get(share.evidence, '?')} {share.evidence}", share.evidence),
         )
         for share in shares
     )
-    return Table(name, columns("cause", "owner", "known how", ">mean" if taken > 1 else ">time", ">share"), rows)
+    return Table(name, columns("cause", ">mean" if taken > 1 else ">time", ">share", "owner", "known how"), rows)
 
 
 def calls(found: Iterable[HeldBy], horizon_ns: int, taken: int) -> tuple[Call, ...]:

@@ -1,0 +1,43 @@
+"""`seamscope seams`: a row per seam."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from seamscope.commands.options import config_option, db_option, json_option, selection_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("seams", epilog="Example: seamscope seams --since 1h --filter 'boundary:render->origin'")
+@db_option()
+@config_option()
+@selection_options()
+@json_option()
+def command(db: str, config: Path, filter_: str, since: str | None, until: str | None, *, as_json: bool) -> None:
+    """A row per seam: hops, gap percentiles, how much of the gap is explained, server spans, connections, phases.
+
+    The gap is what the client saw and the server did not. Asynchronous hops are left out.
+    """
+    del config
+    from seamscope.remote import open_store
+    from seamscope.reports import seams
+    from seamscope.results import Selection
+    from seamscope.selections import one_environment
+
+    with open_store(db) as reader:
+        selection, notes = one_environment(reader, Selection(filter_, since, until))
+        rows = seams(reader, selection)
+    if as_json:
+        from seamscope.json_forms import seams_document, written
+
+        text = written(seams_document(rows, notes))
+    else:
+        from seamscope.text.paper import stdout_paper
+        from seamscope.text.seams_text import seams_text
+
+        text = seams_text(rows, stdout_paper(), notes)
+    click.echo(text, nl=False)
