@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from seamscope.text.figures import duration
+from seamscope.text.report_lists import harmless
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,6 @@ def csv_text(titles: Sequence[str], rows: Sequence[Sequence[str | int | float]])
     writer.writerow(titles)
     writer.writerows([[harmless(value) if isinstance(value, str) else value for value in row] for row in rows])
     return sheet.getvalue()
-
-
-def harmless(text: str) -> str:
-    """Give a text that no spreadsheet takes for a formula."""
-    shown = safe(text)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def words(text: str | None, href: str | None = None, swatch: str | None = None) -> Cell:

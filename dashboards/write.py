@@ -48,9 +48,14 @@ def _request(detail: RequestDetail, where: Addresses) -> str:
     return render.single_page("request.html.j2", request_page(detail, links, where.root))
 
 
+def request_html(detail: RequestDetail) -> str:
+    """Give one request as one self-contained page."""
+    return render.single_page("request.html.j2", request_page(detail))
+
+
 def write_request(detail: RequestDetail, path: Path) -> None:
     """Write one request as one self-contained file."""
-    render.write(path, render.single_page("request.html.j2", request_page(detail)))
+    render.write(path, request_html(detail))
 
 
 def _causes(seen: Boundary) -> list[str]:
