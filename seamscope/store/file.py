@@ -56,7 +56,11 @@ class _Opened(Reading):
     def guest(self, wait_seconds: float = 5.0) -> Iterator[Guest]:
         """Lend what runs one statement of another process: bounded in time, memory and rows, and to be cancelled."""
         with self._cursors.guest(wait_seconds) as cursor:
-            yield Guest(cursor, self.settings.guest_rows)
+            guest = Guest(cursor, self.settings.guest_rows)
+            try:
+                yield guest
+            finally:
+                guest.done()
 
     def close(self) -> None:
         """Close the file; statements that still run are stopped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from seamscope.store.settings import Settings
 
 READS: Final = frozenset({"SELECT", "EXPLAIN"})
-BATCH_ROWS: Final = 65_536
+BATCH_ROWS: Final = 16_384
 
 
 class Reader(Protocol):
@@ -134,19 +135,29 @@ class Guest:
     """One statement of another process: bounded, and to be cancelled from another thread."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, max_rows: int) -> None:
-        self._cursor = cursor
+        self._cursor: duckdb.DuckDBPyConnection | None = cursor
         self._max_rows = max_rows
+        self._lock = threading.Lock()
 
     def stream(
         self, sql: str, params: Mapping[str, object] | None = None, max_rows: int | None = None
     ) -> Iterator[pa.RecordBatch | pa.Schema]:
         """Run one reading statement: the schema, then batches; past the cap on rows or time it is a `QueryError`."""
+        if self._cursor is None:
+            raise QueryError("the query was over before it began")
         cap = self._max_rows if max_rows is None else min(max_rows, self._max_rows)
         return batches(self._cursor, sql, params, cap)
 
     def cancel(self) -> None:
-        """Stop the statement; its stream ends in a `QueryError`."""
-        self._cursor.interrupt()
+        """Stop the statement; its stream ends in a `QueryError`. Once it has ended, this does nothing."""
+        with self._lock:
+            if self._cursor is not None:
+                self._cursor.interrupt()
+
+    def done(self) -> None:
+        """Let go of the cursor: it may be lent to somebody else, whom `cancel` must not stop."""
+        with self._lock:
+            self._cursor = None
 
 
 class Cursors:
