@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.errors import UsageError
+from seamscope.filter_keys import KEYS
 from seamscope.filter_values import nearest
 from seamscope.report_parts import group, seam_row
 from seamscope.request_parts import PHASES, word
@@ -154,7 +155,8 @@ def _empty(reader: Reader, selection: Selection) -> tuple[str, ...]:
     missing = unknown_attributes(reader, selection)
     if missing:
         raise UsageError(
-            f"filter: no span carries an attribute {missing[0]!r}", "seamscope report --help lists the keys"
+            f"filter: no span carries an attribute {missing[0]!r}{nearest(missing[0], KEYS)}",
+            "seamscope report --help lists the keys",
         )
     return ("no request matches",)
 

@@ -10,6 +10,7 @@ from seamscope.filter_keys import Bound, condition
 from seamscope.filter_line import Term
 from seamscope.request_parts import request_row
 from seamscope.statements import statement
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from seamscope.results import RequestRow
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 CANDIDATES: Final = 10
 """How many candidates an ambiguous id's message names."""
 
+_NAME_SHOWN: Final = 60
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}")
 _ASIDE: Final = frozenset({"job", "other"})
 
@@ -57,7 +59,7 @@ def find_request(reader: Reader, text: str) -> str:
 
 
 def _listed(rows: list[RequestRow]) -> str:
-    named = ", ".join(f"{row.request_id} ({row.route or row.service})" for row in rows[:CANDIDATES])
+    named = ", ".join(f"{row.request_id} ({safe(row.route or row.service, _NAME_SHOWN)})" for row in rows[:CANDIDATES])
     more = len(rows) - CANDIDATES
     return f"{named} and {more} more" if more > 0 else named
 

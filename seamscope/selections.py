@@ -67,7 +67,7 @@ def _key(term: Term) -> str:
         return key
     if key.startswith("attr.") and len(key) > len("attr."):
         return term.key
-    near = difflib.get_close_matches(key, [*KEYS, *ALIASES], n=1, cutoff=0.75)
+    near = difflib.get_close_matches(key, [*KEYS, *ALIASES], n=1, cutoff=0.9 if {".", "_"} & set(key) else 0.82)
     if near:
         raise UsageError(
             f"filter: unknown key {term.key!r} (did you mean {near[0]}?)",
