@@ -108,6 +108,8 @@ class Spans:
     grain: Int64s
     resource: Int32s
     """Row in the resources."""
+    settled: Int64s
+    """By trace: when its last span came in."""
 
     @property
     def count(self) -> int:
@@ -144,7 +146,10 @@ def by_trace(frame: pl.DataFrame, resource: Int32s) -> Spans:
     high, low = bits(frame, "trace_hi"), bits(frame, "trace_lo")
     trace, first = number_pairs(high, low)
     offsets = offsets_of(trace, first.size)
-    return _take(frame, order_by(trace, offsets), offsets, resource)
+    rows = order_by(trace, offsets)
+    arrived = np.maximum(numbers(frame, "ingested_ns", np.int64), 0)[rows]
+    settled = np.maximum.reduceat(arrived, offsets[:-1]) if rows.size else arrived
+    return _take(frame, rows, offsets, resource, settled)
 
 
 def without(spans: Spans, dropped: npt.NDArray[np.bool_]) -> Spans:
@@ -154,10 +159,10 @@ def without(spans: Spans, dropped: npt.NDArray[np.bool_]) -> Spans:
     rows = spans.rows[kept]
     resource = np.empty(spans.frame.height, np.int32)
     resource[spans.rows] = spans.resource
-    return _take(spans.frame, rows, spans.offsets - lost[spans.offsets], resource)
+    return _take(spans.frame, rows, spans.offsets - lost[spans.offsets], resource, spans.settled)
 
 
-def _take(frame: pl.DataFrame, rows: Int64s, offsets: Int64s, resource: Int32s) -> Spans:
+def _take(frame: pl.DataFrame, rows: Int64s, offsets: Int64s, resource: Int32s, settled: Int64s) -> Spans:
     start = np.maximum(numbers(frame, "start_ns", np.int64)[rows], 0)
     end = numbers(frame, "end_ns", np.int64)[rows]
     return Spans(
@@ -176,4 +181,5 @@ def _take(frame: pl.DataFrame, rows: Int64s, offsets: Int64s, resource: Int32s) 
         tier_hint=numbers(frame, "tier_hint", np.uint8)[rows],
         grain=numbers(frame, "grain_ns", np.int64)[rows],
         resource=resource[rows],
+        settled=settled,
     )

@@ -265,35 +265,3 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
             "async": times.unawaited[calls.outer] == 1,
         },
     )
-
-
-PEERS: Final = {"peer": pl.String, "port": pl.Int32, "tier": pl.UInt8, "service": pl.String, "hops": pl.UInt32}
-"""Columns of the table of learned hosts."""
-
-
-def no_peers() -> pl.DataFrame:
-    """Return a table of learned hosts with nothing in it."""
-    return pl.DataFrame(schema=PEERS)
-
-
-def learned_peers(journeys: Journeys) -> pl.DataFrame:
-    """Return the hosts that matched calls went to, and which service answered there."""
-    calls, seams = journeys.calls, journeys.seams
-    matched = np.flatnonzero((seams.first_server >= 0) & (calls.headless == 0))
-    services = [service for _, service in journeys.parties.numbers]
-    callee = seams.callee[matched]
-    told = pl.DataFrame(
-        {
-            "peer": journeys.forest.spans.gather("peer", calls.named[matched]).cast(pl.String),
-            "port": journeys.forest.spans.gather("peer_port", calls.named[matched]).cast(pl.Int32),
-            "party": callee,
-        }
-    ).filter(pl.col("peer").is_not_null())
-    counted = told.group_by("peer", pl.col("port").fill_null(0), "party").agg(hops=pl.len())
-    tiers = journeys.parties.tiers()
-    party = counted.get_column("party").to_numpy()
-    named = counted.with_columns(
-        tier=pl.Series(tiers[party] if party.size else [], dtype=pl.UInt8),
-        service=pl.Series([services[at] for at in party.tolist()], dtype=pl.String),
-    )
-    return named.select(list(PEERS)).cast(PEERS).sort("peer", "port", "service", "tier")

@@ -71,6 +71,9 @@ class Seams:
     first_server: Int32s
     """By call: the server span that started first; -1 where the callee sent nothing."""
     servers: Int32s
+    """By call: how many server spans it has."""
+    learned: pl.DataFrame
+    """Hosts that answered with server spans, columns `PEERS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,34 @@ def _callees(forest: Forest, rows: Int32s, rules: Rules, peers: Peers, parties: 
     return found
 
 
+PEERS: Final = {"peer": pl.String, "port": pl.Int32, "tier": pl.UInt8, "service": pl.String, "hops": pl.UInt32}
+"""Columns of the table of learned hosts."""
+
+
+def learn_peers(
+    forest: Forest, calls: Calls, first_server: Int32s, callee: Int32s, parties: place.Parties
+) -> pl.DataFrame:
+    """Return the hosts that calls with a server span went to, and which service answered there."""
+    matched = np.flatnonzero((first_server >= 0) & (calls.headless == 0))
+    named = calls.named[matched]
+    told = pl.DataFrame(
+        {
+            "peer": forest.spans.gather("peer", named).cast(pl.String),
+            "port": forest.spans.gather("peer_port", named).cast(pl.Int32).fill_null(0),
+            "party": callee[matched],
+        }
+    )
+    counted = told.filter(pl.col("peer").is_not_null()).group_by("peer", "port", "party").agg(hops=pl.len())
+    known = list(parties.numbers)
+    party = [known[number] for number in counted.get_column("party").to_list()]
+    named_peers = counted.with_columns(
+        tier=pl.Series([tier for tier, _ in party], dtype=pl.UInt8),
+        service=pl.Series([service for _, service in party], dtype=pl.String),
+    )
+    types = pl.Schema(PEERS)
+    return named_peers.select(types.names()).cast(types).sort("peer", "port", "service", "tier")  # type: ignore[arg-type]
+
+
 def _seams(
     forest: Forest, calls: Calls, times: Times, party: Int32s, parties: place.Parties, rules: Rules, peers: Peers
 ) -> Seams:
@@ -235,7 +266,9 @@ def _seams(
     servers = np.bincount(call, minlength=calls.count).astype(np.int32)
     callee = np.where(first_server >= 0, party[first_server], 0).astype(np.int32)
     silent = np.flatnonzero(first_server < 0)
-    callee[silent] = _callees(forest, calls.named[silent], rules, peers, parties)
+    learned = learn_peers(forest, calls, first_server, callee, parties)
+    known = peers.and_those(learned.select("peer", "port", "tier", "service").iter_rows())
+    callee[silent] = _callees(forest, calls.named[silent], rules, known, parties)
     caller = party[calls.outer]
     seam, first = number_pairs(caller.astype(np.int64), callee.astype(np.int64))
     tier = parties.tiers()[callee] if calls.count else np.empty(0, np.uint8)
@@ -250,6 +283,7 @@ def _seams(
         otherwise=np.where(first_server >= 0, 0, by_tier[tier]).astype(np.uint8),
         first_server=first_server,
         servers=servers,
+        learned=learned,
     )
 
 

@@ -108,7 +108,7 @@ def _passes(
             "async_work": remarks.async_table(found, requests, links),
         },
         owners=owners,
-        peers=hops.learned_peers(found),
+        peers=found.seams.learned,
     )
 
 
@@ -120,7 +120,7 @@ def _empty() -> Results:
     return Results(
         {name: tables.table(name, {"request_no": []}) for name in RESULTS},
         pl.DataFrame(schema=tables.types_of(OWNERS)),
-        hops.no_peers(),
+        pl.DataFrame(schema=journeys.PEERS),
     )
 
 

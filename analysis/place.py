@@ -134,7 +134,7 @@ def _data_name(callee: Callee) -> str:
 
 def _known(callee: Callee, peers: Peers, services: dict[str, int]) -> tuple[int, str] | None:
     host = callee.peer or ""
-    learned = peers.services.get((host, callee.port)) or peers.services.get((host, 0))
+    learned = peers.service(host, callee.port)
     if learned is not None:
         return learned
     bare = host.split(".", maxsplit=1)[0] if hosts.is_private(host) else host

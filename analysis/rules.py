@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 
 class HostRule(Protocol):
@@ -38,10 +38,12 @@ class NoRules:
     def service_tier(self, service: str) -> str | None:
         """Return None."""
         del service
+        return None
 
     def peer(self, host: str) -> HostRule | None:
         """Return None."""
         del host
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +63,20 @@ class Walk:
 class Peers:
     """Hosts known to be services, learned from calls whose server span was received."""
 
-    services: Mapping[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
-    """(host, port or 0) → (tier code, service)."""
+    services: Mapping[tuple[str, int], Collection[tuple[int, str]]] = field(default_factory=dict)
+    """(host, port or 0) → every (tier code, service) that answered there; several: the host says nothing."""
+
+    def service(self, host: str, port: int) -> tuple[int, str] | None:
+        """Return (tier code, service) of a host that is known to be one service."""
+        for key in ((host, port), (host, 0)):
+            found = self.services.get(key, ())
+            if found:
+                return next(iter(found)) if len(found) == 1 else None
+        return None
+
+    def and_those(self, learned: Iterable[tuple[str, int, int, str]]) -> Peers:
+        """Return a table with (host, port, tier code, service) rows added."""
+        services = {key: set(found) for key, found in self.services.items()}
+        for host, port, tier, service in learned:
+            services.setdefault((host, port), set()).add((tier, service))
+        return Peers(services)

@@ -118,8 +118,6 @@ def requests_table(journeys: Journeys, requests: Requests, segments: Segments, o
     method = _prefer(spans.gather("method", naming), spans.gather("method", entry))
     status = _prefer(spans.gather("http_status", naming), spans.gather("http_status", entry))
     belongs = requests.number_of[: forest.unseen_from]
-    ingested = np.zeros(requests.count, np.int64)
-    np.maximum.at(ingested, belongs, spans.column("ingested_ns", np.int64, 0))
     owner, cause = _dominant(requests, segments)
     correlation = spans.gather("correlation_id", entry)
     return table(
@@ -148,7 +146,7 @@ def requests_table(journeys: Journeys, requests: Requests, segments: Segments, o
             "spans": np.bincount(belongs, minlength=requests.count),
             "final": np.ones(requests.count, np.bool_),
             "revision": np.ones(requests.count, np.int32),
-            "settled_ns": ingested,
+            "settled_ns": spans.settled[spans.trace_of()[entry]],
         },
     )
 

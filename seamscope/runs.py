@@ -1,0 +1,237 @@
+"""The bridge between store and desk: traces that settled are read, analysed and written back, each time they change.
+
+A trace is analysed when no span of it has come for a while, and again when one comes late: its requests' rows are
+replaced, one revision up. What has been analysed is read off the stored results themselves (`settled_ns` is the
+arrival of the trace's last span), so a restart picks up where the last run stopped, and a trace can be taken twice
+but never missed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from analysis import INPUT, LINK_INPUT, NoRules, Peers, analyse
+from seamscope.schema import words
+from seamscope.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+
+    from analysis import Results, Rules
+    from seamscope.store import Store
+
+    Progress = Callable[[int, int], None]
+
+_log = logging.getLogger(__name__)
+
+SETTLE_NS: Final = 10_000_000_000
+"""A trace without a new span for this long is analysed."""
+
+BATCH_SPANS: Final = 500_000
+"""Traces are analysed together up to this many spans: some 600 MB at the peak."""
+
+KEYS: Final = ("trace_hi", "trace_lo")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did."""
+
+    traces: int = 0
+    spans: int = 0
+    requests: int = 0
+    revised: int = 0
+    """Requests that took the place of stored ones."""
+    set_aside: int = 0
+    """Traces that no stage could digest; each has the warning `stage_failed`."""
+    seconds: float = 0.0
+
+    def __add__(self, other: RunSummary) -> RunSummary:
+        """Return both runs together."""
+        mine, theirs = asdict(self), asdict(other)
+        return RunSummary(**{name: mine[name] + theirs[name] for name in mine})
+
+
+class Settler:
+    """Analyses traces of one store as they settle; methods may be called from any thread.
+
+    Args:
+        store: the open store, to read and to write.
+        rules: the operator's word on services and hosts (`seamscope.config.Config`).
+        settle_ns: how long no span may have come for a trace before it is analysed.
+    """
+
+    def __init__(self, store: Store, rules: Rules | None = None, settle_ns: int = SETTLE_NS) -> None:
+        self._store = store
+        self._rules = rules or NoRules()
+        self._settle_ns = settle_ns
+        self._turn = threading.Lock()
+        self._open: pl.DataFrame | None = None
+        self._seen = 0
+        self._peers: dict[tuple[str, int], frozenset[tuple[int, str]]] = {}
+
+    def step(self, now_ns: int | None = None, progress: Progress | None = None) -> RunSummary:
+        """Analyse what has settled by `now_ns` (the wall clock's by default)."""
+        now = time.time_ns() if now_ns is None else now_ns
+        with self._turn:
+            self._look()
+            return self._work(now - self._settle_ns, everything=False, progress=progress)
+
+    def analyze(self, *, everything: bool = False, progress: Progress | None = None) -> RunSummary:
+        """Analyse all that is stored and not analysed, settled or not; `everything`: again from the start."""
+        with self._turn:
+            if everything:
+                self._open = None
+            self._look(everything=everything)
+            return self._work(None, everything=everything, progress=progress)
+
+    def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
+        """Step until `stop` is set; a step that fails is logged, and the next one tries again."""
+        while not stop.wait(every_s):
+            try:
+                self.step()
+            except Exception:
+                _log.exception("settled traces could not be analysed")
+
+    def _look(self, *, everything: bool = False) -> None:
+        """Take note of the traces that got spans since the last look."""
+        upto = int(self._store.query(statement("runs/last_commit")).item())
+        if self._open is None:
+            self._open = self._store.query(statement("runs/unanalysed"), {"upto": upto, "all": everything})
+            self._peers = {}
+            self._learn(self._store.query(statement("runs/peers")))
+        elif upto > self._seen:
+            arrived = self._store.query(statement("runs/arrived"), {"seen": self._seen, "upto": upto})
+            self._note(arrived)
+        self._seen = upto
+
+    def _note(self, arrived: pl.DataFrame) -> None:
+        together = pl.concat([self._open_traces(), arrived], how="vertical_relaxed")
+        self._open = together.group_by(KEYS).agg(
+            pl.col("first_commit").min(), pl.col("last_ns").max(), pl.col("spans").sum()
+        )
+
+    def _open_traces(self) -> pl.DataFrame:
+        if self._open is None:
+            raise RuntimeError("no look was taken at the store")
+        return self._open
+
+    def _work(self, until_ns: int | None, *, everything: bool, progress: Progress | None) -> RunSummary:
+        done = RunSummary()
+        started = time.perf_counter()
+        while True:
+            ready = self._open_traces()
+            if until_ns is not None:
+                ready = ready.filter(pl.col("last_ns") <= until_ns)
+            if not ready.height:
+                break
+            total = done.spans + int(ready.get_column("spans").sum())
+            for batch in batches(ready):
+                done += self._analyse(batch, everything=everything)
+                if progress is not None:
+                    progress(min(done.spans, total), total)
+            everything = False
+        return done + RunSummary(seconds=time.perf_counter() - started)
+
+    def _analyse(self, batch: pl.DataFrame, *, everything: bool) -> RunSummary:
+        """Analyse one batch of traces and put its rows in the place of older ones."""
+        wanted = {name: batch.get_column(name).to_numpy() for name in KEYS}
+        stored = self._store.query(statement("runs/stored_requests"), wanted)
+        spans = self._read("runs/spans", INPUT, batch, stored)
+        links = self._read("runs/links", LINK_INPUT, batch, stored)
+        resources = self._store.query(statement("runs/resources"))
+        results = analyse(spans, resources, links, self._rules, Peers(self._peers))
+        tables = dict(results.tables)
+        if not everything:
+            tables["requests"] = _revised(tables["requests"], stored)
+        self._store.write_results(tables, results.owners, _numbers(stored))
+        self._open = self._open_traces().join(batch, on=KEYS, how="anti")
+        self._reopen(self._learn(results.peers), batch)
+        return _summary(batch, spans, results, stored)
+
+    def _read(self, name: str, columns: tuple[str, ...], batch: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+        """Read rows of whole traces: of those seen before from the store's beginning, of others from their own."""
+        text = statement(name, columns=", ".join(columns))
+        late = batch.join(stored, on=KEYS, how="semi").with_columns(first_commit=pl.lit(0, pl.Int64))
+        fresh = batch.join(stored, on=KEYS, how="anti")
+        parts = [self._rows(text, part) for part in (fresh, late) if part.height]
+        return pl.concat(parts)
+
+    def _rows(self, text: str, traces: pl.DataFrame) -> pl.DataFrame:
+        first = traces.get_column("first_commit").min()
+        wanted: dict[str, object] = {name: traces.get_column(name).to_numpy() for name in KEYS}
+        return self._store.query(text, {**wanted, "first_commit": first, "upto": self._seen})
+
+    def _learn(self, peers: pl.DataFrame) -> set[str]:
+        """Remember which hosts are which services; give the hosts of which more is known than before."""
+        news = set()
+        for peer, port, tier, service in peers.select("peer", "port", "tier", "service").iter_rows():
+            known = self._peers.get((peer, port), frozenset())
+            if (tier, service) not in known:
+                self._peers[peer, port] = known | {(tier, service)}
+                news.add(peer)
+        return news
+
+    def _reopen(self, hosts: set[str], batch: pl.DataFrame) -> None:
+        """Take up again the traces that called one of these hosts when nobody knew who it was."""
+        if not hosts:
+            return
+        found = self._store.query(statement("runs/silent_callers"), {"peers": sorted(hosts)})
+        again = found.join(batch, on=KEYS, how="anti").join(self._open_traces(), on=KEYS, how="anti")
+        if again.height:
+            columns = (pl.lit(0, pl.Int64).alias(name) for name in ("first_commit", "last_ns", "spans"))
+            self._note(again.with_columns(*columns))
+
+
+def batches(traces: pl.DataFrame, spans: int = BATCH_SPANS) -> Iterator[pl.DataFrame]:
+    """Split traces into batches of about `spans` spans, in the order in which they began."""
+    ordered = traces.sort("first_commit", *KEYS)
+    number = (ordered.get_column("spans").cum_sum() - 1).clip(0) // spans
+    for _, batch in ordered.with_columns(batch=number).group_by("batch", maintain_order=True):
+        yield batch.drop("batch")
+
+
+def _numbers(stored: pl.DataFrame) -> np.ndarray | None:
+    return stored.get_column("request_no").to_numpy() if stored.height else None
+
+
+def _revised(requests: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Number revisions: one more than the trace's requests had before."""
+    before = stored.group_by(KEYS).agg(before=pl.col("revision").max())
+    joined = requests.join(before, on=KEYS, how="left", maintain_order="left")
+    revision = (pl.col("before").fill_null(0) + 1).cast(pl.Int32)
+    return joined.with_columns(revision=revision).drop("before")
+
+
+def _summary(batch: pl.DataFrame, spans: pl.DataFrame, results: Results, stored: pl.DataFrame) -> RunSummary:
+    failed = words.code(words.WARNINGS, "stage_failed")
+    requests = results["requests"]
+    return RunSummary(
+        traces=batch.height,
+        spans=spans.height,
+        requests=requests.height,
+        revised=requests.join(stored, on=KEYS, how="semi").height,
+        set_aside=results["warnings"].filter(pl.col("code") == failed).height,
+    )
+
+
+def analyze(
+    store: Store,
+    *,
+    everything: bool = False,
+    rules: Rules | None = None,
+    progress: Progress | None = None,
+) -> RunSummary:
+    """Analyse what a store holds and has not analysed; `everything`: all of it again.
+
+    `progress` is told spans done and spans in all after every batch.
+    """
+    return Settler(store, rules).analyze(everything=everything, progress=progress)

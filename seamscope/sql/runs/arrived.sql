@@ -1,0 +1,10 @@
+-- Traces that got spans in commits after $seen: where their spans begin and when the last came.
+SELECT
+    trace_hi,
+    trace_lo,
+    min(commit_no) AS first_commit,
+    max(ingested_ns) AS last_ns,
+    count(*) AS spans
+FROM base.spans
+WHERE commit_no > $seen AND commit_no <= $upto
+GROUP BY trace_hi, trace_lo;

@@ -1,0 +1,26 @@
+-- Traces with spans that no stored request has taken in; all of them where $all.
+WITH arrived AS (
+    SELECT
+        trace_hi,
+        trace_lo,
+        min(commit_no) AS first_commit,
+        max(ingested_ns) AS last_ns,
+        count(*) AS spans
+    FROM base.spans
+    WHERE commit_no <= $upto
+    GROUP BY trace_hi, trace_lo
+),
+
+settled AS (
+    SELECT
+        trace_hi,
+        trace_lo,
+        max(settled_ns) AS settled_ns
+    FROM base.requests
+    GROUP BY trace_hi, trace_lo
+)
+
+SELECT arrived.*
+FROM arrived
+LEFT JOIN settled USING (trace_hi, trace_lo)
+WHERE $all OR settled.settled_ns IS NULL OR settled.settled_ns < arrived.last_ns;
