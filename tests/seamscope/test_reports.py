@@ -23,9 +23,7 @@ def _group(found: Report, key: str) -> Group:
     return next(group for group in found.groups if group.key == key)
 
 
-@pytest.mark.parametrize(
-    "by", ["route", "seam", "boundary", "service", "place", "version", "environment", "kind", "attr:org_id"]
-)
+@pytest.mark.parametrize("by", [*BY, "attr:org_id"])
 @pytest.mark.parametrize("at", ["mean", "p50", "p95", "p99"])
 def test_shares_sum_to_the_horizons_of_the_requests_they_are_taken_from(example: Store, by: str, at: str) -> None:
     found = report(example, EVERYWHERE, by=by, at=at)
