@@ -99,20 +99,34 @@ def _owner(db: Path) -> int:
         return os.geteuid()
 
 
-def open_store(target: str | Path, *, token: str | None = None, tls_ca: Path | None = None) -> StoreFile | Lent:
+def open_store(
+    target: str | Path, *, token: str | None = None, tls_ca: Path | None = None, limited: bool = False
+) -> StoreFile | Lent:
     """Open a store to read: a file (through its collector, if one is live), or `grpc://HOST:PORT` of a collector.
 
-    `StoreError` when there is no store or its file cannot be read, `EndpointError` when nobody answers.
+    `token` is for a remote one (by default `$SEAMSCOPE_TOKEN`). `limited` bounds statements on a file as a collector
+    bounds them: in time, memory and rows. `StoreError` when there is no store or its file cannot be read,
+    `EndpointError` when nobody answers.
     """
     text = str(target)
     if text.startswith("grpc://"):
-        lent = Lent(_host_and_port(text), token=token, tls_ca=tls_ca)
+        lent = Lent(_host_and_port(text), token=token or read_token(None), tls_ca=tls_ca)
         return lent.checked()
     address = _answering_socket(Path(text))
     if address is not None:
         with suppress(EndpointError):  # it went away between the two looks: then the file is free
             return Lent(address).checked()
-    return StoreFile.open(text)
+    return StoreFile.open(text, limited=limited)
+
+
+def read_token(file: Path | None) -> str | None:
+    """Give the read token: the first line of a file, else `$SEAMSCOPE_TOKEN`, else none."""
+    if file is None:
+        return os.environ.get("SEAMSCOPE_TOKEN") or None
+    try:
+        return file.read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"cannot read the token in {file}: {error}", "name a file with the token alone") from error
 
 
 def _host_and_port(target: str) -> str:

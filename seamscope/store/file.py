@@ -71,10 +71,25 @@ class _Opened(Reading):
 class StoreFile(_Opened):
     """A store opened to read, while no process writes it."""
 
+    def __init__(self, path: Path, settings: Settings, *, limited: bool = False) -> None:
+        self._limited = limited
+        super().__init__(path, settings)
+
     @classmethod
-    def open(cls, path: str | Path, settings: Settings | None = None) -> Self:
-        """Open an existing file; `StoreError` and its kin say why it cannot be read."""
-        return cls(Path(path), settings or Settings())
+    def open(cls, path: str | Path, settings: Settings | None = None, *, limited: bool = False) -> Self:
+        """Open an existing file; `StoreError` and its kin say why it cannot be read.
+
+        `limited` bounds every statement in time, memory and rows, as a collector bounds those of its guests.
+        """
+        return cls(Path(path), settings or Settings(), limited=limited)
+
+    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Iterator[pa.RecordBatch | pa.Schema]:
+        """Run a statement: the schema of its result, then its batches."""
+        if not self._limited:
+            yield from super().stream(sql, params)
+            return
+        with self.guest() as guest:
+            yield from guest.stream(sql, params)
 
     def _connect(self) -> None:
         connection = opening.connect(self.path, self.settings, read_only=True)

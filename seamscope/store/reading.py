@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import duckdb
@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.errors import QueryError
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +82,7 @@ def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
     try:
         found = cursor.extract_statements(sql)
     except duckdb.Error as error:
-        raise QueryError(_told(error)) from error
+        raise _told(error) from error
     if len(found) != 1:
         raise QueryError(f"{len(found)} statements", "give one SELECT")
     kind = found[0].type.name
@@ -90,8 +91,16 @@ def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
     return found[0]
 
 
-def _told(error: duckdb.Error) -> str:
-    return str(error).strip()
+def _told(error: duckdb.Error) -> QueryError:
+    """Give DuckDB's words on one line (they may quote what others sent), or better ones."""
+    words = safe(" ".join(str(error).split()))
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryError(f"the statement needs more memory than it may have: {words}", "narrow it with WHERE or LIMIT")
+    if isinstance(error, duckdb.InterruptException):
+        if "maximum execution time" in words:
+            return QueryError("the statement ran longer than it may", "narrow it with WHERE or LIMIT")
+        return QueryError("the statement was stopped")
+    return QueryError(words)
 
 
 @contextmanager
@@ -101,7 +110,8 @@ def read_only(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     finally:
-        cursor.execute("ROLLBACK").complete()
+        with suppress(duckdb.ConnectionException):  # the store was closed meanwhile
+            cursor.execute("ROLLBACK").complete()
 
 
 def batches(
@@ -118,7 +128,7 @@ def batches(
             finally:
                 reader.close()
     except duckdb.Error as error:
-        raise QueryError(_told(error)) from error
+        raise _told(error) from error
 
 
 def _bounded(reader: Any, max_rows: int | None) -> Iterator[pa.RecordBatch | pa.Schema]:
@@ -127,7 +137,7 @@ def _bounded(reader: Any, max_rows: int | None) -> Iterator[pa.RecordBatch | pa.
     for batch in reader:
         rows += batch.num_rows
         if max_rows is not None and rows > max_rows:
-            raise QueryError(f"more than {max_rows} rows", "add a LIMIT or a WHERE")
+            raise QueryError(f"more than {max_rows:,} rows", "add a LIMIT or a WHERE")
         yield batch
 
 
