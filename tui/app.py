@@ -9,12 +9,12 @@ from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter, NoColor
 
-from seamscope.text.safe import safe
 from tui.glyphs import UNICODE, Glyphs
 from tui.paint import Paint
 from tui.plain import AsciiOnly
 from tui.screens.requests import RequestsScreen
 from tui.themes import DARK_NAME, LIGHT_NAME, THEMES
+from tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -40,7 +40,6 @@ class Explorer(App[int]):
     TITLE = "Seamscope"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
-    NOTIFICATION_TIMEOUT = 4
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "Help"),
         Binding("T", "theme", "Dark or light", show=False),
@@ -77,9 +76,14 @@ class Explorer(App[int]):
         """Start with the request list."""
         return RequestsScreen(self.source, self.selection)
 
+    def on_unmount(self) -> None:
+        """Let go of the store."""
+        self.source.close()
+
     def say(self, text: str, *, wrong: bool = False) -> None:
-        """Tell the user something in passing."""
-        self.notify(safe(text, 300), severity="error" if wrong else "information", markup=False)
+        """Tell the user something in passing, on the line of the keys."""
+        for bar in self.screen.query(KeyBar):
+            bar.say(text, wrong=wrong)
 
     def action_theme(self) -> None:
         """Change between a dark and a light ground."""

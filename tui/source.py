@@ -108,7 +108,8 @@ class StoreSource:
 
         from seamscope.store import StoreFile
 
-        self._reader = reader = open_store(self.name)
+        reader: Reader = open_store(self.name)
+        self._reader = reader
         self.live = not isinstance(reader, StoreFile)
         return reader
 

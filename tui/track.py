@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.lines import cells, clean
+
 if TYPE_CHECKING:
     from rich.style import Style
 
@@ -40,26 +42,30 @@ class Track:
             for cell in range(first, min(last, self.width - 1) + 1):
                 self.cells[cell] = (glyph, style)
 
-    def block(self, start_ns: int, end_ns: int, style: Style) -> None:
-        """Draw a solid block, its start to half a cell, its end to an eighth; at least a sliver."""
+    def block(self, start_ns: int, end_ns: int, ink: Style, ground: Style | None = None) -> None:
+        """Draw a solid block, its start to half a cell, its end to an eighth; at least a sliver.
+
+        Whole cells take `ground` where it is given: a coloured cell has no seams where fonts leave gaps.
+        """
+        whole = (self.glyphs.full, ink) if ground is None else (" ", ground)
         if self.glyphs.ascii:
-            self.line(start_ns, end_ns, self.glyphs.full, style)
+            self.line(start_ns, end_ns, self.glyphs.full, ink)
         elif self.width and self.shows(start_ns, end_ns):
             first = min(self.eighth(start_ns), 8 * self.width - 1)
-            self._fill(first, max(self.eighth(end_ns), first + 1), style)
+            self._fill(first, max(self.eighth(end_ns), first + 1), ink, whole)
 
-    def _fill(self, first: int, last: int, style: Style) -> None:
+    def _fill(self, first: int, last: int, ink: Style, whole: Cell) -> None:
         cell, inset = divmod(first, 8)
         if last <= 8 * (cell + 1) and inset:
-            self.cells[cell] = (self.glyphs.eighths[last - first] if inset < 4 else self.glyphs.right_half, style)
+            self.cells[cell] = (self.glyphs.eighths[last - first] if inset < 4 else self.glyphs.right_half, ink)
             return
         if inset >= 2:
-            self.cells[cell] = (self.glyphs.right_half, style)
+            self.cells[cell] = (self.glyphs.right_half, ink)
             cell += 1
-        for whole in range(cell, last // 8):
-            self.cells[whole] = (self.glyphs.full, style)
+        for place in range(cell, last // 8):
+            self.cells[place] = whole
         if last % 8:
-            self.cells[last // 8] = (self.glyphs.eighths[last % 8], style)
+            self.cells[last // 8] = (self.glyphs.eighths[last % 8], ink)
 
     def mark(self, ns: int, glyph: str, style: Style | None) -> None:
         """Draw one character at a time."""
@@ -76,10 +82,10 @@ class Track:
             self.cells[-1] = (self.glyphs.cut_right, style)
 
     def text(self, cell: int, text: str, style: Style | None) -> None:
-        """Write a clean text of one-cell characters from a cell on; what does not fit is left out."""
-        for place, character in enumerate(text, cell):
+        """Write a text from a cell on; what does not fit is left out, a character of other than one cell is a dot."""
+        for place, character in enumerate(clean(text), cell):
             if 0 <= place < self.width:
-                self.cells[place] = (character, style)
+                self.cells[place] = (character if cells(character) == 1 else self.glyphs.dot, style)
 
 
 STEPS = (1, 2, 5)

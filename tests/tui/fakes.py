@@ -270,6 +270,11 @@ def detail(row: RequestRow | None = None, **changes: object) -> RequestDetail:
     """Give the request, whole."""
     to_shell, to_end = segments(144), segments(340)
     head = replace(row or request_row(0), shell_ns=144 * MS, complete_ns=340 * MS, spans=14)
+    calls = {call.client_span_id: replace(call, trace_id=head.trace_id) for call in hops()}
+    drawn = tuple(
+        replace(line, trace_id=head.trace_id, hop=calls[line.hop.client_span_id] if line.hop else None)
+        for line in waterfall()
+    )
     whole = RequestDetail(
         row=head,
         trace_ids=(head.trace_id, trace_id(77)),
@@ -277,8 +282,8 @@ def detail(row: RequestRow | None = None, **changes: object) -> RequestDetail:
         complete_evidence="bounded",
         segments={"shell": to_shell, "complete": to_end},
         by_cause={"shell": shares(to_shell), "complete": shares(to_end)},
-        hops=hops(),
-        waterfall=waterfall(),
+        hops=tuple(calls.values()),
+        waterfall=drawn,
         warnings=(
             TraceWarning("outlives_parent", head.trace_id, span_id(15), "starts 199 ms before its parent"),
             TraceWarning("lost_parent", head.trace_id, None, "two spans name a parent that never came"),

@@ -13,6 +13,7 @@ from tui.asking import answered
 from tui.axis import Axis
 from tui.messages import DetailFetched, Exported, Failed, SpanFetched
 from tui.paths import Path
+from tui.widgets.canvas import explorer_of
 from tui.widgets.find_bar import FindBar
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.path_ribbons import PathRibbons
@@ -152,7 +153,7 @@ class RequestScreen(Screen[None]):
 
     def on_exported(self, message: Exported) -> None:
         """Say where the file is."""
-        self.notify(f"wrote {message.path}", markup=False)
+        explorer_of(self).say(f"wrote {message.path}")
 
     def on_failed(self, message: Failed) -> None:
         """Say what failed, where it would have stood."""
@@ -162,7 +163,7 @@ class RequestScreen(Screen[None]):
         elif message.asked == "span":
             self._show_span(problem=words)
         else:
-            self.notify(words[:300], severity="error", markup=False)
+            explorer_of(self).say(words, wrong=True)
 
     # drawing
 
@@ -354,7 +355,7 @@ class RequestScreen(Screen[None]):
         if self.query_one(FindBar).in_pane:
             self.query_one(FindBar).action_leave()
         elif not self.query_one(Waterfall).find(message.text, onward=True):
-            self.notify("not found", severity="warning", markup=False)
+            explorer_of(self).say("not found", wrong=True)
 
     @on(FindBar.Left)
     def _left(self) -> None:
@@ -367,9 +368,9 @@ class RequestScreen(Screen[None]):
 
         row = self.query_one(Waterfall).current
         if what == "trace" or row is None:
-            copy_id(self.app, self.row.trace_id)
+            copy_id(self, self.row.trace_id)
         else:
-            copy_id(self.app, row.span_id or row.parent_span_id or row.trace_id)
+            copy_id(self, row.span_id or row.parent_span_id or row.trace_id)
 
     def action_export(self, suffix: str) -> None:
         """Write the request to a file beside the user."""

@@ -145,7 +145,7 @@ class RequestsScreen(Screen[None]):
             return
         self.answered = True
         self.shown, self.whole = message.selection, message.complete
-        self.summary.notes = message.notes
+        self.summary.notes, self.summary.behind = message.notes, False
         self._show(message.rows, from_top=True)
         self._state("ready")
         self.ask_totals()
@@ -194,7 +194,7 @@ class RequestsScreen(Screen[None]):
         self.asking.discard(message.asked)
         self.answered = self.answered or message.asked == "rows"
         if message.asked in {"rows", "follow"}:
-            self.summary.problem = message.what
+            self.summary.problem = f"{message.what}; {message.hint}" if message.hint else message.what
             self._state("gone" if self.list.rows else "failed")
         if not self.list.rows:
             self.list.tell(message.what, message.hint)
@@ -219,7 +219,9 @@ class RequestsScreen(Screen[None]):
 
     @on(Rows.Moved)
     def _reach_on(self, message: Rows.Moved) -> None:
-        """Read on before the cursor comes to the end."""
+        """Read on before the cursor comes to the end; at the top, close a hole that waited there."""
+        if message.index == 0 and self.summary.behind:
+            self.ask()
         if message.index > self.list.count - 50 and not self.whole and self.list.rows and "more" not in self.asking:
             self.asking.add("more")
             self.fetch_more(self.question, self.order, self.list.rows[-1], other=self.other)
@@ -306,4 +308,4 @@ class RequestsScreen(Screen[None]):
         from tui.clipboard import copy_id
 
         if self.list.current is not None:
-            copy_id(self.app, self.list.current.request_id)
+            copy_id(self, self.list.current.request_id)

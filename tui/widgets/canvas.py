@@ -14,14 +14,27 @@ if TYPE_CHECKING:
 
 
 class Painted(Protocol):
-    """An app that knows its styles."""
+    """An app that knows its styles and has a line to say things on."""
 
     paint: Paint
+
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        """Tell the user something in passing."""
+        ...
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy through the terminal."""
+        ...
+
+
+def explorer_of(widget: Widget) -> Painted:
+    """Give the app that a widget lives in."""
+    return cast("Painted", widget.app)
 
 
 def paint_of(widget: Widget) -> Paint:
     """Give the styles of the app that a widget lives in."""
-    return cast("Painted", widget.app).paint
+    return explorer_of(widget).paint
 
 
 def line(widget: Widget, width: int, base: Style) -> Line:

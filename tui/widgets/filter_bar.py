@@ -65,6 +65,10 @@ class FilterInput(Input):
         Binding("escape", "leave", "Cancel"),
     ]
 
+    def on_mount(self) -> None:
+        """Keep the cursor still: nothing else on the screen moves by itself either."""
+        self.cursor_blink = False
+
     def validate_value(self, value: str) -> str:
         """Keep what was pasted from acting on the terminal."""
         return safe(value)

@@ -38,6 +38,10 @@ class FindBar(Input):
         self.in_pane = False
         """The search is in the span's pane."""
 
+    def on_mount(self) -> None:
+        """Keep the cursor still."""
+        self.cursor_blink = False
+
     def open(self, text: str, placeholder: str) -> None:
         """Show the line."""
         self.placeholder = placeholder

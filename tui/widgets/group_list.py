@@ -25,7 +25,7 @@ EMPTY: Final = "No requests to add up: / changes the filter, q goes back"
 
 
 class GroupList(Rows):
-    """Draws the groups of a report; bars are to one scale, the mean time of each."""
+    """Draws the groups of a report; a bar is as long as the mean or percentile that its shares were taken at."""
 
     horizon: reactive[str] = reactive("shell")
 
@@ -35,7 +35,7 @@ class GroupList(Rows):
         self.by = "route"
         self.at = "mean"
         self.scale_ns = 1
-        self.problem = ("Adding up …",)
+        self.problem: tuple[str, ...] = ("Adding up …",)
 
     def show(self, report: Report) -> None:
         """Take a report."""
@@ -66,7 +66,9 @@ class GroupList(Rows):
         self.refresh()
 
     def _length(self, group: Group) -> int:
-        return self._measured(group).p95_ns or 0
+        values = self._measured(group)
+        at = {"mean": values.mean_ns, "p50": values.p50_ns, "p95": values.p95_ns, "p99": values.p99_ns}
+        return at[self.at] or 0
 
     def _measured(self, group: Group) -> Percentiles:
         return group.shell if self.horizon == "shell" else group.complete
@@ -86,7 +88,7 @@ class GroupList(Rows):
         for name in ("p50", "p95", "p99"):
             out.column(name, 8, right=True)
         scale = formats.duration(self.scale_ns) if self.scale_ns > 1 else ""
-        out.column(f"{self.horizon} {self.at}, bar to {scale}" if bar > 30 else self.horizon, bar)
+        out.column(f"{self.at} {self.horizon}, to {scale}" if bar > 26 else self.at, bar)
         out.column(f"most: owner {paint_of(self).glyphs.dot} cause", verdict)
 
     def draw_row(self, out: Line, index: int, *, here: bool) -> None:
@@ -104,7 +106,7 @@ class GroupList(Rows):
         self._verdict(out, group, verdict, paint)
 
     def _bar(self, group: Group, width: int, paint: Paint) -> list[Cell]:
-        """Stack the shares over the group's length at p95, so that long groups look long."""
+        """Stack the shares over the group's length."""
         shares = merged(group.shares.get(self.horizon, ()))
         whole, at, stretches = sum(ns for _, _, ns in shares), 0, []
         length = self._length(group)

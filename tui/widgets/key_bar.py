@@ -13,6 +13,7 @@ from tui.widgets.canvas import line, paint_of
 if TYPE_CHECKING:
     from textual.binding import Binding
     from textual.strip import Strip
+    from textual.timer import Timer
 
 SHORT = {
     "question_mark": "?",
@@ -27,6 +28,7 @@ SHORT = {
 }
 """Textual's key name → what is printed on the key."""
 
+SAID_SECONDS = 4
 LAST = frozenset({"help", "back", "app.quit"})
 """Actions whose keys are drawn whatever the room."""
 
@@ -41,6 +43,24 @@ class KeyBar(Widget):
 
     ALLOW_SELECT: ClassVar[bool] = False
 
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+        self._said: tuple[str, bool] | None = None
+        self._hush: Timer | None = None
+
+    def say(self, text: str, *, wrong: bool) -> None:
+        """Say something in passing, in place of the keys."""
+        self._said = (text, wrong)
+        if self._hush is not None:
+            self._hush.stop()
+        self._hush = self.set_timer(SAID_SECONDS * (2 if wrong else 1), self.hush)
+        self.refresh()
+
+    def hush(self) -> None:
+        """Show the keys again."""
+        self._said = None
+        self.refresh()
+
     def on_mount(self) -> None:
         """Follow the focus: other widgets have other keys."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
@@ -50,6 +70,9 @@ class KeyBar(Widget):
         del y
         paint = paint_of(self)
         out = line(self, self.size.width, paint.bar()).gap(1)
+        if self._said is not None:
+            text, wrong = self._said
+            return out.add(text, paint.error if wrong else paint.good).strip()
         kept = self._keys(last=True)
         room = out.width - sum(_width(binding) for binding in kept)
         for binding in [*self._keys(last=False), *kept]:

@@ -69,7 +69,7 @@ class Summary(Widget):
         if self.state in {"gone", "failed"}:
             return f"{still} {'out of reach, trying again' if self.state == 'gone' else 'cannot read'}", paint.error
         if self.behind:
-            return f"{live} newer above: g r", paint.warning
+            return f"{live} newer above: g", paint.warning
         if not self.live:
             return f"{still} no collector", paint.dim
         return (f"{live} following", paint.good) if self.following else (f"{live} live", paint.good)
@@ -99,6 +99,9 @@ class Summary(Widget):
         return [parts[0], *(f"{dot}{part}" for part in parts[1:])]
 
     def _numbers(self, out: Line, paint: Paint) -> None:
+        if self.state == "gone":
+            out.add(self.problem, paint.error)
+            return
         if self.report is None:
             return
         total = self.report.total

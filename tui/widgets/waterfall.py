@@ -248,7 +248,8 @@ class Waterfall(Rows):
 
     def _stretches(self, track: Track, row: WaterfallRow, paint: Paint) -> None:
         for segment in self.path.stretches(row) if self.path else ():
-            track.block(segment.start_ns, segment.end_ns, paint.cause(segment.cause, bold=True))
+            ground = None if paint.plain else paint.block(segment.cause)
+            track.block(segment.start_ns, segment.end_ns, paint.cause(segment.cause, bold=True), ground)
 
     def draw_empty(self, out: Line, y: int) -> None:
         """Say that the request is being read, or has no spans left."""

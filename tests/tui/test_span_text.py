@@ -1,0 +1,28 @@
+"""Everything known of a span, as lines."""
+
+from __future__ import annotations
+
+from tests.tui.fakes import segments, span, span_id, trace_id, waterfall
+from tui.glyphs import UNICODE
+from tui.lines import cells
+from tui.span_text import Entry, entries, lines, matching
+
+ROW = waterfall()[2]
+
+
+def test_keeps_headings_over_what_matches() -> None:
+    found = list(entries(ROW, span(trace_id(0), span_id(2), "internal"), segments(11.5), UNICODE))
+    kept = matching(found, "apprender")
+    assert [(entry.label, entry.kind) for entry in kept] == [("attributes", "heading"), ("next.span_type", "attribute")]
+    assert matching(found, "") == found
+
+
+def test_long_values_wrap_and_are_counted() -> None:
+    drawn = lines([Entry("key", "v" * 10_000, "attribute")], 40)
+    assert all(cells(line.label) + cells(line.value) <= 40 for line in drawn)
+    assert "6000 more characters" in "".join(line.value.strip() for line in drawn)
+
+
+def test_a_long_label_has_its_own_line() -> None:
+    drawn = lines([Entry("a.very.long.attribute.name.indeed", "a value that is not short", "attribute")], 40)
+    assert [line.label for line in drawn] == ["a.very.long.attribute.name.indeed", ""]
