@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from seamscope.store.reading import Stream
+
 SERVICE: Final = "/seamscope.v1.Store/"
 """Methods: Query (one request, a stream of Arrow pieces), Import (a stream of pieces, one answer), Analyze, Status."""
 
@@ -154,7 +156,7 @@ class Lent(Reading):
             raise
         return self
 
-    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Iterator[pa.RecordBatch | pa.Schema]:
+    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run one reading statement over there: the schema of its result, then its batches."""
         with self._told(), self._query(sql, params) as pieces:
             reader = pa.ipc.open_stream(io.BufferedReader(_Pieces(pieces), PIECE_BYTES))

@@ -56,11 +56,13 @@ def command(
     chosen = form or ("ndjson" if ndjson else "json" if as_json else "table")
     text = sys.stdin.read() if query == "-" else query
     most = limit or (TABLE_ROWS if chosen == "table" else MOST_ROWS)
-    with open_store(db, token=read_token(token_file), tls_ca=tls_ca, limited=True) as reader:
-        with closing(reader.stream(text)) as stream:
-            rows = Rows(next(stream), stream, most)
-            for piece in _printed(chosen, rows):
-                click.echo(piece, nl=False)
+    with (
+        open_store(db, token=read_token(token_file), tls_ca=tls_ca, limited=True) as reader,
+        closing(reader.stream(text)) as stream,
+    ):
+        rows = Rows(next(stream), stream, most)
+        for piece in _printed(chosen, rows):
+            click.echo(piece, nl=False)
     if rows.cut:
         click.echo(f"seamscope: the first {most:,} rows; --limit gives more", err=True)
 

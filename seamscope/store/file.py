@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from seamscope.store.ingesting import ServiceTier
+    from seamscope.store.reading import Stream
     from seamscope.store.receipts import CommitReceipt
 
 _log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class _Opened(Reading):
         self._cursors = Cursors(connection.cursor, self.settings)
         connection.execute("SET lock_configuration = true").complete()
 
-    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Iterator[pa.RecordBatch | pa.Schema]:
+    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement of the house: no deadline, no cap on rows."""
         with self._cursors.house() as cursor:
             yield from batches(cursor, sql, params, None)
@@ -83,7 +84,7 @@ class StoreFile(_Opened):
         """
         return cls(Path(path), settings or Settings(), limited=limited)
 
-    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Iterator[pa.RecordBatch | pa.Schema]:
+    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement: the schema of its result, then its batches."""
         if not self._limited:
             yield from super().stream(sql, params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
 import duckdb
 import polars as pl
@@ -15,9 +15,12 @@ from seamscope.errors import QueryError
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from seamscope.store.settings import Settings
+
+    Stream: TypeAlias = Generator[pa.RecordBatch | pa.Schema, None, None]
+    """The schema of a result, then its batches; closed early, the statement is stopped."""
 
 READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
@@ -50,7 +53,7 @@ class Reader(Protocol):
 class Reading:
     """What every door to a store shares: `query` and `arrow` over a stream of batches."""
 
-    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Iterator[pa.RecordBatch | pa.Schema]:
+    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Give the schema of the result, then its batches."""
         raise NotImplementedError
 
@@ -116,7 +119,7 @@ def read_only(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def batches(
     cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object] | None, max_rows: int | None
-) -> Iterator[pa.RecordBatch | pa.Schema]:
+) -> Stream:
     """Run one reading statement on `cursor`: the schema, then batches; past `max_rows` it ends in a `QueryError`."""
     statement = only_statement(cursor, sql)
     given = {name: (params or {}).get(name) for name in statement.named_parameters if name in (params or {})}
@@ -131,7 +134,7 @@ def batches(
         raise _told(error) from error
 
 
-def _bounded(reader: Any, max_rows: int | None) -> Iterator[pa.RecordBatch | pa.Schema]:
+def _bounded(reader: Any, max_rows: int | None) -> Stream:
     yield reader.schema
     rows = 0
     for batch in reader:
@@ -149,9 +152,7 @@ class Guest:
         self._max_rows = max_rows
         self._lock = threading.Lock()
 
-    def stream(
-        self, sql: str, params: Mapping[str, object] | None = None, max_rows: int | None = None
-    ) -> Iterator[pa.RecordBatch | pa.Schema]:
+    def stream(self, sql: str, params: Mapping[str, object] | None = None, max_rows: int | None = None) -> Stream:
         """Run one reading statement: the schema, then batches; past the cap on rows or time it is a `QueryError`."""
         if self._cursor is None:
             raise QueryError("the query was over before it began")

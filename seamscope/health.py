@@ -1,0 +1,260 @@
+"""What `seamscope doctor` looks at: each check says what it found, and what to do where something is wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import shutil
+import socket
+import sys
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from seamscope import __version__
+from seamscope.errors import SeamscopeError, StoreLockedError
+from seamscope.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from seamscope.remote import LiveCollector
+
+OK: Final = "ok"
+NOTE: Final = "note"
+PROBLEM: Final = "problem"
+
+PACKAGES: Final = ("analysis", "collector", "dashboards", "seamscope", "tui")
+"""The names that the wheel installs: generic ones, so another wheel may overwrite them without a word."""
+
+DEPENDENCIES: Final = ("duckdb", "polars", "pyarrow", "numba", "numpy", "grpcio", "protobuf", "textual", "plotly")
+LEAST: Final = {"duckdb": (2, 0), "grpcio": (1, 84)}
+"""Below these, data is lost (DuckDB 1.4 on a full disk) or a small body can fill the memory (gRPC)."""
+
+FREE_BYTES: Final = 512 << 20
+"""A disk with less than this left will soon refuse commits."""
+
+PORTS: Final = {"OTLP/gRPC": 4317, "OTLP/HTTP": 4318}
+
+SETTINGS: Final = {
+    "Next.js (@vercel/otel)": "OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318; propagate to your own hosts: "
+    "registerOTel({instrumentationConfig: {fetch: {propagateContextUrls: ['*']}}})",
+    "Vercel Trace Drain": "custom endpoint http(s)://HOST:4318/v1/traces; there is no OTLP/gRPC",
+    "Cloudflare Workers": "observability.traces.destinations: OTLP/JSON to http(s)://HOST:4318/v1/traces; "
+    "'Forward to origin' must be switched on",
+    "Deno": "OTEL_DENO=true OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318",
+    "Node": "OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318; instrumentation-net and -dns give connect, tls and dns",
+    "Go": "otlptracegrpc to HOST:4317 (WithInsecure on loopback); otelhttptrace gives dns, connect, tls and pool waits",
+    "Python (Django, FastAPI)": "OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+    "OpenTelemetry Collector": "exporters: otlp: {endpoint: HOST:4317, tls: {insecure: true}}",
+}
+"""Where to point an emitter, and what makes its waits visible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    state: str
+    """`ok`, `note` (nothing to act on) or `problem`."""
+    said: str
+    hint: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def checks(db: str) -> Iterator[Check]:
+    """Look at the program, its packages, its kernels, the store at `db` and its collector, one after the other."""
+    yield program()
+    yield from dependencies()
+    yield owners()
+    yield kernels()
+    yield from store_and_collector(db)
+
+
+def document(found: list[Check]) -> dict[str, Any]:
+    """Give the checks in the form `seamscope.doctor/1`."""
+    return {
+        "schema": "seamscope.doctor/1",
+        "version": __version__,
+        "problems": sum(check.state == PROBLEM for check in found),
+        "checks": [asdict(check) for check in found],
+        "sdk_settings": SETTINGS,
+    }
+
+
+def program() -> Check:
+    """Which release runs on which Python."""
+    facts = {"seamscope": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    state = OK if sys.version_info >= (3, 11) else PROBLEM
+    return Check("program", state, f"seamscope {__version__} on Python {facts['python']}", facts=facts)
+
+
+def dependencies() -> Iterator[Check]:
+    """Which releases of the libraries are installed, and whether one is known to lose data or memory."""
+    installed = {name: _version(name) for name in DEPENDENCIES}
+    words = ", ".join(f"{name} {found or 'missing'}" for name, found in installed.items())
+    old = [name for name, found in installed.items() if found is None or _numbers(found) < LEAST.get(name, (0,))]
+    if old:
+        yield Check(
+            "libraries", PROBLEM, words, f"reinstall seamscope: {', '.join(old)} is missing or too old", installed
+        )
+    else:
+        yield Check("libraries", OK, words, facts=installed)
+    yield _protobuf()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def _protobuf() -> Check:
+    kind = importlib.import_module("google.protobuf.internal.api_implementation").Type()
+    if kind == "upb":
+        return Check("protobuf", OK, "compiled (upb)")
+    return Check("protobuf", PROBLEM, f"the {kind} implementation", "unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION")
+
+
+def owners() -> Check:
+    """Whether each of our package names belongs to our distribution alone."""
+    found = metadata.packages_distributions()
+    facts = {name: sorted(set(found.get(name, ()))) for name in PACKAGES}
+    shared = [name for name, distributions in facts.items() if len(distributions) > 1]
+    if shared:
+        said = "; ".join(f"{name} is in {' and '.join(facts[name])}" for name in shared)
+        return Check("packages", PROBLEM, said, "install seamscope in an environment of its own (pipx, uv tool)", facts)
+    if not any(facts.values()):
+        return Check("packages", NOTE, "run from a checkout, not installed", facts=facts)
+    return Check("packages", OK, "each name has one owner", facts=facts)
+
+
+def kernels() -> Check:
+    """Whether the kernels have been compiled on this machine."""
+    sources = [path for name in PACKAGES for path in _folder(name).rglob("*.py") if "\n@kernel" in _text(path)]
+    done = [path for path in sources if _is_compiled(path)]
+    facts = {"compiled": len(done), "modules": len(sources)}
+    if len(done) < len(sources):
+        return Check(
+            "kernels", NOTE, f"{len(done)} of {len(sources)} modules compiled, the rest at first use", "", facts
+        )
+    return Check("kernels", OK, f"all {len(sources)} modules compiled", facts=facts)
+
+
+def _folder(package: str) -> Path:
+    return Path(__file__).resolve().parent.parent / package
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _is_compiled(source: Path) -> bool:
+    """Look for numba's index of a module: beside it, in $NUMBA_CACHE_DIR, or in the user's cache."""
+    elsewhere = os.environ.get("NUMBA_CACHE_DIR")
+    user = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "numba"
+    folders = [source.parent / "__pycache__", user] + ([Path(elsewhere)] if elsewhere else [])
+    return any(any(folder.rglob(f"{source.stem}.*.nbi")) for folder in folders if folder.is_dir())
+
+
+def store_and_collector(db: str) -> Iterator[Check]:
+    """Whether the store can be read, what is in it, whether its disk has room, and whether a collector is live."""
+    from seamscope.remote import find_collector
+
+    remote = db.startswith("grpc://")
+    live = None if remote else find_collector(db)
+    yield _store(db)
+    if remote:
+        return
+    yield _disk(Path(db))
+    if Path(db).exists():
+        yield _mode(Path(db))
+    yield collector(live)
+    yield from ports(live)
+
+
+def _store(db: str) -> Check:
+    from seamscope.remote import open_store
+
+    if not db.startswith("grpc://") and not Path(db).exists():
+        return Check("store", NOTE, f"none at {db} yet", "run `seamscope collect` or `seamscope import`")
+    try:
+        with open_store(db) as reader:
+            facts = reader.query(statement("doctor/store")).to_dicts()[0]
+    except StoreLockedError as error:
+        return Check("store", NOTE, str(error.args[0]), error.hint)
+    except SeamscopeError as error:
+        return Check("store", PROBLEM, str(error.args[0]), error.hint)
+    said = f"{db}: {facts['spans']:,} spans, {facts['requests']:,} requests, {_megabytes(facts['file_bytes'])}"
+    return Check(
+        "store",
+        OK,
+        f"{said} ({_megabytes(facts['free_bytes'])} of it free), schema {facts['schema_version']}",
+        "",
+        facts,
+    )
+
+
+def _megabytes(size: int | None) -> str:
+    return f"{(size or 0) / 1e6:,.1f} MB"
+
+
+def _disk(db: Path) -> Check:
+    from seamscope.store.opening import log_file
+
+    folder = db.resolve().parent
+    if not folder.is_dir():
+        return Check("disk", PROBLEM, f"no folder {folder}", "make it, or name another --db")
+    free = shutil.disk_usage(folder).free
+    sizes = {path.name: path.stat().st_size for path in (db, log_file(db)) if path.exists()}
+    facts = {"free_bytes": free, "files": sizes}
+    if free < FREE_BYTES:
+        return Check(
+            "disk", PROBLEM, f"{_megabytes(free)} free in {folder}", "make room: commits will be refused", facts
+        )
+    if not os.access(folder, os.W_OK):
+        return Check("disk", PROBLEM, f"{folder} is not writable", "a store needs its log beside it", facts)
+    return Check("disk", OK, f"{_megabytes(free)} free in {folder}", facts=facts)
+
+
+def _mode(db: Path) -> Check:
+    mode = db.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Check("privacy", PROBLEM, f"{db} can be opened by others (mode {mode:o})", f"chmod 600 {db}")
+    return Check("privacy", OK, f"{db} is its owner's alone (mode {mode:o})")
+
+
+def collector(live: LiveCollector | None) -> Check:
+    """Whether a collector writes this store and answers on its socket."""
+    if live is None:
+        return Check("collector", NOTE, "none writes this store", "start one with `seamscope collect`")
+    return Check("collector", OK, f"process {live.pid} answers at {live.address}", facts=dict(live.status))
+
+
+def ports(live: LiveCollector | None) -> Iterator[Check]:
+    """Whether somebody listens on the OTLP ports: the collector's own where it says them, else the usual ones."""
+    said = dict(live.status) if live else {}
+    for name, usual in PORTS.items():
+        address = said.get(name.removeprefix("OTLP/").lower())
+        host, _, port = str(address or f"127.0.0.1:{usual}").rpartition(":")
+        answers = _listens(host.strip("[]") or "127.0.0.1", int(port))
+        if live is not None and address and not answers:
+            yield Check(name, PROBLEM, f"the collector does not answer on {address}", "restart it")
+        else:
+            yield Check(name, OK if answers else NOTE, f"{host}:{port} {'answers' if answers else 'is free'}")
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
