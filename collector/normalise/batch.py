@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,10 +46,9 @@ class Batch:
         return len(self.kind)
 
 
-def integers(values: I64, present: Mask, type_: pa.DataType | None = None) -> pa.Array:
-    """Return whole numbers as an Arrow column, null where `present` is not set."""
-    wide = pa.array(values, mask=~present)
-    return wide if type_ is None else wide.cast(type_)
+def integers(values: I64, present: Mask, width: type[np.signedinteger[Any]] = np.int64) -> pa.Array:
+    """Return whole numbers as an Arrow column of `width`, null where `present` is not set."""
+    return pa.array(values.astype(width, copy=False), mask=~present)
 
 
 def truths(values: Mask, present: Mask) -> pa.Array:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collector.normalise.keys import Promoted
     from collector.normalise.texts import I32, U8
 
-RAY_BYTES: Final = 16
+NOWHERE: Final = pa.array(["earth", "global"])
+"""Regions that say nothing about where."""
 
 
 @kernel
@@ -88,7 +89,7 @@ def place(batch: Batch) -> pa.StringArray | None:
     stated = None
     if "place" in own:
         stated = own.slices("place").array()
-        nowhere = pc.is_in(stated, value_set=pa.array(["earth", "global"]))
+        nowhere = pc.is_in(stated, value_set=NOWHERE)
         stated = pc.if_else(nowhere, None, stated)
     if "proxy_zone" not in own or "component" not in own:
         return stated

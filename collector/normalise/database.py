@@ -83,7 +83,7 @@ def each_distinct(column: pa.StringArray, change: Callable[[str], str | None]) -
 @kernel
 def _is_word(byte: int) -> bool:
     """Tell whether a byte belongs to a name: letters, digits, _, $, and anything beyond ASCII."""
-    return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 95 or byte == 36 or byte >= 128
+    return 48 <= byte <= 57 or 97 <= (byte | 32) <= 122 or byte in (36, 95) or byte >= 128
 
 
 @kernel
@@ -128,10 +128,10 @@ def _same(data: U8, at: int, end: int, word: bytes) -> bool:
     """Tell whether data[at:end] is `word` (given in upper case), in any case."""
     if end - at != len(word):
         return False
+    different = 0
     for i in range(len(word)):
-        if (data[at + i] & 0xDF) != word[i]:
-            return False
-    return True
+        different |= (data[at + i] & 0xDF) ^ word[i]
+    return different == 0
 
 
 @kernel
@@ -160,19 +160,21 @@ def _skips(data: U8, at: int, end: int) -> bool:
 
 @kernel
 def _identifier(data: U8, at: int, end: int) -> tuple[int, int]:
-    """Measure a table's name, with its schema, at `at`: (first byte, byte after it); quotes are left off."""
+    """Measure the table's name at `at`, without schema and quotes: (first byte, byte after it)."""
     first = at
-    quoted = at < end and (data[at] == 34 or data[at] == 96 or data[at] == 91)
-    if quoted:
+    while at < end:
+        quoted = data[at] in (34, 91, 96)
         close = 93 if data[at] == 91 else data[at]
-        first = at + 1
-        at = first
-        while at < end and data[at] != close:
+        at += 1 if quoted else 0
+        first = at
+        while at < end and (data[at] != close if quoted else _is_word(data[at])):
             at += 1
-        return first, at
-    while at < end and (_is_word(data[at]) or data[at] == 46):
+        last = at
+        at += 1 if quoted else 0
+        if not (at + 1 < end and data[at] == 46 and last > first):
+            return first, last
         at += 1
-    return first, at
+    return first, end
 
 
 @kernel
@@ -203,7 +205,7 @@ def _table(data: U8, at: int, end: int) -> tuple[int, int]:
     depth = 0
     while at < end:
         byte = data[at]
-        if byte == 39 or byte == 34 or byte == 96:
+        if byte in (34, 39, 96):
             at = _after_quote(data, at, end)
         elif _is_word(byte):
             stop = _word_end(data, at, end)

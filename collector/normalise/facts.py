@@ -105,11 +105,16 @@ class _Packed:
 def pattern_mask(texts: pa.StringArray, pattern: str) -> Mask:
     """Return which texts fit a shell-style pattern."""
     if not any(mark in pattern for mark in "*?["):
-        fits = pc.equal(texts, pattern)
+        fits = pc.equal(texts, _scalar(pattern))
     else:
         fits = pc.match_substring_regex(texts, _expression(pattern))
     mask: Mask = pc.fill_null(fits, value_if_null=False) if fits.null_count else fits
     return mask.to_numpy(zero_copy_only=False)  # type: ignore[attr-defined, no-any-return]  # an Arrow array so far
+
+
+@lru_cache(maxsize=256)
+def _scalar(pattern: str) -> pa.StringScalar:
+    return pa.scalar(pattern)
 
 
 @lru_cache(maxsize=256)
@@ -135,13 +140,13 @@ def _mark_codes(own: Promoted, slot: str, vocabulary: tuple[str, ...]) -> I32:
     return codes
 
 
-def _ruled_phases(names: pa.StringArray, rules: Rules) -> U8 | None:
+def _ruled_phases(names: pa.StringArray, rules: Rules) -> I32 | None:
     """Return the phase that the operator's rules give each span, None where no span has one."""
-    codes: U8 | None = None
+    codes: I32 | None = None
     for pattern, cause in reversed(rules.phases):
         mask = pattern_mask(names, pattern)
         if cause in roles.PHASES and mask.any():
-            codes = np.zeros(len(names), np.uint8) if codes is None else codes
+            codes = np.zeros(len(names), np.int32) if codes is None else codes
             codes[mask] = roles.PHASES.index(cause)
     return codes
 
@@ -152,7 +157,7 @@ def _pack_marks(packed: _Packed, flat: FlatTraces, own: Promoted, rules: Rules) 
     for slot, vocabulary in _MARKS.items():
         codes = _mark_codes(own, slot, vocabulary) if slot in own else None
         if slot == "phase" and ruled is not None:
-            codes = ruled if codes is None else np.where(codes > 0, codes, ruled)
+            codes = ruled if codes is None else np.where(codes > 0, codes, ruled).astype(np.int32)
         if codes is not None:
             packed.add(slot, codes, len(vocabulary))
 

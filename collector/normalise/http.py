@@ -68,7 +68,7 @@ def _port(batch: Batch, peer: Hosts, url: Urls) -> pa.Array | None:
     if values is None:
         return None
     present = values[1] & (values[0] > 0) & (values[0] <= 65_535)
-    return integers(np.where(present, values[0], 0), present, pa.int32())
+    return integers(np.where(present, values[0], 0), present, np.int32)
 
 
 def _as_numbers(port: I32) -> tuple[np.ndarray, Mask]:
@@ -80,7 +80,7 @@ def _status(batch: Batch) -> pa.Array | None:
     if found is None:
         return None
     present = found[1] & (found[0] >= 100) & (found[0] <= 999)
-    return integers(np.where(present, found[0], 0), present, pa.int16())
+    return integers(np.where(present, found[0], 0), present, np.int16)
 
 
 def _resends(batch: Batch) -> pa.Array | None:
@@ -90,27 +90,38 @@ def _resends(batch: Batch) -> pa.Array | None:
     if found is None:
         return None
     present = found[1] & (found[0] >= 0) & (found[0] < 2**15)
-    return integers(np.where(present, found[0], 0), present, pa.int16())
+    return integers(np.where(present, found[0], 0), present, np.int16)
 
 
 @kernel
-def _sent_routes(data: U8, start: I32, length: I32) -> I32:
-    """Return the length of each sent route without a query; -1 where it is a URL and no route at all."""
+def _without_query(data: U8, at: int, end: int) -> int:
+    """Return the end of a sent route without its query, -1 where it is a URL and no route at all."""
+    for i in range(at, end):
+        if data[i] == 58 and i + 2 < end and data[i + 1] == 47 and data[i + 2] == 47:
+            return -1
+        if data[i] == 63 and i > at and data[i - 1] != 40:
+            # a query has a '=' after it; '?' in a regular expression of Django does not
+            for j in range(i + 1, end):
+                if data[j] == 61:
+                    return i
+            return end
+    return end
+
+
+@kernel
+def _sent_routes(data: U8, start: I32, length: I32) -> tuple[I32, bool]:
+    """Return the length of each sent route without its query (-1: none), and whether all begin as routes do."""
     kept = length.copy()
+    rooted = True
     for row in range(len(start)):
+        if length[row] <= 0:
+            continue
         at = start[row]
-        for i in range(at, at + length[row]):
-            if data[i] == 58 and i + 2 < at + length[row] and data[i + 1] == 47 and data[i + 2] == 47:
-                kept[row] = -1
-                break
-            if data[i] == 63 and i > at and data[i - 1] != 40:
-                # a query has a '=' after it; '?' in a regular expression of Django does not
-                for j in range(i + 1, at + length[row]):
-                    if data[j] == 61:
-                        kept[row] = i - at
-                        break
-                break
-    return kept
+        end = _without_query(data, at, at + length[row])
+        kept[row] = end - at if end >= 0 else -1
+        first = data[at]
+        rooted = rooted and first in (40, 42, 47, 94, 126)
+    return kept, rooted
 
 
 def sent_routes(batch: Batch) -> pa.StringArray | None:
@@ -118,11 +129,11 @@ def sent_routes(batch: Batch) -> pa.StringArray | None:
     if "route" not in batch.own:
         return None
     sent = batch.own.slices("route").keep(batch.verdicts.named_route)
-    length = _sent_routes(sent.data, sent.start, sent.length)
+    length, all_rooted = _sent_routes(sent.data, sent.start, sent.length)
     routes = Slices(sent.data, sent.start, readonly(length)).array()
-    rooted = pc.match_substring_regex(routes, r"^[/^*(~]")
-    if pc.all(rooted).as_py() is not False:
+    if all_rooted:
         return routes
+    rooted = pc.match_substring_regex(routes, r"^[/^*(~]")
     return pc.if_else(rooted, routes, pc.binary_join_element_wise("/", routes, ""))
 
 

@@ -90,8 +90,7 @@ def _linked_ids(batch: Batch) -> pa.StringArray | None:
     alone = np.bincount(spans, minlength=batch.rows) == 1
     at = np.full(batch.rows, -1, np.int64)
     at[spans] = rows
-    texts = flat.link_attributes.text.take(pa.array(np.where(alone, at, 0), mask=~alone))
-    return texts
+    return flat.link_attributes.text.take(pa.array(np.where(alone, at, 0), mask=~alone))
 
 
 def _message_id(batch: Batch) -> pa.StringArray | None:

@@ -223,15 +223,10 @@ def phases(events: Timeline, start: I64, entry: Mask) -> dict[str, I64]:
     if not events:
         return {}
     found: dict[str, I64] = {}
-    dialects = (
-        ("http.", lambda: _go(events)),
-        ("fetchStart", lambda: _browser(events)),
-        ("first_upstream", lambda: _envoy(events, start)),
-    )
-    for mark, read in dialects:
+    for mark, told in (("http.", _go(events)), ("fetchStart", _browser(events)), ("first_up", _envoy(events, start))):
         if any(slot.startswith(mark) and slot in events for slot in _SLOTS):
-            for name, values in read().items():
-                found[name] = _either(found[name], values) if name in found else values
+            for name, lengths in told.items():
+                found[name] = _either(found[name], lengths) if name in found else lengths
     found["first_byte"] = _first_byte(events, start, entry)
     return found
 

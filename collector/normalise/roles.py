@@ -274,7 +274,7 @@ def _family(facts: Facts) -> str:
     return "cloudflare" if not facts.family and facts.name in _ZONE else facts.family
 
 
-def _role(facts: Facts, family: str) -> str:
+def _role(facts: Facts, family: str) -> str:  # noqa: PLR0911 - a list of rules, first match wins
     if facts.phase:
         return PHASE_ROLES[facts.phase]
     if facts.span_type:
@@ -305,7 +305,7 @@ def _next_extent(facts: Facts) -> str:
     return "headers" if facts.span_type == "AppRender.fetch" else "unknown"
 
 
-def _extent(facts: Facts, family: str) -> str:
+def _extent(facts: Facts, family: str) -> str:  # noqa: PLR0911 - a list of rules, first match wins
     if facts.span_type:
         return _next_extent(facts)
     if facts.component == "proxy" and facts.kind in {"client", "server"}:
@@ -329,7 +329,7 @@ def _is_job(facts: Facts, family: str) -> bool:
     return facts.bullmq and facts.kind != "producer"
 
 
-def _tier(facts: Facts, family: str) -> str:
+def _tier(facts: Facts, family: str) -> str:  # noqa: PLR0911 - a list of rules, first match wins
     if _is_job(facts, family):
         return "worker"
     if facts.span_type in {"Middleware.execute", "Next.request"}:
@@ -365,7 +365,7 @@ def _keeps_name(facts: Facts, family: str, role: str) -> bool:
         return True
     if facts.span_type:
         return role not in {"request", "fetch"}
-    return role not in {"none", "request", "fetch", "query"} or family == "cloudflare"
+    return role not in {"none", "request", "fetch", "query"}
 
 
 @lru_cache(maxsize=16_384)

@@ -40,7 +40,7 @@ def _is_uuid(data: U8, at: int, end: int) -> bool:
         return False
     for i in range(36):
         byte = data[at + i]
-        if i == 8 or i == 13 or i == 18 or i == 23:
+        if i in (8, 13, 18, 23):
             if byte != 45:
                 return False
         elif not (48 <= byte <= 57 or 97 <= (byte | 32) <= 102):
@@ -49,45 +49,46 @@ def _is_uuid(data: U8, at: int, end: int) -> bool:
 
 
 @kernel
-def _is_token(data: U8, at: int, end: int) -> bool:
-    """Tell whether letters and digits without separators are an id: digits, long hex, ULID, base62."""
+def _census(data: U8, at: int, end: int) -> tuple[int, int, int, int, int]:
+    """Count digits, letters of hexadecimal, cases, turns between digit and letter, and turns of case.
+
+    Cases: 0 no letter, 1 upper, 2 lower, 3 both. Digits are -1 where a byte is neither letter nor digit.
+    """
     digits = 0
-    upper = 0
-    lower = 0
     hex_letters = 0
+    cases = 0
     turns = 0
     case_turns = 0
     for i in range(at, end):
         byte = data[i]
         is_digit = 48 <= byte <= 57
-        if is_digit:
-            digits += 1
-        elif 65 <= byte <= 90:
-            upper += 1
-        elif 97 <= byte <= 122:
-            lower += 1
-        else:
-            return False
-        if 97 <= (byte | 32) <= 102:
-            hex_letters += 1
+        if not is_digit and not 97 <= (byte | 32) <= 122:
+            return -1, 0, 0, 0, 0
+        digits += is_digit
+        hex_letters += 97 <= (byte | 32) <= 102
+        cases |= 0 if is_digit else 2 if byte & 32 else 1
         if i > at and is_digit != (48 <= data[i - 1] <= 57):
             turns += 1
         elif i > at and not is_digit and (byte & 32) != (data[i - 1] & 32):
             case_turns += 1
+    return digits, hex_letters, cases, turns, case_turns
+
+
+@kernel
+def _is_token(data: U8, at: int, end: int) -> bool:
+    """Tell whether letters and digits without separators are an id: digits, long hex, ULID, base62."""
+    digits, hex_letters, cases, turns, case_turns = _census(data, at, end)
     length = end - at
-    letters = upper + lower
-    if length == 0 or digits == length:
-        return length > 0
-    if digits + hex_letters == length and ((length >= 8 and digits >= 3) or length >= 16):
-        return True
+    if digits < 0 or length == 0:
+        return False
+    if digits + hex_letters == length:
+        return digits == length or (length >= 8 and digits >= 3) or length >= 16
     if digits == 0:
         # a word, unless it is far too long for one and its case jumps more often than camel case does
         return length >= 20 and case_turns * 3 >= length
-    if length >= 24 and digits >= 2:
-        return True
-    if length >= 10 and upper and lower and digits >= 2:
-        return True
-    return (length >= 12 and turns >= 4) or (length >= 16 and digits >= 4 and letters >= 4)
+    mixed = length >= 10 and cases == 3 and digits >= 2
+    restless = (length >= 12 and turns >= 4) or (length >= 16 and digits >= 4 and length - digits >= 4)
+    return mixed or restless or (length >= 24 and digits >= 2)
 
 
 @kernel
@@ -95,7 +96,7 @@ def _is_template(data: U8, at: int, end: int) -> bool:
     """Tell whether a segment has a placeholder: {id}, [slug], <int:pk>, :id, *."""
     for i in range(at, end):
         byte = data[i]
-        if byte == 123 or byte == 91 or byte == 60 or byte == 42 or byte == 40:
+        if byte in (40, 42, 60, 91, 123):
             return True
     return at < end and data[at] == 58
 
@@ -111,7 +112,7 @@ def _is_numeric(data: U8, at: int, end: int) -> bool:
             digits += 1
         elif byte == 46:
             dots += 1
-        elif not (byte == 45 or byte == 95 or byte == 58 or byte == 44 or byte == 43):
+        elif byte not in (43, 44, 45, 58, 95):
             return False
     return digits > 0 and not (dots > 0 and end - at <= 4)
 
@@ -123,6 +124,18 @@ def _has_address(data: U8, at: int, end: int) -> bool:
         if (data[i] == 64 and i > at) or (data[i] == 37 and i + 2 < end and data[i + 1] == 52 and data[i + 2] == 48):
             return True
     return False
+
+
+@kernel
+def _is_plain(data: U8, at: int, end: int) -> bool:
+    """Tell whether a segment is a short word without digits: most are."""
+    if end - at >= 16:
+        return False
+    for i in range(at, end):
+        byte = data[i]
+        if not (97 <= (byte | 32) <= 122 or byte in (45, 46, 95)):
+            return False
+    return True
 
 
 @kernel
@@ -145,6 +158,8 @@ def _put_id(out: U8, to: int) -> int:
 @kernel
 def _put_segment(out: U8, to: int, data: U8, at: int, end: int) -> int:
     """Write a segment's template, and return where it ends."""
+    if _is_plain(data, at, end):
+        return _put(out, to, data, at, end)
     if _is_template(data, at, end):
         return _put(out, to, data, at, end)
     whole = _is_uuid(data, at, end) or _is_token(data, at, end) or _is_numeric(data, at, end)
@@ -159,10 +174,8 @@ def _put_segment(out: U8, to: int, data: U8, at: int, end: int) -> int:
             stop += 1
         # a short number in a word ('top-10', 'v2') says more than it hides
         short = stop - first < 3
-        if not short and _is_token(data, first, stop):
-            to = _put_id(out, to)
-        else:
-            to = _put(out, to, data, first, stop)
+        is_id = not short and _is_token(data, first, stop)
+        to = _put_id(out, to) if is_id else _put(out, to, data, first, stop)
         if stop < end:
             out[to] = data[stop]
             to += 1
@@ -174,10 +187,10 @@ def _put_segment(out: U8, to: int, data: U8, at: int, end: int) -> int:
 def _begins(data: U8, at: int, end: int, head: U8) -> bool:
     if end - at < len(head):
         return False
+    different = 0
     for i in range(len(head)):
-        if data[at + i] != head[i]:
-            return False
-    return True
+        different |= data[at + i] ^ head[i]
+    return different == 0
 
 
 @kernel
@@ -201,10 +214,8 @@ def _put_path(out: U8, to: int, data: U8, at: int, end: int, static: U8, build: 
         if segments > 10:
             out[to] = 42
             return to + 1
-        if segments == 3 and is_build:
-            to = _put_id(out, to)
-        else:
-            to = _put_segment(out, to, data, at + 1, stop)
+        is_id = segments == 3 and is_build
+        to = _put_id(out, to) if is_id else _put_segment(out, to, data, at + 1, stop)
         at = stop
     return to
 

@@ -16,8 +16,9 @@ from collector.normalise.keys import Promoted
 from collector.normalise.resources import Resources, list_column
 from collector.normalise.routes import NAMES, templates
 from collector.normalise.sampling import weights
-from collector.normalise.scopes import family
+from collector.normalise.scopes import FAMILIES, family
 from collector.normalise.texts import Texts
+from collector.normalise.values import MILLISECOND_NS, SECOND_NS
 from seamscope.schema import words
 from seamscope.schema.tables import SPAN_EVENTS, SPAN_LINKS, SPANS
 
@@ -34,8 +35,14 @@ if TYPE_CHECKING:
 WRITERS_COLUMNS: Final = frozenset({"commit_no", "ingested_ns"})
 """Columns that the store's writer adds."""
 
-NEXT_GRAINS: Final = {"nginx": 1_000_000, "river": 1_000_000_000}
-"""Families whose clocks are coarser than their SDK's language tells."""
+_SCRIPTS: Final = ("next", "vercel_fetch", "node_", "web_", "ioredis", "prisma", "fastly", "workers")
+GRAINS_NS: Final = {
+    **{name: MILLISECOND_NS for name in FAMILIES if name.startswith(_SCRIPTS)},
+    "nginx": MILLISECOND_NS,
+    "river": SECOND_NS,
+}
+"""Granularity of the clocks of families whose resource may not say that they run on JavaScript (`@vercel/otel` names
+no SDK), and of those that are coarser than their language."""
 
 
 def _schema(whole: pa.Schema) -> pa.Schema:
@@ -73,7 +80,7 @@ def _grains(batch: Batch) -> NDArray[np.uint32]:
     flat = batch.flat
     by_resource = np.array([resource.grain_ns for resource in batch.resources.distinct], np.uint32)
     names = flat.scopes.name.to_pylist()
-    by_scope = np.array([NEXT_GRAINS.get(family(name, ""), 1) for name in names], np.uint32)
+    by_scope = np.array([GRAINS_NS.get(family(name, ""), 1) for name in names], np.uint32)
     grains: NDArray[np.uint32] = np.maximum(
         by_resource[batch.resources.which][flat.spans.resource], by_scope[flat.spans.scope]
     )

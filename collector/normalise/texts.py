@@ -125,11 +125,11 @@ def gather(data: U8, start: I32, length: I32, fold: int) -> tuple[I32, U8, Mask,
         offsets[row + 1] = total
     out = np.empty(total, np.uint8)
     for row in range(rows):
-        to = offsets[row]
-        at = start[row]
-        for i in range(length[row]):
-            byte = data[at + i]
-            if (fold == 1 and 65 <= byte <= 90) or (fold == 2 and 97 <= byte <= 122):
-                byte ^= 32
-            out[to + i] = byte
+        if length[row] > 0:
+            out[offsets[row] : offsets[row + 1]] = data[start[row] : start[row] + length[row]]
+    if fold != AS_IT_IS:
+        low = 65 if fold == LOWER else 97
+        for i in range(total):
+            if low <= out[i] < low + 26:
+                out[i] ^= 32
     return offsets, out, valid, nulls

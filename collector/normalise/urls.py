@@ -46,13 +46,13 @@ class Urls:
 @kernel
 def _authority(data: U8, at: int, end: int) -> tuple[int, int, int]:
     """Measure 'user@host:port': (first byte of the host, byte after it, port or -1). Brackets of IPv6 are left off."""
-    for i in range(at, end):
-        if data[i] == 64:
-            at = i + 1
     colons = 0
     last = -1
     for i in range(at, end):
-        if data[i] == 58:
+        if data[i] == 64:
+            at = i + 1
+            colons = 0
+        elif data[i] == 58:
             colons += 1
             last = i
     if at < end and data[at] == 91:

@@ -93,7 +93,7 @@ def numbers(rows: I32, kinds: U8, numbers_: I64, data: U8, offsets: I32, scale: 
         if row < 0:
             continue
         kind = kinds[row]
-        if kind == 3 or kind == 2:
+        if kind in (2, 3):
             number = numbers_[row]
             if -(2**62) // scale < number < 2**62 // scale:
                 values[i] = number * scale
@@ -143,7 +143,7 @@ def flags(rows: I32, kinds: U8, numbers_: I64, data: U8, offsets: I32) -> tuple[
 
 
 @kernel
-def _unit_ns(data: U8, at: int, end: int) -> tuple[int, int]:
+def _unit_ns(data: U8, at: int, end: int) -> tuple[int, int]:  # noqa: PLR0911 - one line per unit
     """Read a unit of a Go duration: (nanoseconds, bytes read); 0 where it is none."""
     first = data[at]
     second = data[at + 1] if at + 1 < end else 0
