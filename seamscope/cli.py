@@ -72,11 +72,21 @@ def group(ctx: click.Context, *, debug: bool) -> None:
     ctx.ensure_object(dict)["debug"] = debug
 
 
-def _fail(error: SeamscopeError, *, debug: bool) -> int:
+def _fail(error: Exception, *, debug: bool) -> int:
     if debug:
         raise error
-    click.echo(f"seamscope: {error}", err=True)
-    return error.exit_code
+    if isinstance(error, SeamscopeError):
+        click.echo(f"seamscope: {_one_line(str(error))}", err=True)
+        return error.exit_code
+    what = _one_line(f"{type(error).__name__}: {error}")
+    click.echo(f"seamscope: this should not have happened ({what}); --debug shows where", err=True)
+    return SeamscopeError.exit_code
+
+
+def _one_line(text: str) -> str:
+    from seamscope.text.safe import safe
+
+    return safe(" ".join(text.split()), 500)
 
 
 def _call(arguments: Sequence[str]) -> int:
@@ -89,13 +99,13 @@ def _call(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except SeamscopeError as error:
-        return _fail(error, debug=debug)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except Exception as error:  # noqa: BLE001 - the one place where errors become words
+        return _fail(error, debug=debug)
     return result if isinstance(result, int) else 0
 
 
