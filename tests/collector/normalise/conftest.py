@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ from collector.decode import Body, decode_traces
 from collector.normalise import normalise
 from seamscope.config import Rules
 from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from collector.flat import FlatTraces
 
 START_NS = 1_800_000_000_000_000_000
 KINDS = {name: number for number, name in enumerate(words.SPAN_KINDS)}
@@ -138,3 +141,13 @@ def tables() -> Callable[..., dict[str, Any]]:
         return tables_of([encoded(spans, int(at)) for spans, at in zip(requests, firsts[:-1], strict=True)], rules)
 
     return whole
+
+
+@pytest.fixture
+def flat_of() -> Callable[..., FlatTraces]:
+    """Give a function: spans → the decoded batch."""
+
+    def decoded(spans: Sequence[Mapping[str, Any]]) -> FlatTraces:
+        return decode_traces([encoded(spans)])
+
+    return decoded

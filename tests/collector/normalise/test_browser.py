@@ -55,7 +55,14 @@ def test_a_connection_without_tls(check: Check) -> None:
 
 
 def test_a_reused_connection(check: Check) -> None:
-    marks = ("fetchStart", "domainLookupStart", "domainLookupEnd", "connectStart", "secureConnectionStart", "connectEnd")
+    marks = (
+        "fetchStart",
+        "domainLookupStart",
+        "domainLookupEnd",
+        "connectStart",
+        "secureConnectionStart",
+        "connectEnd",
+    )
     events = [*((name, 1 * MS) for name in marks), ("requestStart", 9 * MS), ("responseStart", 30 * MS)]
     expected = {
         "pool_wait_ns": 8 * MS,
