@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from seamscope.schema.tables import OWNERS, RESULTS
 from seamscope.store.inserting import insert, roll_back
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import duckdb
 
@@ -53,6 +54,7 @@ class Writer:
         self._cursor.begin()
         try:
             self._forget(replaces)
+            self._forget_warnings(frames)
             insert(self._cursor, "owners", fresh)
             for name, frame in frames.items():
                 insert(self._cursor, name, frame.select(RESULTS[name].names).to_arrow())
@@ -80,13 +82,31 @@ class Writer:
     def _forget(self, replaces: np.ndarray | None) -> None:
         if replaces is None or not len(replaces):
             return
-        self._cursor.register("replaced", pa.table({"request_no": pa.array(replaces, pa.int64())}))
-        try:
-            for name in RESULTS:
+        with _registered(self._cursor, "replaced", pa.table({"request_no": pa.array(replaces, pa.int64())})):
+            for name in (*RESULTS, "finding_requests"):
                 text = f"DELETE FROM base.{name} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608
                 self._cursor.execute(text).complete()
-        finally:
-            self._cursor.unregister("replaced")
+
+    def _forget_warnings(self, frames: Mapping[str, pl.DataFrame]) -> None:
+        """Drop what earlier runs said of these traces as traces: such warnings belong to no request."""
+        traces = [frame.select("trace_hi", "trace_lo") for frame in frames.values() if "trace_hi" in frame.columns]
+        if not traces:
+            return
+        text = """
+            DELETE FROM base.warnings
+            WHERE request_no IS NULL AND (trace_hi, trace_lo) IN (SELECT (trace_hi, trace_lo) FROM analysed)
+        """
+        with _registered(self._cursor, "analysed", pl.concat(traces).unique().to_arrow()):
+            self._cursor.execute(text).complete()
+
+
+@contextmanager
+def _registered(cursor: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
+    cursor.register(name, rows)
+    try:
+        yield
+    finally:
+        cursor.unregister(name)
 
 
 def _frame(rows: pa.Table | pl.DataFrame) -> pl.DataFrame:

@@ -7,11 +7,11 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 
-from seamscope.errors import StoreError
+from seamscope.errors import StoreError, StoreLockedError
 from seamscope.store import opening, tables
 from seamscope.store.checkpoints import Checkpoints
 from seamscope.store.reading import Cursors, Guest, Reading, batches
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from seamscope.store.receipts import CommitReceipt
 
 _log = logging.getLogger(__name__)
-R = TypeVar("R")
+
+_WRITTEN: set[Path] = set()
+"""Stores that this process writes: DuckDB would open a file twice in one process, and two writers number alike."""
 
 
 class _Opened(Reading):
@@ -46,7 +48,6 @@ class _Opened(Reading):
     def _lend(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._cursors = Cursors(connection.cursor, self.settings)
-        connection.execute("SET lock_configuration = true").complete()
 
     def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement of the house: no deadline, no cap on rows."""
@@ -115,8 +116,16 @@ class Store(_Opened):
         self._service_tier = service_tier
         self._recent = RecentSpans(settings.remembered_spans)
         self._writing = threading.RLock()
-        super().__init__(path, settings)
-        self._refill()
+        self._place = path.resolve()
+        if self._place in _WRITTEN:
+            raise StoreLockedError(f"{path} is already open in this process", "close it first")
+        _WRITTEN.add(self._place)
+        try:
+            super().__init__(path, settings)
+            self._refill()
+        except BaseException:
+            _WRITTEN.discard(self._place)
+            raise
         self._checkpoints = Checkpoints(self._checkpoint)
 
     @classmethod
@@ -198,9 +207,8 @@ class Store(_Opened):
         """Fold the log into the file and close it."""
         self._checkpoints.stop()
         with self._writing, opening.private_files():
-            self._ingest.close()
-            self._answers.close()
-            super().close()
+            self._let_go()
+        _WRITTEN.discard(self._place)
 
     def _durably(self, write: Callable[[], object], is_stored: Callable[[], bool]) -> None:
         """Write; when DuckDB gives up on the file, open it anew and write again unless the rows are there."""
@@ -220,10 +228,13 @@ class Store(_Opened):
         except duckdb.Error as error:
             raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
 
-    def _reopen(self) -> None:
+    def _let_go(self) -> None:
         self._ingest.close()
         self._answers.close()
         super().close()
+
+    def _reopen(self) -> None:
+        self._let_go()
         self._connect()
 
     def _checkpoint(self) -> None:

@@ -22,6 +22,13 @@ STORAGE_VERSION: Final = "v1.5.0"
 """New files take the storage format of DuckDB 1.5: anyone's 1.5 opens them, and a fault of 2.0's first month
 has a way back. The format of 2.0 was 3 % smaller and no faster on the spans of `benchmarks/`."""
 
+LOCKED: Final = (
+    "enable_external_access = false",
+    "allowed_configs = ['max_execution_time', 'operator_memory_limit']",
+    "lock_configuration = true",
+)
+"""What is set once the file is open. Limits stay free, for cursors that are made later; a SELECT cannot set them."""
+
 _PRIVATE: Final = 0o600
 _HELD: Final = re.compile(r"Conflicting lock is held in (?P<program>.*?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 
@@ -75,12 +82,21 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
     try:
         with private_files():
             connection = duckdb.connect(path, config=config)
-            connection.execute("SET enable_external_access = false").complete()
+            _lock(connection)
     except duckdb.Error as error:
         raise explained(path, error) from error
     if not read_only:
         _make_private(path)
     return connection
+
+
+def _lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take from the connection, and all cursors made from it, every way out of the file; only limits may be set."""
+    (locked,) = connection.execute("SELECT current_setting('lock_configuration')").fetchall()[0]
+    if locked:  # a second reader of one file in one process shares the first one's
+        return
+    for setting in LOCKED:
+        connection.execute(f"SET {setting}").complete()
 
 
 def _refuse_odd_places(path: Path, *, read_only: bool) -> None:

@@ -172,7 +172,7 @@ class Guest:
 
 
 class Cursors:
-    """Cursors lent one at a time; those of guests carry their limits from before the configuration was locked."""
+    """Cursors lent one at a time; those of guests carry their limits."""
 
     def __init__(self, make: Callable[[], duckdb.DuckDBPyConnection], settings: Settings) -> None:
         self._make = make
@@ -216,5 +216,6 @@ class Cursors:
     def close(self) -> None:
         """Stop what still runs and close every cursor, so that the file can be let go."""
         for cursor in [*self._lent, *self._of_guests]:
-            cursor.interrupt()
+            with suppress(duckdb.ConnectionException):  # closed already
+                cursor.interrupt()
             cursor.close()
