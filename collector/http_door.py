@@ -149,7 +149,8 @@ class HttpDoor:
             except http_body.BrokenError as error:
                 refusal = otlp_status.invalid(str(error))
             except http_body.TooLargeError:
-                return _refused(request, otlp_status.too_large(BODY_BYTES), {"connection": "close"})
+                # the rest is read and dropped: closing now would reset the connection before the answer is seen
+                refusal = otlp_status.too_large(BODY_BYTES)
             except RefusedError as error:
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
             except ClientDisconnect:

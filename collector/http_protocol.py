@@ -44,6 +44,14 @@ class DeadlineProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes, then see how far the request has come."""
         super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, part of which may be here already."""
+        super().on_response_complete()
+        self._watch()
+
+    def _watch(self) -> None:
         state = self.conn.their_state
         if state in _ARRIVED:
             self._disarm()

@@ -121,6 +121,7 @@ class HttpLink:
         )
         self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
         self._of_thread = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
         try:
             self._connection().connect()
         except OSError as error:
@@ -147,11 +148,13 @@ class HttpLink:
 
     def close(self) -> None:
         """Hang up."""
-        self._connection().close()
+        for connection in self._opened:
+            connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self._of_thread, "connection"):
             self._of_thread.connection = self._connect(self._host, self._port, timeout=REQUEST_S)
+            self._opened.append(self._of_thread.connection)
         found: http.client.HTTPConnection = self._of_thread.connection
         return found
 

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -42,7 +43,7 @@ def parse(body: Body) -> Any:
             message.ParseFromString(body.data)
         else:
             json_format.ParseDict(_with_binary_ids(json.loads(body.data)), message, ignore_unknown_fields=True)
-    except (ValueError, RecursionError, json_format.ParseError) as error:  # protobuf's DecodeError is a ValueError
+    except (DecodeError, json_format.ParseError, ValueError, RecursionError) as error:
         raise DataError(f"not an OTLP {body.signal} request in {body.encoding}: {error}") from None
     return message
 

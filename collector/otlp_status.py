@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2, json_format  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
@@ -117,7 +118,7 @@ def retry_delay_s(details: bytes | None) -> float | None:
             wanted = error_details_pb2.RetryInfo()
             if detail.Unpack(wanted):
                 return float(wanted.retry_delay.ToNanoseconds()) / 1e9
-    except ValueError:  # protobuf's DecodeError is one
+    except DecodeError:
         return None
     return None
 

@@ -100,7 +100,7 @@ class Replay:
         try:
             rejected, why = self._send(body)
         except DataError as error:
-            self._note(count, failed=count, why=str(error))
+            self._note(count, failed=True, why=str(error))
         except EndpointError:
             self._stopped.set()
             raise
@@ -125,13 +125,13 @@ class Replay:
                     self.tally.retries += 1
                 self._stopped.wait(wait)
 
-    def _note(self, count: int, *, rejected: int = 0, failed: int = 0, why: str = "") -> None:
+    def _note(self, count: int, *, rejected: int = 0, failed: bool = False, why: str = "") -> None:
         with self._lock:
             self.tally.requests += 1
             self.tally.items += count
             self.tally.rejected += rejected
-            self.tally.failed_requests += failed > 0
-            self.tally.failed_items += failed
+            self.tally.failed_requests += failed
+            self.tally.failed_items += count if failed else 0
             if why:
                 self.tally.messages[why] += 1
 

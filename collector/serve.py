@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import logging
 import resource
+import threading
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
+from collector.decode import Body
 from collector.doors import Doors
 from collector.groups import Groups
 from collector.grpc_door import GrpcDoor
 from collector.http_door import HttpDoor
 from collector.ingest import ingest
-from collector.intake import QUEUE_BYTES, Intake
+from collector.intake import QUEUE_BYTES, Intake, RefusedError
+from collector.query_door import serve_queries
 from collector.recorder import Recorder
+from collector.settling import Settling
 from collector.telemetry import Telemetry
+from collector.warming import warm
 from seamscope.errors import UsageError
+from seamscope.remote import socket_path
 from seamscope.store import Settings as StoreSettings
 from seamscope.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from collector.addresses import Address
+    from collector.decode import Encoding, Signal
+    from collector.ingest import Ingested
     from seamscope.config import Config
-
-_log = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """How long requests in flight may take to end when the collector stops."""
 
-MIB: Final = 1 << 20
-MIN_MEMORY: Final = 256 * MIB
+
+IMPORT_S: Final = 60.0
+"""How long an imported body waits for room in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ class Plan:
         http: where to listen for OTLP/HTTP.
         settle_s: seconds without a new span after which a trace is analysed.
         record: folder that keeps the raw bodies received; None for none.
-        memory_bytes: for DuckDB and the intake queue together (the program itself comes on top).
+        memory_bytes: what DuckDB may hold (the program itself comes on top).
+        queue_bytes: bodies held, from arrival to answer, before further ones are refused.
         public: others than this machine may connect.
     """
 
@@ -55,13 +63,9 @@ class Plan:
     http: Address
     settle_s: float = 10.0
     record: Path | None = None
-    memory_bytes: int = 1024 * MIB
+    memory_bytes: int = 1 << 30
+    queue_bytes: int = QUEUE_BYTES
     public: bool = False
-
-    @property
-    def queue_bytes(self) -> int:
-        """The intake queue's part of the memory."""
-        return min(QUEUE_BYTES, self.memory_bytes // 8)
 
 
 class Collector:
@@ -83,6 +87,7 @@ class Collector:
         self.plan = plan
         self.telemetry = Telemetry()
         self._config = config
+        self._stopping = threading.Event()
         self._parts = ExitStack()
 
     def __enter__(self) -> Self:
@@ -104,32 +109,81 @@ class Collector:
         """
         _check_loopback(self.plan)
         _raise_file_limit()
+        warm(self._ingest)
         with ExitStack() as parts:
-            settings = StoreSettings(memory_bytes=self.plan.memory_bytes - self.plan.queue_bytes)
-            self.store = Store.open(self.plan.db, settings=settings)
-            parts.callback(self.store.close)
-            intake = self._intake(parts)
-            intake.start()
-            parts.callback(intake.stop)
-            doors = Doors(
-                GrpcDoor(intake, self.telemetry, self.plan.grpc), HttpDoor(intake, self.telemetry, self.plan.http)
-            )
-            self.grpc, self.http = doors.open()
-            parts.callback(doors.close, GRACE_S)
+            self._open_store(parts)
+            self._settle(parts)
+            self._intake = self._make_intake(parts)
+            self._lend(parts)
+            self._intake.start()
+            parts.callback(self._intake.stop)
+            self._open_doors(parts)
             self._parts = parts.pop_all()
 
     def stop(self) -> None:
         """Stop listening, answer what is held, analyse what has settled, and close the store."""
+        self._stopping.set()
         self._parts.close()
 
-    def _intake(self, parts: ExitStack) -> Intake:
+    def analyze(self) -> Mapping[str, object]:
+        """Analyse all that is stored, settled or not; say what was done (as `seamscope.runs.RunSummary`)."""
+        return self._settling.analyze(everything=False)
+
+    def _ingest(self, bodies: Sequence[Body]) -> Ingested:
+        return ingest(bodies, self._config.rules)
+
+    def _open_store(self, parts: ExitStack) -> None:
+        settings = StoreSettings(memory_bytes=self.plan.memory_bytes)
+        self.store = Store.open(self.plan.db, settings=settings, service_tier=self._config.service_tier)
+        parts.callback(self.store.close)
+
+    def _settle(self, parts: ExitStack) -> None:
+        self._settling = Settling(self.store, self._config, self.plan.settle_s)
+        self._settling.start()
+        parts.callback(self._settling.stop)
+
+    def _lend(self, parts: ExitStack) -> None:
+        lent = serve_queries(
+            self.store,
+            socket_path(self.plan.db),
+            on_import=self._import,
+            on_analyze=self._settling.analyze,
+            on_status=self.status,
+        )
+        parts.callback(lent.close)
+
+    def _make_intake(self, parts: ExitStack) -> Intake:
         on_stored = None
         if self.plan.record is not None:
             recorder = Recorder(self.plan.record)
             parts.callback(recorder.close)
             on_stored = recorder.write
-        groups = Groups(partial(ingest, rules=self._config.rules), self.store, self.telemetry)
+        groups = Groups(self._ingest, self.store, self.telemetry)
         return Intake(groups, self.telemetry, on_stored=on_stored, queue_bytes=self.plan.queue_bytes)
+
+    def _open_doors(self, parts: ExitStack) -> None:
+        grpc_door = GrpcDoor(self._intake, self.telemetry, self.plan.grpc)
+        doors = Doors(grpc_door, HttpDoor(self._intake, self.telemetry, self.plan.http))
+        self.grpc, self.http = doors.open()
+        parts.callback(doors.close, GRACE_S)
+
+    def status(self) -> Mapping[str, object]:
+        """Return where it listens and what it counts, as JSON."""
+        listening = {"grpc": str(self.grpc), "http": f"http://{self.http}"} if hasattr(self, "http") else {}
+        return {**listening, "telemetry": self.telemetry.snapshot()}
+
+    def _import(self, data: bytes, *, encoding: str, signal: str) -> Mapping[str, object]:
+        """Store a body for `seamscope import`, which waits where an exporter would be sent away."""
+        body = Body(data, cast("Encoding", encoding), cast("Signal", signal))
+        until = time.monotonic() + IMPORT_S
+        while True:
+            try:
+                outcome = self._intake.submit(body).result()
+            except RefusedError as error:
+                if time.monotonic() > until or self._stopping.wait(min(error.retry_after_s, 0.2)):
+                    raise
+            else:
+                return {"accepted": outcome.accepted, "rejected": dict(outcome.rejected), "error": outcome.error}
 
 
 def _check_loopback(plan: Plan) -> None:

@@ -93,16 +93,19 @@ class Stopping:
 def announce(collector: Collector, ready_file: Path | None) -> None:
     """Say where the collector listens and how to look at what it gets; scripts read the ready file instead."""
     db = collector.plan.db
+    if ready_file is not None:
+        _write_ready(collector, ready_file)
     click.echo(f"OTLP/gRPC on {collector.grpc}, OTLP/HTTP on http://{collector.http}, into {db}")
     click.echo(f"look: {'trace-tui' if str(db) == 'seamscope.duckdb' else f'trace-tui --db {db}'}")
     sys.stdout.flush()
-    if ready_file is None:
-        return
+
+
+def _write_ready(collector: Collector, ready_file: Path) -> None:
     about = {
         "pid": os.getpid(),
         "grpc": str(collector.grpc),
         "http": f"http://{collector.http}",
-        "db": str(db.resolve()),
+        "db": str(collector.plan.db.resolve()),
     }
     written = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
     written.write_text(json.dumps(about) + "\n", encoding="utf-8")
@@ -172,16 +175,19 @@ def command(
     holds, analyses what has settled, and closes the store.
     """
     from collector.addresses import Address
+    from collector.intake import QUEUE_BYTES
     from collector.serve import Collector, Plan
 
     stopping = Stopping()
+    queue = min(QUEUE_BYTES, max_memory // 8)
     plan = Plan(
         db=store_path(db),
         grpc=Address.parse(grpc),
         http=Address.parse(http),
         settle_s=settle,
         record=record,
-        memory_bytes=max_memory,
+        memory_bytes=max_memory - queue,
+        queue_bytes=queue,
         public=insecure_public,
     )
     with Collector(plan, given_config(config)) as collector:

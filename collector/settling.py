@@ -1,0 +1,66 @@
+"""The thread that has traces analysed as they settle. The desk's code is loaded there, after the doors are open."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seamscope.config import Config
+    from seamscope.runs import Settler
+    from seamscope.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+class Settling:
+    """Analyses what has settled, again and again.
+
+    Args:
+        store: the open store.
+        config: the operator's rules.
+        settle_s: how long no span may have come for a trace before it is analysed.
+    """
+
+    def __init__(self, store: Store, config: Config, settle_s: float) -> None:
+        self._store = store
+        self._config = config
+        self._settle_s = settle_s
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="settle")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, then analyse what has settled meanwhile."""
+        self._stopped.set()
+        self._thread.join()
+        try:
+            self._loaded().step()
+        except Exception:  # noqa: BLE001 - the store must still be closed in order
+            _log.exception("what has settled could not be analysed; `seamscope analyze` will")
+
+    def analyze(self, everything: bool) -> Mapping[str, object]:
+        """Analyse all that is stored, settled or not; `everything`: again from the start. Say what was done."""
+        return asdict(self._loaded().analyze(everything=everything))
+
+    def _follow(self) -> None:
+        self._loaded().follow(self._stopped)
+
+    def _loaded(self) -> Settler:
+        with self._lock:
+            return self._settler
+
+    @cached_property
+    def _settler(self) -> Settler:
+        from seamscope.runs import Settler
+
+        return Settler(self._store, self._config, int(self._settle_s * 1e9))
