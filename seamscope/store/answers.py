@@ -117,8 +117,8 @@ def _renumbered(name: str, frame: pl.DataFrame, first: int, owners: np.ndarray) 
     moved = [(pl.col("request_no").cast(pl.Int64) + first)]
     column = OWNER_COLUMNS.get(name)
     if column is not None:
-        known = pl.Series("known", owners)
-        moved.append(pl.col(column).map_batches(known.gather).alias(column))
+        known = pl.Series("known", owners, pl.UInt32)
+        moved.append(pl.col(column).map_batches(known.gather, return_dtype=pl.UInt32).alias(column))
     return frame.with_columns(moved)
 
 

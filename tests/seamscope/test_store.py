@@ -83,7 +83,7 @@ def _named_statements() -> set[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.count("/") == 1:
                 names.add(node.value)
             if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-                names.add(f"{node.values[0].value}*")
+                names.add(f"{node.values[0].value!s}*")
     return names
 
 
