@@ -174,7 +174,7 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> tuple[npt.NDArray
     is_call = np.where(client | loose_wait, 1, np.where(forest.remote == 1, 2, 0)).astype(np.uint8)
     inner = ((forest.remote == 0) & (is_call == 0)).astype(np.uint8)
     is_server = (calls.server_of >= 0).astype(np.uint8)
-    capacity = 3 * forest.count + 1024
+    capacity = 8 * forest.count + 1024  # memory is taken as it is filled
     begin, found = 0, []
     while begin < requests.count:
         done, count, *parts = path.walk_paths(

@@ -175,16 +175,15 @@ def _frozen(journeys: Journeys) -> Codes:
     return by_resource[journeys.forest.resource[journeys.calls.outer]].astype(np.uint8)
 
 
-def _phases(journeys: Journeys, gap: Int64s, silent: np.ndarray) -> dict[str, pl.Series]:
+def _phases(journeys: Journeys, gap: Int64s) -> dict[str, pl.Series]:
+    """Return the phases of every call; a phase that nothing tells of is null, and none says more than the gap."""
     labels = journeys.labels
-    sums = phases.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, len(words.CAUSES))
-    told = {}
-    for phase in PHASES:
-        values = sums[:, words.code(words.CAUSES, phase)]
-        told[f"{phase}_ns"] = known(values, 0)
-    left = sums[:, 0]
-    told["unexplained_ns"] = known(np.where(silent | (gap == MISSING), MISSING, left))
-    return told
+    line_of = np.full(len(words.CAUSES), words.UNKNOWN, np.uint8)
+    for line, phase in enumerate(("unexplained", *PHASES)):
+        line_of[words.code(words.CAUSES, phase)] = line
+    sums = phases.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, line_of, np.maximum(gap, -1))
+    told = {f"{phase}_ns": known(sums[line + 1], 0) for line, phase in enumerate(PHASES)}
+    return {**told, "unexplained_ns": known(np.where(gap == MISSING, MISSING, sums[0]))}
 
 
 def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.DataFrame:
@@ -259,7 +258,7 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
             "request_leg_ns": known(request_leg),
             "response_leg_ns": known(response_leg),
             "leg_error_ns": known(leg_error),
-            **_phases(journeys, gap, seams.first_server < 0),
+            **_phases(journeys, gap),
             "reused": _reused(journeys),
             "joined_by": np.full(calls.count, words.code(words.JOINED_BY, "trace_context"), np.uint8),
             "async": times.unawaited[calls.outer] == 1,

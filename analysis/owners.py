@@ -132,3 +132,43 @@ def own_segments(
                 cursor = until
         begin = stop
     return count, to_request, to_horizon, to_low, to_high, to_span, to_call, to_owner, to_cause, to_evidence
+
+
+@kernel
+def greatest_shares(
+    requests: int, request: Int32s, led: Codes, low: Int64s, high: Int64s, owner: Int32s, cause: Codes, owners: int
+) -> tuple[Int32s, Codes]:
+    """Return, by request, owner and cause of its greatest share (-1 and 255: none); of equals the first in both.
+
+    `led` marks the segments that count. Segments of one request lie side by side.
+    """
+    best_owner = np.full(requests, -1, np.int32)
+    best_cause = np.full(requests, 255, np.uint8)
+    sums = np.zeros(owners * 32, np.int64)
+    seen = np.empty(owners * 32, np.int32)
+    begin = 0
+    while begin < request.size:
+        number = request[begin]
+        count = 0
+        at = begin
+        while at < request.size and request[at] == number:
+            key = np.int64(owner[at]) * 32 + cause[at]
+            if led[at] == 1 and high[at] > low[at]:
+                if sums[key] == 0:
+                    seen[count] = key
+                    count += 1
+                sums[key] += high[at] - low[at]
+            at += 1
+        best = np.int64(-1)
+        for which in range(count):
+            key = np.int64(seen[which])
+            if best < 0 or sums[key] > sums[best] or (sums[key] == sums[best] and key < best):
+                best = key
+        for which in range(count):
+            if seen[which] != best:
+                sums[seen[which]] = 0
+        if best >= 0:
+            sums[best] = 0
+            best_owner[number], best_cause[number] = best // 32, best % 32
+        begin = at
+    return best_owner, best_cause

@@ -20,6 +20,14 @@ NO_RULES: Final = NoRules()
 NO_PEERS: Final = Peers()
 DEFAULT_WALK: Final = Walk()
 
+KEYS: Final = ("trace_hi", "trace_lo")
+
+MOST_SOUGHT: Final = 32
+"""Failing traces that are sought out one by one; beyond, all that fail together are set aside together."""
+
+MOST_WORDS: Final = 300
+"""Characters of an error that a warning keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Results:
@@ -59,35 +67,37 @@ def analyse(
     """
     told = spans.select([name for name in INPUT if name in spans.columns])
     linked = _no_links() if links is None else links.select(LINK_INPUT)
-    return _carefully(told, resources, linked, rules, peers, walk)
+    return _Desk(resources, linked, rules, peers, walk).carefully(told)
 
 
-def _carefully(
-    spans: pl.DataFrame, resources: pl.DataFrame, links: pl.DataFrame, rules: Rules, peers: Peers, walk: Walk
-) -> Results:
-    if not spans.height:
-        return _empty()
-    try:
-        return _passes(spans, resources, links, rules, peers, walk)
-    except Exception as error:  # noqa: BLE001 - whatever it is, only its trace is set aside
-        traces = spans.select("trace_hi", "trace_lo").unique(maintain_order=True)
-        if traces.height == 1:
-            return _set_aside(traces, error)
-        half = traces.height // 2
-        parts = [traces[:half], traces[half:]]
-        return join(
-            [
-                _carefully(
-                    spans.join(part, on=["trace_hi", "trace_lo"], how="semi", maintain_order="left"),
-                    resources,
-                    links,
-                    rules,
-                    peers,
-                    walk,
-                )
-                for part in parts
-            ]
-        )
+@dataclass(slots=True)
+class _Desk:
+    """One run: what all its traces share, and how many of them have failed."""
+
+    resources: pl.DataFrame
+    links: pl.DataFrame
+    rules: Rules
+    peers: Peers
+    walk: Walk
+    failed: int = 0
+
+    def carefully(self, spans: pl.DataFrame) -> Results:
+        """Analyse these spans; where a stage raises, find the traces that make it and set them aside."""
+        if not spans.height:
+            return _empty()
+        try:
+            return _passes(spans, self.resources, self.links, self.rules, self.peers, self.walk)
+        except Exception as error:  # noqa: BLE001 - whatever it is, only its trace is set aside
+            traces = spans.select(KEYS).unique(maintain_order=True)
+            if traces.height == 1 or self.failed >= MOST_SOUGHT:
+                self.failed += 1
+                return _set_aside(traces, error)
+            half = traces.height // 2
+            return join([self.carefully(_those(spans, part)) for part in (traces[:half], traces[half:])])
+
+
+def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
+    return spans.join(traces, on=KEYS, how="semi", maintain_order="left")
 
 
 def _passes(
@@ -124,16 +134,17 @@ def _empty() -> Results:
     )
 
 
-def _set_aside(trace: pl.DataFrame, error: Exception) -> Results:
+def _set_aside(traces: pl.DataFrame, error: Exception) -> Results:
     results = _empty()
+    words_of_error = " ".join(f"{type(error).__name__}: {error}".split())[:MOST_WORDS]
     warning = tables.table(
         "warnings",
         {
-            "trace_hi": trace.get_column("trace_hi"),
-            "trace_lo": trace.get_column("trace_lo"),
-            "span_id": [0],
-            "code": [words.code(words.WARNINGS, "stage_failed")],
-            "detail": [f"{type(error).__name__}: {error}"],
+            "trace_hi": traces.get_column("trace_hi"),
+            "trace_lo": traces.get_column("trace_lo"),
+            "span_id": [0] * traces.height,
+            "code": [words.code(words.WARNINGS, "stage_failed")] * traces.height,
+            "detail": [words_of_error] * traces.height,
         },
     )
     return Results({**results.tables, "warnings": warning}, results.owners, results.peers)

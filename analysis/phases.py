@@ -259,12 +259,26 @@ def label_calls(
 
 
 @kernel
-def sum_phases(firsts: Int64s, lows: Int64s, highs: Int64s, causes: Codes, measures: int) -> Int64s:
-    """Return, by call and cause, the summed length of its stretches."""
+def sum_phases(firsts: Int64s, lows: Int64s, highs: Int64s, causes: Codes, line_of: Codes, most: Int64s) -> Int64s:
+    """Return lines of sums by call: the length of its stretches of each cause that has a line (255: none).
+
+    No line says more than what is left of `most` (negative: no bound) after the lines before it; line 0 is served
+    last.
+    """
     calls = firsts.size - 1
-    sums = np.zeros((calls, measures), np.int64)
+    lines = 0
+    for cause in range(line_of.size):
+        if line_of[cause] != 255:
+            lines = max(lines, line_of[cause] + 1)
+    sums = np.zeros((lines, calls), np.int64)
     for call in range(calls):
         for at in range(firsts[call], firsts[call + 1]):
-            if causes[at] != 255:
-                sums[call, causes[at]] += highs[at] - lows[at]
+            if causes[at] != 255 and line_of[causes[at]] != 255:
+                sums[line_of[causes[at]], call] += highs[at] - lows[at]
+        if most[call] < 0:
+            continue
+        left = most[call]
+        for line in range(lines - 1, -1, -1):
+            sums[line, call] = min(sums[line, call], left)
+            left -= sums[line, call]
     return sums

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from analysis.arrays import MISSING, Int32s, Int64s
+from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.owners import greatest_shares
 from seamscope.schema import words
 from seamscope.schema.tables import OWNERS, RESULTS
 
@@ -53,10 +54,11 @@ def table(name: str, values: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(made)
 
 
-def known(values: Int64s, absent: int = MISSING) -> pl.Series:
+def known(values: npt.NDArray[Any], absent: int = MISSING) -> pl.Series:
     """Return numbers with the unknown ones null."""
     series = pl.Series(values)
-    return series.set(pl.Series(values == absent), None)
+    unknown = values == absent
+    return series.set(pl.Series(unknown), None) if unknown.any() else series
 
 
 def ids(values: npt.NDArray[Any]) -> pl.Series:
@@ -89,24 +91,19 @@ def _route(forest: Forest, row: Int32s) -> pl.Series:
     ).to_series()
 
 
-def _dominant(requests: Requests, segments: Segments) -> tuple[pl.Series, pl.Series]:
+def _dominant(requests: Requests, segments: Segments, owners: int) -> tuple[Int32s, Codes]:
     """Return owner and cause of the greatest share of each request's first known horizon."""
-    led = np.where(requests.shell_evidence != words.UNKNOWN, 0, 1)[segments.request] == segments.horizon
-    shares = pl.DataFrame(
-        {
-            "request": segments.request[led],
-            "owner": segments.owner[led],
-            "cause": segments.cause[led],
-            "ns": (segments.high - segments.low)[led],
-        }
+    first = np.where(requests.shell_evidence != words.UNKNOWN, 0, 1).astype(np.uint8)
+    return greatest_shares(
+        requests.count,
+        segments.request,
+        (first[segments.request] == segments.horizon).astype(np.uint8),
+        segments.low,
+        segments.high,
+        segments.owner,
+        segments.cause,
+        owners,
     )
-    summed = shares.group_by("request", "owner", "cause").agg(pl.col("ns").sum())
-    best = summed.sort("ns", "owner", "cause", descending=[True, False, False]).unique(
-        "request", keep="first", maintain_order=True
-    )
-    rows = pl.DataFrame({"request": np.arange(requests.count, dtype=np.int32)}).join(best, on="request", how="left")
-    rows = rows.sort("request")
-    return rows.get_column("owner"), rows.get_column("cause")
 
 
 def requests_table(journeys: Journeys, requests: Requests, segments: Segments, owner_no: Int64s) -> pl.DataFrame:
@@ -118,7 +115,7 @@ def requests_table(journeys: Journeys, requests: Requests, segments: Segments, o
     method = _prefer(spans.gather("method", naming), spans.gather("method", entry))
     status = _prefer(spans.gather("http_status", naming), spans.gather("http_status", entry))
     belongs = requests.number_of[: forest.unseen_from]
-    owner, cause = _dominant(requests, segments)
+    owner, cause = _dominant(requests, segments, owner_no.size)
     correlation = spans.gather("correlation_id", entry)
     return table(
         "requests",
@@ -140,8 +137,8 @@ def requests_table(journeys: Journeys, requests: Requests, segments: Segments, o
             "complete_ns": known(np.where(requests.complete == MISSING, MISSING, requests.complete - requests.start)),
             "shell_evidence": requests.shell_evidence,
             "complete_evidence": requests.complete_evidence,
-            "dominant_owner_no": pl.Series(owner_no).gather(owner),
-            "dominant_cause": cause,
+            "dominant_owner_no": known(np.where(owner >= 0, owner_no[owner], MISSING)),
+            "dominant_cause": known(cause, words.UNKNOWN),
             "weight": spans.column("weight", np.float64, 1)[entry],
             "spans": np.bincount(belongs, minlength=requests.count),
             "final": np.ones(requests.count, np.bool_),
