@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from seamscope.results import Report, RequestDetail, RequestRow, Selection, SpanDetail
     from seamscope.store import Reader
 
-    Writer = Callable[[RequestDetail], str]
-    """Draws a request as a document."""
+    Writer = Callable[[RequestDetail, Path], None]
+    """Writes a request to a file."""
 
 ORDERS: Final = ("newest", "slowest", "shell", "complete", "spans", "oldest")
 """Sort keys of the request list, in the order that `o` goes through them."""
@@ -79,10 +79,19 @@ class Source(Protocol):
 class StoreSource:
     """A store file, or a live collector's store. A file is let go while nothing is asked, and found again."""
 
-    def __init__(self, name: str, writers: Mapping[str, Writer] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        writers: Mapping[str, Writer] | None = None,
+        *,
+        token_file: Path | None = None,
+        tls_ca: Path | None = None,
+    ) -> None:
         self.name = name
         self.live = False
         self._writers = writers or {}
+        self._token_file = token_file
+        self._tls_ca = tls_ca
         self._lock = RLock()
         self._reader: Reader | None = None
         self._used = 0.0
@@ -105,7 +114,6 @@ class StoreSource:
 
     def _open(self) -> Reader:
         from seamscope.remote import open_store
-
         from seamscope.store import StoreFile
 
         reader: Reader = open_store(self.name)
@@ -179,7 +187,7 @@ class StoreSource:
             raise SeamscopeError(f"this explorer cannot write {suffix}", "seamscope trace ID prints a request")
         path = Path(f"request-{request_id[:16]}.{suffix}")
         try:
-            path.write_text(self._writers[suffix](self.detail(request_id)), encoding="utf-8")
+            self._writers[suffix](self.detail(request_id), path)
         except OSError as error:
             raise SeamscopeError(f"cannot write {path}: {error.strerror}", "start it where you may write") from error
         return str(path)

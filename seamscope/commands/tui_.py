@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +13,25 @@ from seamscope.commands.options import config_option, db_option, selection_optio
 from seamscope.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from seamscope.results import RequestDetail
     from tui.app import Look
 
 
-def _look(theme: str | None, *, ascii_only: bool) -> Look:
+def write_json(detail: RequestDetail, path: Path) -> None:
+    """Write one request as `seamscope trace --json` prints it."""
+    from seamscope.json_forms import request_document, written
+
+    path.write_text(written(request_document(detail)), encoding="utf-8")
+
+
+def write_html(detail: RequestDetail, path: Path) -> None:
+    """Write one request as `seamscope trace --html` does."""
+    from dashboards.write import write_request
+
+    write_request(detail, path)
+
+
+def look(theme: str | None, *, ascii_only: bool) -> Look:
     """Read from the terminal what it can show, and from its user what they like."""
     from tui.app import Look
     from tui.glyphs import ASCII, choose
@@ -29,12 +43,13 @@ def _look(theme: str | None, *, ascii_only: bool) -> Look:
     return Look(dark=is_dark(told), colour="NO_COLOR" not in os.environ, glyphs=glyphs)
 
 
-def _check(filter_: str, since: str | None, until: str | None) -> None:
-    """Refuse a selection that does not parse before the screen is taken over."""
-    from seamscope.results import Selection
-    from seamscope.selections import predicate
+def check(filter_: str, since: str | None, until: str | None) -> None:
+    """Refuse a selection that does not parse, or a place without a terminal, before the screen is taken over."""
+    if filter_ or since or until:
+        from seamscope.results import Selection
+        from seamscope.selections import predicate
 
-    predicate(Selection(filter_, since, until), 0)
+        predicate(Selection(filter_, since, until), 0)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("the explorer needs a terminal", "seamscope report and seamscope trace print the same results")
 
@@ -45,19 +60,29 @@ def _check(filter_: str, since: str | None, until: str | None) -> None:
 @selection_options()
 @click.option("--theme", type=click.Choice(["dark", "light"]), help="Ground; by default as the terminal says.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="Read token of a remote store.")
+@click.option("--tls-ca", type=click.Path(path_type=Path), help="Certificate of the CA of a remote store.")
 def command(
-    db: str, config: Path, filter_: str, since: str | None, until: str | None, theme: str | None, *, ascii_only: bool
+    db: str,
+    config: Path,
+    filter_: str,
+    since: str | None,
+    until: str | None,
+    theme: str | None,
+    token_file: Path | None,
+    tls_ca: Path | None,
+    *,
+    ascii_only: bool,
 ) -> int:
     """The explorer: requests as they come in, and for each the tier, the seam and the cause that made it slow.
 
     With a live collector it follows. Inside it, ? shows every key.
     """
     del config
-    if filter_ or since or until:
-        _check(filter_, since, until)
+    check(filter_, since, until)
     from seamscope.results import Selection
     from tui.app import Explorer
     from tui.source import StoreSource
 
-    app = Explorer(StoreSource(db), Selection(filter_, since, until), _look(theme, ascii_only=ascii_only))
-    return app.run() or 0
+    source = StoreSource(db, {"json": write_json, "html": write_html}, token_file=token_file, tls_ca=tls_ca)
+    return Explorer(source, Selection(filter_, since, until), look(theme, ascii_only=ascii_only)).run() or 0
