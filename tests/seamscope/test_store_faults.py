@@ -1,0 +1,134 @@
+"""Faults: killed, locked out, out of disk. What was acknowledged is there afterwards, and nothing else half."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamscope.errors import StoreLockedError
+from seamscope.store import Store, StoreFile
+from tests.conftest import PROJECT
+from tests.seamscope.store_rows import START_NS, spans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITER = """
+import sys
+from pathlib import Path
+from seamscope.store import Settings, Store
+from tests.seamscope.store_rows import spans
+store = Store.open(Path(sys.argv[1]), settings=Settings(checkpoint_bytes=int(sys.argv[2])))
+print("open", flush=True)
+for number in range(10_000):
+    store.commit({"spans": spans(20, first=20 * number)}, now_ns=number + 1)
+    print(number + 1, flush=True)
+"""
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from seamscope.errors import StoreError
+from seamscope.store import Settings, Store
+from tests.seamscope.store_rows import spans
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = Store.open(Path(sys.argv[1]), settings=Settings(checkpoint_bytes=int(sys.argv[2])))
+acknowledged = refused = 0
+def group(number):
+    return {"spans": spans(400, first=400 * number)}
+for number in range(12):
+    if number == 2:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+    try:
+        store.commit(group(number), now_ns=number + 1)
+        acknowledged += 1
+        store.checkpoint()
+    except StoreError:
+        refused += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+store.commit(group(10_000), now_ns=99)
+found = store.query("SELECT count(DISTINCT commit_no), count(*) FROM base.spans").rows()[0]
+print(acknowledged + 1, refused, *found, flush=True)
+store.close()
+"""
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", code, *(str(argument) for argument in arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize(("checkpoint_bytes", "groups"), [(1 << 40, 3), (1, 12)])
+def test_killed_writer_loses_nothing_acknowledged(tmp_path: Path, checkpoint_bytes: int, groups: int) -> None:
+    path = tmp_path / "test.duckdb"
+    acknowledged = 0
+    process = start(WRITER, path, checkpoint_bytes)
+    while acknowledged < groups:
+        said = line(process)
+        assert said, process.communicate()[1]
+        acknowledged = int(said) if said.isdigit() else acknowledged
+    process.send_signal(signal.SIGKILL)
+    rest = process.communicate()[0].split()
+    acknowledged = max([acknowledged, *(int(number) for number in rest)])
+    with Store.open(path) as store:
+        per_commit = store.query("SELECT commit_no, count(*) AS n FROM base.spans GROUP BY ALL ORDER BY ALL").rows()
+        assert per_commit == [(number, 20) for number in range(1, len(per_commit) + 1)]
+        assert acknowledged <= len(per_commit) <= acknowledged + 1
+        again = store.commit({"spans": spans(20, first=20 * (acknowledged - 1))}, now_ns=START_NS)
+        assert again.duplicate_spans == 20
+
+
+def test_log_of_a_killed_writer_is_read_by_readers(tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    process = start(WRITER, path, 1 << 40)
+    while line(process) != "2":
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    with StoreFile.open(path) as store:
+        assert store.query("SELECT count(*) FROM spans").item() >= 40
+
+
+def test_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    process = start(WRITER, path, 1 << 40)
+    try:
+        assert line(process) == "open"
+        for opening in (Store.open, StoreFile.open):
+            with pytest.raises(StoreLockedError, match=rf"is held by process {process.pid} .*; stop it"):
+                opening(path)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_second_writer_in_this_process_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    with Store.open(path):
+        for opening in (Store.open, StoreFile.open):
+            with pytest.raises(StoreLockedError, match="already open in this process"):
+                opening(path)
+    with Store.open(path) as again:
+        assert again.query("SELECT 1 AS one").item() == 1
+
+
+@pytest.mark.parametrize(("checkpoint_bytes", "failed"), [(1 << 40, "a checkpoint of"), (1, "opening")])
+def test_full_disk_loses_nothing_acknowledged(tmp_path: Path, checkpoint_bytes: int, failed: str) -> None:
+    process = start(FULL_DISK, tmp_path / "test.duckdb", checkpoint_bytes)
+    said, complained = process.communicate(timeout=120)
+    assert process.returncode == 0, complained
+    acknowledged, refused, commits, rows = (int(number) for number in said.split())
+    assert refused > 0
+    assert failed in complained
+    assert (commits, rows) == (acknowledged, 400 * acknowledged)
