@@ -158,6 +158,8 @@ def _empty(reader: Reader, selection: Selection) -> tuple[str, ...]:
             f"filter: no span carries an attribute {missing[0]!r}{nearest(missing[0], KEYS)}",
             "seamscope report --help lists the keys",
         )
+    if not reader.query(statement("report/any_request"))["any"][0]:
+        return ("the store holds no analysed request yet: seamscope analyze, or wait for traces to settle",)
     return ("no request matches",)
 
 

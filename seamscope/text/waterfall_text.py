@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,8 @@ _NAME_SHARE: Final = 0.42
 _LENGTH_CELLS: Final = 9
 _CAUSE_CELLS: Final = 22
 _DEEPEST: Final = 12
+_HOST: Final = re.compile(r"\bhttps?://[^/\s?]+")
+"""What a long name can spare: the seam's row names the host's service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ def _kept(rows: Sequence[WaterfallRow], limit: int) -> set[int]:
 
 def _row(row: WaterfallRow, scale: _Scale, names: int, paper: Paper) -> Text:
     indent = "  " * min(row.depth, _DEEPEST) + (f"({row.depth}) " if row.depth > _DEEPEST else "")
-    label = _label(row, spelled("→", paper.encoding))
     room = names - len(indent)
+    label = _label(row, spelled("→", paper.encoding), room)
     drawn = Text(indent, no_wrap=True, overflow="crop", end="")
     label.truncate(max(8, room), overflow="ellipsis", pad=True)
     drawn.append_text(label)
@@ -120,12 +123,15 @@ def _causes(row: WaterfallRow) -> Text:
     return Text(f"  {cause} {duration(totals[cause])}{more}" if cause else "", cause_hex(cause))
 
 
-def _label(row: WaterfallRow, arrow: str) -> Text:
+def _label(row: WaterfallRow, arrow: str, room: int) -> Text:
     if row.kind == "seam":
         gap = "" if row.hop is None or row.hop.gap_ns is not None else f" ({row.hop.gap_kind.replace('_', ' ')})"
         return Text(f"⇄ {safe(row.name).replace('→', arrow)}{gap}", "italic dim" if row.is_async else "italic")
     text = Text(f"{safe(row.service or row.tier)} ", tier_hex(row.tier) + (" dim" if row.is_async else ""))
-    text.append(f"{'⇢ ' if row.is_async else ''}{safe(row.name)}", "dim" if row.is_async else "")
+    shown = safe(row.name)
+    if len(text) + len(shown) > room:
+        shown = _HOST.sub("…", shown)
+    text.append(f"{'⇢ ' if row.is_async else ''}{shown}", "dim" if row.is_async else "")
     text.append(" error" if row.status == "error" else "", "bold red")
     return text
 

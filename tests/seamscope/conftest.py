@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,11 +15,11 @@ from seamscope.schema.words import CAUSES, EVIDENCE, SPAN_KINDS, TIERS, UNKNOWN,
 from seamscope.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
 
 MS = 1_000_000
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 SCHEMAS = {**tables.INGESTED, **tables.RESULTS, "owners": tables.OWNERS}
 EPOCH_NS = 1_800_000_000_000_000_000
 HOSTILE = "GET /<script>alert(1)</script>[/nope]\x1b]0;owned\x07\x1b[2J\u202e|`%_"
@@ -259,7 +262,7 @@ def _arrow(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist([{field.name: row.get(field.name) for field in schema} for row in rows], schema=schema)
 
 
-def _scene() -> Scene:
+def example_scene() -> Scene:
     scene = Scene()
     for number in range(1, 41):
         scene.page(number, pool=float(number), correlation_id=f"req-{number}")
@@ -290,13 +293,27 @@ def _scene() -> Scene:
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The example store, open."""
-    with _scene().store(tmp_path_factory.mktemp("example") / "example.duckdb") as opened:
+    with example_scene().store(tmp_path_factory.mktemp("example") / "example.duckdb") as opened:
         yield opened
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Give a function that compares a text with `tests/golden/<test>.txt` (SEAMSCOPE_UPDATE_GOLDEN=1 rewrites it)."""
+    name = re.sub(r"[^a-z0-9]+", "_", request.node.name.removeprefix("test_").lower()).strip("_")
+    path = GOLDEN / f"{name}.txt"
+
+    def compare(text: str) -> None:
+        if os.environ.get("SEAMSCOPE_UPDATE_GOLDEN") == "1":
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
 
 
 @pytest.fixture(scope="session")
 def example_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example store as a closed file."""
     path = tmp_path_factory.mktemp("example") / "closed.duckdb"
-    _scene().store(path).close()
+    example_scene().store(path).close()
     return path
