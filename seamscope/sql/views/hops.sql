@@ -6,7 +6,7 @@ SELECT
     base.span_text(h.client_span_id) AS client_span_id,
     base.span_text(h.server_span_id) AS server_span_id,
     o.seam,
-    regexp_replace(o.seam, '^([a-z]+):.*→([a-z]+):.*$', '\1→\2') AS boundary,
+    base.boundary(o.seam) AS boundary,
     h.caller_instance,
     h.callee_instance,
     h.peer,

@@ -1,0 +1,280 @@
+"""Two doors, the same results: what a file gives, its collector gives; what is refused here is refused there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from collector.query_door import QueryDoor, serve_queries
+from seamscope.errors import EndpointError, QueryError, SeamscopeError, StoreError, StoreLockedError
+from seamscope.remote import Lent, find_collector, open_store, read_token, socket_path
+from seamscope.store import Store, StoreFile
+from tests.conftest import PROJECT
+from tests.seamscope.store_rows import START_NS, resource, rows, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STATEMENTS = [
+    "SELECT * FROM spans ORDER BY span_id",
+    "SELECT * FROM spans LIMIT 0",
+    "SELECT tier, count(*) AS n, sum(duration_ns) AS ns, avg(duration_ns) AS mean FROM spans GROUP BY ALL",
+    "SELECT attributes, {'a': [1, NULL]} AS nested, NULL AS nothing FROM spans ORDER BY span_id",
+    "SELECT range AS n, repeat('x', 40) AS text FROM range(100_000)",
+    "DESCRIBE spans",
+    "EXPLAIN SELECT 1",
+    "FROM resources",
+]
+REFUSED = [
+    "",
+    "selec",
+    "SELECT 1; SELECT 2",
+    "SELECT missing FROM spans",
+    "SELECT * FROM absent",
+    "WITH gone AS (DELETE FROM base.spans RETURNING *) SELECT * FROM gone",
+    "WITH more AS (INSERT INTO base.owners VALUES (9, 'x', 1, 'x', NULL) RETURNING *) SELECT * FROM more",
+    "COPY (SELECT 1) TO '/tmp/seamscope-test-copy'",
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM glob('/*')",
+    "ATTACH '/tmp/seamscope-test-other.duckdb'",
+    "DETACH test",
+    "INSTALL httpfs",
+    "LOAD json",
+    "SET max_execution_time = 0",
+    "SET memory_limit = '100GB'",
+    "RESET memory_limit",
+    "PRAGMA database_list",
+    "CHECKPOINT",
+    "CALL pragma_version()",
+    "EXPORT DATABASE '/tmp/seamscope-test-export'",
+    "CREATE TABLE mine(a INTEGER)",
+    "CREATE TEMP TABLE mine AS SELECT 1",
+    "UPDATE base.spans SET name = 'x'",
+    "DROP VIEW spans",
+    "BEGIN",
+    "COMMIT",
+    "PREPARE p AS SELECT 1",
+    "SELECT 'text'::INTEGER",
+    "EXPLAIN ANALYZE DELETE FROM base.spans",
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    place = tmp_path / "test.duckdb"
+    with Store.open(place) as store:
+        store.commit({"spans": spans(40), "resources": rows("resources", resource())}, now_ns=START_NS)
+    return place
+
+
+@pytest.fixture
+def lent(path: Path) -> Iterator[QueryDoor]:
+    """A store lent by this process, as a collector lends it."""
+    with Store.open(path) as store:
+        door = serve_queries(store, socket_path(path))
+        yield door
+        door.close(0)
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StoreFile, Lent, Store]]:
+    """One store behind its two doors (a file that is written cannot be opened, so its door has a copy)."""
+    path = tmp_path_factory.mktemp("written") / "test.duckdb"
+    copy = tmp_path_factory.mktemp("read") / "test.duckdb"
+    with Store.open(path) as store:
+        store.commit({"spans": spans(40), "resources": rows("resources", resource())}, now_ns=START_NS)
+    shutil.copy(path, copy)
+    with Store.open(path) as store, StoreFile.open(copy, limited=True) as file:
+        door = serve_queries(store, socket_path(path))
+        with open_store(path) as reader:
+            assert isinstance(reader, Lent)
+            yield file, reader, store
+        door.close(0)
+
+
+@pytest.mark.parametrize("text", STATEMENTS)
+def test_both_doors_give_the_same(doors: tuple[StoreFile, Lent, Store], text: str) -> None:
+    file, lent, store = doors
+    assert lent.arrow(text).equals(file.arrow(text))
+    assert lent.query(text).equals(store.query(text))
+
+
+def test_parameters_travel(path: Path, lent: QueryDoor) -> None:
+    del lent
+    given = {"id": 2**64 - 1, "text": "é'\x1b\"", "none": None, "list": [1, 2], "flag": True, "float": 0.5, "unused": 1}
+    text = "SELECT $id::UBIGINT AS id, $text AS text, $none AS none, $list AS list, $flag AS flag, $float AS float"
+    with open_store(path) as reader:
+        assert reader.query(text, given).to_dicts() == [{name: given[name] for name in given if name != "unused"}]
+        with pytest.raises(QueryError):
+            reader.query("SELECT $absent", {})
+        with pytest.raises(QueryError, match="cannot be sent"):
+            reader.query("SELECT $x", {"x": object()})
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refused_at_both_doors_in_the_same_words(doors: tuple[StoreFile, Lent, Store], text: str) -> None:
+    file, lent, store = doors
+    said = []
+    for reader in (file, lent, store):
+        with pytest.raises(QueryError) as caught:
+            reader.query(text)
+        said.append(str(caught.value))
+        assert said[-1]
+        assert "\n" not in said[-1]
+    if "DELETE" not in text and "INSERT" not in text:  # there DuckDB tells its two ways of opening apart
+        assert said[0] == said[1] == said[2]
+    assert store.query("SELECT count(*), count(DISTINCT name) FROM base.spans").rows() == [(40, 40)]
+
+
+def test_refused_statement_left_nothing() -> None:
+    for name in ("copy", "other.duckdb", "export"):
+        assert not os.path.exists(f"/tmp/seamscope-test-{name}")  # noqa: PTH110, S108
+
+
+def test_socket_is_its_owners_alone(path: Path, lent: QueryDoor) -> None:
+    assert lent.socket == socket_path(path)
+    assert stat.S_IMODE(lent.socket.stat().st_mode) == 0o600
+
+
+def test_collector_is_found_by_its_socket(path: Path, lent: QueryDoor) -> None:
+    found = find_collector(path)
+    assert found is not None
+    assert found.pid == os.getpid()
+    assert found.status["db"] == str(path)
+    lent.close(0)
+    assert not socket_path(path).exists()
+    assert find_collector(path) is None
+
+
+def test_collector_is_found_through_a_link(path: Path, lent: QueryDoor, tmp_path: Path) -> None:
+    del lent
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "linked.duckdb"
+    link.symlink_to(path)
+    assert find_collector(link) is not None
+    with open_store(link) as reader:
+        assert isinstance(reader, Lent)
+
+
+def test_long_path_has_a_short_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 20) / ("longer" * 20)
+    folder.mkdir(parents=True)
+    path = folder / "test.duckdb"
+    with Store.open(path) as store:
+        door = serve_queries(store, socket_path(path))
+        assert socket_path(path).is_symlink()
+        with open_store(path) as reader:
+            assert isinstance(reader, Lent)
+            assert reader.query("SELECT 1 AS one").item() == 1
+        door.close(0)
+    assert not socket_path(path).is_symlink()
+
+
+def test_dead_collectors_socket_is_ignored_and_replaced(path: Path) -> None:
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(socket_path(path)))
+    left.close()
+    assert find_collector(path) is None
+    with open_store(path) as reader:
+        assert isinstance(reader, StoreFile)
+    with Store.open(path) as store:
+        door = serve_queries(store, socket_path(path))
+        assert find_collector(path) is not None
+        door.close(0)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from collector.query_door import serve_queries
+from seamscope.remote import socket_path
+from seamscope.store import Store
+path = Path(sys.argv[1])
+store = Store.open(path)
+door = serve_queries(store, socket_path(path))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_killed_collector_leaves_a_readable_store(path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    found = find_collector(path)
+    assert found is not None
+    assert found.pid == process.pid
+    with open_store(path) as reader:
+        assert reader.query("SELECT count(*) FROM spans").item() == 40
+    process.kill()
+    process.communicate()
+    assert socket_path(path).exists()
+    assert find_collector(path) is None
+    with open_store(path) as reader:
+        assert reader.query("SELECT count(*) FROM spans").item() == 40
+
+
+def test_plain_file_at_the_sockets_place_is_no_collector(path: Path) -> None:
+    socket_path(path).write_text("no socket")
+    assert find_collector(path) is None
+    with Store.open(path) as store, pytest.raises(EndpointError, match="cannot listen"):
+        serve_queries(store, socket_path(path))
+    assert socket_path(path).read_text() == "no socket"
+
+
+def test_writer_without_a_door_is_named(path: Path) -> None:
+    with Store.open(path), pytest.raises(StoreLockedError):
+        open_store(path)
+
+
+def test_no_store_anywhere(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="run `seamscope collect` or `seamscope import`"):
+        open_store(tmp_path / "absent.duckdb")
+
+
+@pytest.mark.parametrize("target", ["grpc://", "grpc://localhost", "grpc://host:port"])
+def test_odd_addresses(target: str) -> None:
+    with pytest.raises(StoreError, match="write grpc://HOST:PORT"):
+        open_store(target)
+
+
+def test_nobody_answers() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with pytest.raises(EndpointError, match=f"127.0.0.1:{port}"):
+        open_store(f"grpc://127.0.0.1:{port}")
+
+
+def test_token_is_read_from_file_or_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEAMSCOPE_TOKEN", raising=False)
+    assert read_token(None) is None
+    monkeypatch.setenv("SEAMSCOPE_TOKEN", "from-environment")
+    assert read_token(None) == "from-environment"
+    (tmp_path / "token").write_text("secret\n")
+    assert read_token(tmp_path / "token") == "secret"
+    with pytest.raises(SeamscopeError, match="cannot read the token"):
+        read_token(tmp_path / "absent")
+
+
+def test_result_left_early_frees_the_cursor(path: Path, lent: QueryDoor) -> None:
+    del lent
+    with open_store(path) as reader:
+        for _ in range(4):
+            stream = reader.stream("SELECT range FROM range(3_000_000)")
+            next(stream)
+            next(stream)
+            stream.close()
+        assert reader.query("SELECT 1 AS one").item() == 1
