@@ -40,7 +40,8 @@ class Scenario:
     """One recording.
 
     Attributes:
-        warm_up: requests sent before the recording starts, so that it holds steady traffic only.
+        warm_up: requests sent before the recording begins, so that it holds steady traffic only.
+        cold: the services are started anew after the warm-up, which then warms nothing but the collector.
         at_once: the most requests under way.
         orders: flags of the orders service. pricing: flags of the pricing service.
         versions: `service.version` of (edge-web, orders, pricing).
@@ -48,8 +49,9 @@ class Scenario:
 
     name: str
     plan: Callable[[random.Random], list[Planned]]
-    warm_up: Callable[[random.Random], list[Planned]] | None
+    warm_up: Callable[[random.Random], list[Planned]]
     at_once: int
+    cold: bool = False
     orders: tuple[str, ...] = ()
     pricing: tuple[str, ...] = ()
     tls: bool = False
@@ -193,7 +195,7 @@ def _quotes(dice: random.Random) -> list[Planned]:
 
 
 SCENARIOS = (
-    Scenario("next16-go-cold", _cold, None, at_once=1),
+    Scenario("next16-go-cold", _cold, _touring, at_once=1, cold=True),
     Scenario("next16-go-warm", _steady, _touring, at_once=8),
     Scenario(
         "next16-go-pool",

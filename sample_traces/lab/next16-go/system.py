@@ -18,6 +18,7 @@ from scenarios import SECRET, Scenario
 LAB = Path(__file__).resolve().parent
 _POSTGRES = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")
 _READY_S = 40.0
+_STOP_S = 60.0  # the collector first answers and analyses what it holds
 
 
 class CannotRecord(Exception):
@@ -107,8 +108,9 @@ class System:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name, _process in reversed(self._running.copy()):
-            self.stop(name)
+        self.stop_services()
+        self.stop("collector")
+        self.stop("postgres")
 
     def postgres(self) -> None:
         """Start a fresh database with the shop in it."""
@@ -135,13 +137,14 @@ class System:
         _run([*asking, "-d", "shop", "-f", str(LAB / "schema.sql")], self.work, _bare())
 
     def collector(self, folder: Path) -> None:
-        """Start `seamscope collect`, recording into the folder."""
-        database = self.work / f"{folder.name}.duckdb"
-        for left in self.work.glob(f"{folder.name}.duckdb*"):
+        """Start `seamscope collect`, recording into the folder; it analyses nothing while we measure."""
+        database, ready = self.work / f"{folder.name}.duckdb", self.work / "collector.ready"
+        for left in [*self.work.glob(f"{folder.name}.duckdb*"), *self.work.glob(ready.name)]:
             left.unlink()
         command = [*self.seamscope, "collect", "--db", str(database), "--grpc", f"127.0.0.1:{self.ports.grpc}"]
         command += ["--http", f"127.0.0.1:{self.ports.http}", "--record", str(folder)]
-        self._start("collector", command, dict(os.environ), self.ports.http)
+        command += ["--settle", "1h", "--ready-file", str(ready)]
+        self._start("collector", command, dict(os.environ), self.ports.http, ready=ready)
 
     def services(self, scenario: Scenario, witness: Path) -> None:
         """Start pricing, orders and the app as the scenario wants them."""
@@ -191,6 +194,7 @@ class System:
         *,
         folder: Path | None = None,
         user: str | None = None,
+        ready: Path | None = None,
     ) -> None:
         if _answers(port):
             raise CannotRecord(f"port {port}, wanted for {name}, is taken; choose another --port-base")
@@ -199,11 +203,19 @@ class System:
             process = subprocess.Popen(command, cwd=where, env=environment, stdout=log, stderr=log, user=user)
         self._running.append((name, process))
         give_up = time.monotonic() + _READY_S
-        while not _answers(port):
+        while not (ready.exists() if ready else _answers(port)):
             if process.poll() is not None or time.monotonic() > give_up:
-                tail = (self.work / f"{name}.log").read_text(errors="replace")[-2000:]
-                raise CannotRecord(f"{name} did not start:\n{tail}")
+                raise CannotRecord(f"{name} did not start:\n{self.said(name)}")
             time.sleep(0.02)
+
+    def said(self, name: str) -> str:
+        """The end of what a program wrote."""
+        return (self.work / f"{name}.log").read_text(errors="replace")[-2000:]
+
+    def stop_services(self) -> None:
+        """Stop those that send spans; each sends its last ones as it ends."""
+        for name in ("edge-web", "orders", "pricing"):
+            self.stop(name)
 
     def stop(self, name: str) -> None:
         """Ask one program to end, and wait until it has."""
@@ -212,7 +224,7 @@ class System:
             process = entry[1]
             process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
             try:
-                process.wait(15)
+                process.wait(_STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
