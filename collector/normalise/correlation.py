@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.normalise.stores import either
+from collector.normalise.choices import either, mask_of, only, scalar
 from collector.normalise.texts import LOWER, Slices, readonly
 from seamscope.kernel import kernel
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collector.normalise.keys import Promoted
     from collector.normalise.texts import I32, U8
 
-NOWHERE: Final = pa.array(["earth", "global"])
+NOWHERE: Final = pa.array(["earth", "global"], pa.string())
 """Regions that say nothing about where."""
 
 
@@ -89,10 +88,8 @@ def place(batch: Batch) -> pa.StringArray | None:
     stated = None
     if "place" in own:
         stated = own.slices("place").array()
-        nowhere = pc.is_in(stated, value_set=NOWHERE)
-        stated = pc.if_else(nowhere, None, stated)
+        stated = only(pc.invert(pc.is_in(stated, value_set=NOWHERE)), stated)
     if "proxy_zone" not in own or "component" not in own:
         return stated
-    proxies = pc.fill_null(pc.equal(own.slices("component").array(), "proxy"), fill_value=False)
-    is_proxy = np.asarray(proxies.to_numpy(zero_copy_only=False), np.bool_)
+    is_proxy = mask_of(pc.equal(own.slices("component").array(), scalar("proxy")))
     return either(stated, own.slices("proxy_zone").keep(is_proxy).array())

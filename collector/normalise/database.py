@@ -9,15 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from collector.normalise.texts import Slices, readonly
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from collector.normalise.texts import I32, U8
 
 SYSTEMS: Final = {
@@ -69,15 +65,6 @@ def system(name: str) -> str:
     """Return the current name of a database system."""
     folded = name.strip().lower()
     return SYSTEMS.get(folded, folded)
-
-
-def each_distinct(column: pa.StringArray, change: Callable[[str], str | None]) -> pa.StringArray:
-    """Return `column` with every distinct text put through `change`; nulls stay."""
-    if column.null_count == len(column):
-        return column
-    coded = pc.dictionary_encode(column)
-    changed = pa.array([change(text) for text in coded.dictionary.to_pylist()], pa.string())
-    return changed.take(coded.indices)
 
 
 @kernel

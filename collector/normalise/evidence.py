@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from collector.normalise import phases
 from collector.normalise.batch import integers, merged, truths
-from collector.normalise.database import each_distinct
-from collector.normalise.stores import either
+from collector.normalise.choices import each_distinct, either
 from collector.normalise.texts import LOWER
 from collector.normalise.values import MILLISECOND_NS
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 MILLISECONDS: Final = {"cpu_ns": "cpu", "wall_ns": "wall", "engine_ns": "engine"}
 """Column → slot that holds milliseconds."""
 TRUTHS: Final = {"cold_start": "cold_start", "essential": "essential"}
+_MISS_OR_HIT: Final = pa.array(["miss", "hit"], pa.string())
 FINE: Final = frozenset({"ok", "unknown"})
 """Outcomes of a Workers invocation that are no error."""
 
@@ -87,7 +87,7 @@ def _cache(batch: Batch) -> pa.StringArray | None:
     if hit is None:
         return stated
     said = pa.array(np.where(hit[0], 1, 0), mask=~hit[1])
-    return either(stated, pa.array(["miss", "hit"], pa.string()).take(said))
+    return either(stated, _MISS_OR_HIT.take(said))
 
 
 def _error(batch: Batch) -> pa.StringArray | None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.normalise import roles
+from collector.normalise.choices import mask_of, scalar
 from collector.normalise.names import Names
 from collector.normalise.scopes import SDK_CLASSES, family, sdk_class
 from collector.normalise.texts import Texts, readonly
@@ -35,6 +36,7 @@ SPAN_NAMES: Final = Names.of(roles.PATTERNS)
 OLD_NEXT: Final = "0.0.1"
 """Version that the scope `next.js` states in Next.js 14 and 15."""
 
+_NOT_IN: Final = pa.scalar(-1, pa.int32())
 _MARKS: Final = {
     "span_type": roles.SPAN_TYPES,
     "asgi_event": roles.ASGI_EVENTS,
@@ -105,16 +107,8 @@ class _Packed:
 def pattern_mask(texts: pa.StringArray, pattern: str) -> Mask:
     """Return which texts fit a shell-style pattern."""
     if not any(mark in pattern for mark in "*?["):
-        fits = pc.equal(texts, _scalar(pattern))
-    else:
-        fits = pc.match_substring_regex(texts, _expression(pattern))
-    mask: Mask = pc.fill_null(fits, value_if_null=False) if fits.null_count else fits
-    return mask.to_numpy(zero_copy_only=False)  # type: ignore[attr-defined, no-any-return]  # an Arrow array so far
-
-
-@lru_cache(maxsize=256)
-def _scalar(pattern: str) -> pa.StringScalar:
-    return pa.scalar(pattern)
+        return mask_of(pc.equal(texts, scalar(pattern)))
+    return mask_of(pc.match_substring_regex(texts, _expression(pattern)))
 
 
 @lru_cache(maxsize=256)
@@ -135,9 +129,14 @@ def _expression(pattern: str) -> str:
 
 def _mark_codes(own: Promoted, slot: str, vocabulary: tuple[str, ...]) -> I32:
     """Return the position of each span's text in `vocabulary`, 0 where it is not in there."""
-    found = pc.index_in(own.slices(slot).array(), value_set=pa.array(vocabulary[1:]))
-    codes: I32 = pc.fill_null(found, -1).to_numpy(zero_copy_only=False) + np.int32(1)
+    found = pc.index_in(own.slices(slot).array(), value_set=_values(vocabulary[1:]))
+    codes: I32 = pc.fill_null(found, _NOT_IN).to_numpy(zero_copy_only=False) + np.int32(1)
     return codes
+
+
+@lru_cache(maxsize=16)
+def _values(vocabulary: tuple[str, ...]) -> pa.StringArray:
+    return pa.array(vocabulary, pa.string())
 
 
 def _ruled_phases(names: pa.StringArray, rules: Rules) -> I32 | None:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from collector.normalise import urls
 from collector.normalise.batch import integers, merged
-from collector.normalise.database import each_distinct
+from collector.normalise.choices import each_distinct, either, joined
 from collector.normalise.routes import templates
 from collector.normalise.texts import LOWER, UPPER, Slices, Texts, readonly
 from collector.normalise.urls import Hosts, Urls
@@ -134,7 +134,7 @@ def sent_routes(batch: Batch) -> pa.StringArray | None:
     if all_rooted:
         return routes
     rooted = pc.match_substring_regex(routes, r"^[/^*(~]")
-    return pc.if_else(rooted, routes, pc.binary_join_element_wise("/", routes, ""))
+    return pc.if_else(rooted, routes, joined("/", routes, ""))
 
 
 @kernel
@@ -190,15 +190,13 @@ def _learned(batch: Batch, paths: Slices | None, sent: pa.StringArray | None) ->
         found.append(templates(named))
     if paths is not None and (wanted := paths.keep(entry & ~named.present)).present.any():
         found.append(templates(wanted))
-    return pc.coalesce(*found) if found else None
+    return either(*found)
 
 
 def _routes(batch: Batch, paths: Slices | None) -> pa.StringArray | None:
     sent = sent_routes(batch)
     learned = _learned(batch, paths, sent)
-    if sent is None or learned is None:
-        return sent if learned is None else learned
-    return pc.coalesce(sent, learned)
+    return either(sent, learned)
 
 
 def _called(batch: Batch, paths: Slices | None) -> pa.StringArray | None:
@@ -208,19 +206,18 @@ def _called(batch: Batch, paths: Slices | None) -> pa.StringArray | None:
     wanted = None if paths is None else paths.keep(calling)
     if wanted is None or not wanted.present.any():
         return template
-    learned = templates(wanted)
-    return learned if template is None else pc.coalesce(template, learned)
+    return either(template, templates(wanted))
 
 
 def _requests(batch: Batch, method: pa.StringArray, routes: list[pa.StringArray]) -> pa.StringArray:
     """Return 'GET /route' per span; 'RSC GET /route' where Next.js answers with a component tree."""
     operations = method
     if routes:
-        operations = pc.coalesce(pc.binary_join_element_wise(method, pc.coalesce(*routes), " "), method)
+        operations = pc.coalesce(joined(method, pc.coalesce(*routes)), method)
     tree = batch.own.flags("rsc")
     if tree is None or not tree[0].any():
         return operations
-    return pc.if_else(pa.array(tree[0]), pc.binary_join_element_wise("RSC", operations, " "), operations)
+    return pc.if_else(pa.array(tree[0]), joined("RSC", operations), operations)
 
 
 def columns(batch: Batch) -> tuple[Columns, pa.StringArray | None]:

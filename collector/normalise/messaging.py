@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from collector.normalise import keys
 from collector.normalise.batch import integers, merged
-from collector.normalise.database import each_distinct
+from collector.normalise.choices import each_distinct, either, joined, only
 from collector.normalise.roles import SYSTEMS
-from collector.normalise.stores import either, implied
+from collector.normalise.stores import implied
 from collector.normalise.texts import readonly
 from collector.normalise.values import SECOND_NS
 from seamscope.schema import words
@@ -34,6 +34,7 @@ DESTINATIONS: Final = {
 }
 """Job system → where its span names say the queue."""
 
+_SIDES: Final = pa.array([None, "send", "process"], pa.string())
 _PRODUCER: Final = words.code(words.SPAN_KINDS, "producer")
 _CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
 
@@ -55,7 +56,7 @@ def _operation(batch: Batch) -> pa.StringArray | None:
     sides[is_message & (batch.kind == _CONSUMER)] = 2
     if not sides.any():
         return stated
-    return either(stated, pa.array([None, "send", "process"], pa.string()).take(pa.array(sides)))
+    return either(stated, _SIDES.take(pa.array(sides)))
 
 
 def _named_destination(batch: Batch) -> pa.StringArray | None:
@@ -65,7 +66,7 @@ def _named_destination(batch: Batch) -> pa.StringArray | None:
         mask = _of_system(batch, system)
         if mask.any():
             names = pc.struct_field(pc.extract_regex(batch.flat.spans.name, pattern), "name")
-            found = either(found, pc.if_else(pa.array(mask), names, None))
+            found = either(found, only(mask, names))
     return found
 
 
@@ -153,4 +154,4 @@ def columns(batch: Batch) -> tuple[Columns, pa.StringArray | None]:
     present = {name: column for name, column in found.items() if column is not None}
     if operation is None or destination is None:
         return present, None
-    return present, pc.binary_join_element_wise(operation, destination, " ")
+    return present, joined(operation, destination)

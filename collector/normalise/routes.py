@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.normalise.texts import string_array
+from collector.normalise.texts import Texts, string_array
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from collector.normalise.texts import I32, U8, Mask, Slices
 
@@ -29,9 +30,37 @@ PATHS: Final = 0
 NAMES: Final = 1
 """What the text is: in names, words between blanks are judged like segments."""
 
-_ID: Final = np.frombuffer(b"{id}", np.uint8)
 _STATIC: Final = np.frombuffer(b"/_next/static/", np.uint8)
-_DATA: Final = np.frombuffer(b"/_next/data/", np.uint8)
+_BUILD: Final = np.frombuffer(b"/_next/data/", np.uint8)
+
+_DIGIT: Final = 1
+_HEX: Final = 2
+_UPPER: Final = 4
+_LOWER: Final = 8
+_MARK: Final = 16
+_QUERY: Final = 32
+_ADDRESS: Final = 64
+_JOINT: Final = 128
+
+
+def _byte_classes() -> NDArray[np.uint8]:
+    classes = np.zeros(256, np.uint8)
+    for kind, letters in (
+        (_DIGIT, b"0123456789"),
+        (_HEX, b"abcdefABCDEF"),
+        (_UPPER, bytes(range(65, 91))),
+        (_LOWER, bytes(range(97, 123))),
+        (_MARK, b"(*<[{:"),
+        (_QUERY, b"?"),
+        (_ADDRESS, b"@%"),
+        (_JOINT, b"+,-.:_"),
+    ):
+        classes[list(letters)] |= kind
+    return classes
+
+
+_CLASS: Final = _byte_classes()
+"""What each byte can mean in an id: digit, hexadecimal letter, case, mark of a placeholder, joint of a number."""
 
 
 @kernel
@@ -39,103 +68,58 @@ def _is_uuid(data: U8, at: int, end: int) -> bool:
     if end - at != 36:
         return False
     for i in range(36):
-        byte = data[at + i]
-        if i in (8, 13, 18, 23):
-            if byte != 45:
-                return False
-        elif not (48 <= byte <= 57 or 97 <= (byte | 32) <= 102):
+        is_joint = i in (8, 13, 18, 23)
+        if (data[at + i] != 45) if is_joint else not _CLASS[data[at + i]] & (_DIGIT | _HEX):
             return False
     return True
-
-
-@kernel
-def _census(data: U8, at: int, end: int) -> tuple[int, int, int, int, int]:
-    """Count digits, letters of hexadecimal, cases, turns between digit and letter, and turns of case.
-
-    Cases: 0 no letter, 1 upper, 2 lower, 3 both. Digits are -1 where a byte is neither letter nor digit.
-    """
-    digits = 0
-    hex_letters = 0
-    cases = 0
-    turns = 0
-    case_turns = 0
-    for i in range(at, end):
-        byte = data[i]
-        is_digit = 48 <= byte <= 57
-        if not is_digit and not 97 <= (byte | 32) <= 122:
-            return -1, 0, 0, 0, 0
-        digits += is_digit
-        hex_letters += 97 <= (byte | 32) <= 102
-        cases |= 0 if is_digit else 2 if byte & 32 else 1
-        if i > at and is_digit != (48 <= data[i - 1] <= 57):
-            turns += 1
-        elif i > at and not is_digit and (byte & 32) != (data[i - 1] & 32):
-            case_turns += 1
-    return digits, hex_letters, cases, turns, case_turns
 
 
 @kernel
 def _is_token(data: U8, at: int, end: int) -> bool:
     """Tell whether letters and digits without separators are an id: digits, long hex, ULID, base62."""
-    digits, hex_letters, cases, turns, case_turns = _census(data, at, end)
     length = end - at
-    if digits < 0 or length == 0:
-        return False
-    if digits + hex_letters == length:
-        return digits == length or (length >= 8 and digits >= 3) or length >= 16
-    if digits == 0:
+    digits = 0
+    hexadecimal = 0
+    cases = 0
+    turns = 0
+    case_turns = 0
+    before = _CLASS[data[at]] if length else 0
+    for i in range(at, end):
+        kind = _CLASS[data[i]]
+        digits += kind & _DIGIT
+        hexadecimal += 1 if kind & (_DIGIT | _HEX) else 0
+        cases |= kind & (_UPPER | _LOWER)
+        turns += (kind ^ before) & _DIGIT
+        case_turns += 1 if (kind ^ before) & (_UPPER | _LOWER) else 0
+        before = kind
+    if digits == 0 and hexadecimal < length:
         # a word, unless it is far too long for one and its case jumps more often than camel case does
         return length >= 20 and case_turns * 3 >= length
-    mixed = length >= 10 and cases == 3 and digits >= 2
+    if hexadecimal == length:
+        return length > 0 and (digits == length or (length >= 8 and digits >= 3) or length >= 16)
+    mixed = length >= 10 and cases == _UPPER | _LOWER and digits >= 2
     restless = (length >= 12 and turns >= 4) or (length >= 16 and digits >= 4 and length - digits >= 4)
     return mixed or restless or (length >= 24 and digits >= 2)
 
 
 @kernel
-def _is_template(data: U8, at: int, end: int) -> bool:
-    """Tell whether a segment has a placeholder: {id}, [slug], <int:pk>, :id, *."""
-    for i in range(at, end):
-        byte = data[i]
-        if byte in (40, 42, 60, 91, 123):
-            return True
-    return at < end and data[at] == 58
-
-
-@kernel
-def _is_numeric(data: U8, at: int, end: int) -> bool:
-    """Tell whether a segment is digits and separators: 42, -12.5, 2026-03-01 (not a version such as 2.1)."""
-    digits = 0
+def _is_id(data: U8, at: int, end: int, seen: int) -> bool:
+    """Tell whether a segment as a whole is an id; `seen` is the union of its bytes' classes."""
+    length = end - at
+    if length > MAX_SEGMENT_BYTES or _is_uuid(data, at, end):
+        return True
+    if not seen & (_JOINT | _ADDRESS) and _is_token(data, at, end):
+        return True
     dots = 0
+    numeric = seen & _DIGIT and not seen & (_UPPER | _LOWER | _ADDRESS)
     for i in range(at, end):
-        byte = data[i]
-        if 48 <= byte <= 57:
-            digits += 1
-        elif byte == 46:
-            dots += 1
-        elif byte not in (43, 44, 45, 58, 95):
-            return False
-    return digits > 0 and not (dots > 0 and end - at <= 4)
-
-
-@kernel
-def _has_address(data: U8, at: int, end: int) -> bool:
-    """Tell whether a segment holds an e-mail address."""
-    for i in range(at, end):
+        dots += data[i] == 46
+        numeric = numeric and _CLASS[data[i]] & (_DIGIT | _JOINT)
+        # an e-mail address, plain or escaped
         if (data[i] == 64 and i > at) or (data[i] == 37 and i + 2 < end and data[i + 1] == 52 and data[i + 2] == 48):
             return True
-    return False
-
-
-@kernel
-def _is_plain(data: U8, at: int, end: int) -> bool:
-    """Tell whether a segment is a short word without digits: most are."""
-    if end - at >= 16:
-        return False
-    for i in range(at, end):
-        byte = data[i]
-        if not (97 <= (byte | 32) <= 122 or byte in (45, 46, 95)):
-            return False
-    return True
+    # digits and joints: -12.5, 2026-03-01; but 2.1 is a version
+    return bool(numeric) and not (dots > 0 and length <= 4)
 
 
 @kernel
@@ -156,31 +140,44 @@ def _put_id(out: U8, to: int) -> int:
 
 
 @kernel
+def _in_word(byte: int) -> bool:
+    """Tell whether a byte belongs to a word of a segment: letters, digits, escapes, and anything beyond ASCII."""
+    return _CLASS[byte] & (_DIGIT | _UPPER | _LOWER) != 0 or byte >= 128 or byte == 37
+
+
+@kernel
 def _put_segment(out: U8, to: int, data: U8, at: int, end: int) -> int:
     """Write a segment's template, and return where it ends."""
-    if _is_plain(data, at, end):
+    seen = 0
+    for i in range(at, end):
+        seen |= _CLASS[data[i]]
+    is_template = at < end and (data[at] == 58 or (seen & _MARK and _has_placeholder(data, at, end)))
+    if is_template or (not seen & (_DIGIT | _ADDRESS) and end - at < 16):
         return _put(out, to, data, at, end)
-    if _is_template(data, at, end):
-        return _put(out, to, data, at, end)
-    whole = _is_uuid(data, at, end) or _is_token(data, at, end) or _is_numeric(data, at, end)
-    if whole or end - at > 64 or _has_address(data, at, end):
+    if _is_id(data, at, end, seen):
         return _put_id(out, to)
     first = at
     while first <= end:
         stop = first
-        while stop < end and (
-            48 <= data[stop] <= 57 or 97 <= (data[stop] | 32) <= 122 or data[stop] >= 128 or data[stop] == 37
-        ):
+        while stop < end and _in_word(data[stop]):
             stop += 1
         # a short number in a word ('top-10', 'v2') says more than it hides
-        short = stop - first < 3
-        is_id = not short and _is_token(data, first, stop)
+        is_id = stop - first >= 3 and _is_token(data, first, stop)
         to = _put_id(out, to) if is_id else _put(out, to, data, first, stop)
         if stop < end:
             out[to] = data[stop]
             to += 1
         first = stop + 1
     return to
+
+
+@kernel
+def _has_placeholder(data: U8, at: int, end: int) -> bool:
+    """Tell whether a segment has a bracket or a star: {id}, [slug], <int:pk>, (app), *."""
+    found = 0
+    for i in range(at, end):
+        found |= _CLASS[data[i]] & _MARK if data[i] != 58 else 0
+    return found != 0
 
 
 @kernel
@@ -194,16 +191,16 @@ def _begins(data: U8, at: int, end: int, head: U8) -> bool:
 
 
 @kernel
-def _put_path(out: U8, to: int, data: U8, at: int, end: int, static: U8, build: U8) -> int:
+def _put_path(out: U8, to: int, data: U8, at: int, end: int) -> int:
     """Write a path's template, and return where it ends."""
-    if _begins(data, at, end, static):
-        to = _put(out, to, data, at, at + len(static))
+    if _begins(data, at, end, _STATIC):
+        to = _put(out, to, data, at, at + len(_STATIC))
         out[to] = 42
         return to + 1
     while end - at > 1 and data[end - 1] == 47:
         end -= 1
     segments = 0
-    is_build = _begins(data, at, end, build)
+    is_build = _begins(data, at, end, _BUILD)
     while at < end:
         stop = at + 1
         while stop < end and data[stop] != 47:
@@ -211,7 +208,7 @@ def _put_path(out: U8, to: int, data: U8, at: int, end: int, static: U8, build: 
         segments += 1
         out[to] = 47
         to += 1
-        if segments > 10:
+        if segments > MAX_SEGMENTS:
             out[to] = 42
             return to + 1
         is_id = segments == 3 and is_build
@@ -242,32 +239,64 @@ def _put_name(out: U8, to: int, data: U8, at: int, end: int) -> int:
 
 
 @kernel
-def _templates(data: U8, start: I32, length: I32, kind: int, static: U8, build: U8) -> tuple[I32, U8, Mask, int]:
+def _is_plain(data: U8, at: int, end: int) -> bool:
+    """Tell whether a text is short words between slashes and blanks: most are, and stand for themselves."""
+    seen = 0
+    run = 0
+    longest = 0
+    breaks = 0
+    for i in range(at, end):
+        seen |= _CLASS[data[i]]
+        is_break = data[i] == 47 or data[i] == 32
+        breaks += is_break
+        run = 0 if is_break else run + 1
+        longest = max(longest, run)
+    ends_open = end - at > 1 and data[end - 1] == 47
+    is_next = end - at > 6 and data[at + 1] == 95 and data[at + 2] == 110
+    special = seen & (_DIGIT | _MARK | _QUERY | _ADDRESS)
+    return not special and longest < 16 and breaks <= MAX_SEGMENTS and not ends_open and not is_next
+
+
+@kernel
+def _templates(data: U8, start: I32, length: I32, kind: int) -> tuple[I32, U8, Mask, int]:
     rows = len(start)
     offsets = np.empty(rows + 1, np.int32)
     valid = np.empty(rows, np.bool_)
+    plain = np.zeros(rows, np.bool_)
     room = 0
     for row in range(rows):
-        # '{id}' can stand for a single byte, and every such byte has a separator beside it
-        room += max(length[row], 0) * 3 + 8
+        valid[row] = length[row] > 0
+        if valid[row]:
+            plain[row] = _is_plain(data, start[row], start[row] + length[row])
+            # '{id}' can stand for a single byte, and every such byte has a separator beside it
+            room += length[row] if plain[row] else 3 * length[row] + 8
     out = np.empty(room, np.uint8)
     to = 0
     nulls = 0
     offsets[0] = 0
     for row in range(rows):
-        valid[row] = length[row] > 0
-        nulls += 0 if valid[row] else 1
-        if valid[row]:
-            at = start[row]
-            if kind == 0:
-                to = _put_path(out, to, data, at, at + length[row], static, build)
-            else:
-                to = _put_name(out, to, data, at, at + length[row])
+        at = start[row]
+        end = at + length[row]
+        if not valid[row]:
+            nulls += 1
+        elif plain[row]:
+            to = _put(out, to, data, at, end)
+        elif kind == PATHS:
+            to = _put_path(out, to, data, at, end)
+        else:
+            to = _put_name(out, to, data, at, end)
         offsets[row + 1] = to
     return offsets, out[:to].copy(), valid, nulls
 
 
+def _each(texts: Slices, kind: int) -> pa.StringArray:
+    offsets, data, valid, nulls = _templates(texts.data, texts.start, texts.length, kind)
+    return string_array(offsets, data, valid if nulls else None, nulls)
+
+
 def templates(texts: Slices, kind: int = PATHS) -> pa.StringArray:
     """Return the template of each path (or span name); null where the text is absent or empty."""
-    offsets, data, valid, nulls = _templates(texts.data, texts.start, texts.length, kind, _STATIC, _DATA)
-    return string_array(offsets, data, valid if nulls else None, nulls)
+    coded = texts.array().dictionary_encode()
+    if 2 * len(coded.dictionary) > len(coded):
+        return _each(texts, kind)
+    return _each(Texts.of(coded.dictionary).slices(), kind).take(coded.indices)

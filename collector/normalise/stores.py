@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.normalise import database
-from collector.normalise.database import each_distinct
+from collector.normalise.choices import each_distinct, either, joined, mask_of, only
 from collector.normalise.roles import SYSTEMS
 from collector.normalise.texts import UPPER
 from seamscope.schema import words
@@ -39,6 +39,8 @@ GRPC_CODES: Final = (
     "UNAUTHENTICATED",
 )
 
+_IMPLIED: Final = pa.array([name or None for name in SYSTEMS], pa.string())
+_WITHOUT_SQL: Final = pa.array(sorted(database.WITHOUT_SQL), pa.string())
 _QUERY: Final = words.code(words.ROLES, "query")
 
 
@@ -53,13 +55,7 @@ def implied(codes: NDArray[np.uint8]) -> pa.StringArray | None:
     """Return the system that each span's kind implies, from positions in `roles.SYSTEMS`; None where none does."""
     if not codes.any():
         return None
-    return pa.array([name or None for name in SYSTEMS], pa.string()).take(pa.array(codes))
-
-
-def either(*columns: pa.StringArray | None) -> pa.StringArray | None:
-    """Return the first text of each row, None where no column is there."""
-    found = [column for column in columns if column is not None]
-    return pc.coalesce(*found) if len(found) > 1 else (found or [None])[0]
+    return _IMPLIED.take(pa.array(codes))
 
 
 def _operation(word: str) -> str:
@@ -78,7 +74,7 @@ def _is_sql(systems: pa.StringArray | None) -> pa.BooleanArray | None:
     """Return which rows may hold SQL, None for all of them."""
     if systems is None:
         return None
-    return pc.invert(pc.is_in(systems, value_set=pa.array(sorted(database.WITHOUT_SQL))))
+    return pc.invert(pc.is_in(systems, value_set=_WITHOUT_SQL))
 
 
 def database_columns(batch: Batch) -> tuple[Columns, pa.StringArray | None]:
@@ -110,12 +106,12 @@ def _from_statements(
     is_sql = _is_sql(system)
     tables = table.array()
     if is_sql is not None:
-        tables = pc.if_else(is_sql, tables, None)
+        tables = only(is_sql, tables)
     words_ = word.array(UPPER)
     if operation is None:
         return words_, either(collection, tables)
-    is_method = pc.fill_null(pc.match_substring(operation, "."), fill_value=False)
-    return pc.coalesce(pc.if_else(is_method, words_, operation), words_, operation), either(collection, tables)
+    is_method = mask_of(pc.match_substring(operation, "."))
+    return either(only(~is_method, operation), words_, operation), either(collection, tables)
 
 
 def _done(batch: Batch, operation: pa.StringArray | None, collection: pa.StringArray | None) -> pa.StringArray | None:
@@ -123,8 +119,8 @@ def _done(batch: Batch, operation: pa.StringArray | None, collection: pa.StringA
         return None
     asked = operation
     if collection is not None:
-        asked = pc.coalesce(pc.binary_join_element_wise(operation, collection, " "), operation)
-    return pc.if_else(pa.array(batch.verdicts.role == _QUERY), asked, None)
+        asked = pc.coalesce(joined(operation, collection), operation)
+    return only(batch.verdicts.role == _QUERY, asked)
 
 
 def rpc_columns(batch: Batch) -> Columns:
@@ -146,9 +142,8 @@ def _rpc_method(batch: Batch) -> pa.StringArray | None:
     own = batch.own
     method = own.slices("rpc_method").array() if "rpc_method" in own else None
     if method is not None and "rpc_service" in own:
-        joined = pc.binary_join_element_wise(own.slices("rpc_service").array(), method, "/")
         whole = pc.match_substring(method, "/")
-        method = pc.if_else(whole, method, pc.coalesce(joined, method))
+        method = pc.if_else(whole, method, either(joined(own.slices("rpc_service").array(), method, "/"), method))
     path = own.slices("rpc_path").array() if "rpc_path" in own else None
     found = either(method, path)
     return None if found is None else pc.utf8_ltrim(found, "/")

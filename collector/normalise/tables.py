@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from collector.normalise import correlation, evidence, http, keys, messaging, stores
 from collector.normalise.batch import Batch
+from collector.normalise.choices import valid
 from collector.normalise.facts import judge
 from collector.normalise.keeping import kept
 from collector.normalise.keys import Promoted
@@ -93,7 +94,7 @@ def _operations(batch: Batch, choices: list[pa.StringArray | None]) -> pa.String
     free = ~batch.verdicts.keeps_name
     columns = [column for column in choices if column is not None]
     for number, column in enumerate(columns, start=1):
-        chosen[free & column.is_valid().to_numpy(zero_copy_only=False)] = number
+        chosen[free & valid(column)] = number
     names = Texts.of(batch.flat.spans.name).slices().keep(chosen == 0)
     cleaned = templates(names, NAMES)
     if not columns:
