@@ -15,7 +15,7 @@ import numpy as np
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s, Int64s
+    from analysis.arrays import Codes, Int32s
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ class Calls:
     headless: Codes
     """By call: 1 where no client span was sent."""
     named: Int32s
-    """By call: the client span that says best who is called."""
+    """By call: the client span that says first who is called."""
+    innermost: Int32s
+    """By call: its last client span, which may say it more fully."""
 
     @property
     def count(self) -> int:
@@ -55,11 +57,11 @@ def _calls_out(row: int, kind: Codes, role: Codes) -> bool:
 
 
 @kernel
-def _what_lies_below(parent: Int32s, remote: Codes, kind: Codes, role: Codes) -> Codes:
+def _what_lies_below(parent: Int32s, remote: Codes, kind: Codes, role: Codes, fate: Codes) -> Codes:
     below = np.zeros(parent.size, np.uint8)  # 1: a call or a server elsewhere, 2: anything local
     for row in range(parent.size):
         above = parent[row]
-        if above < 0:
+        if above < 0 or fate[row] == 2:
             continue
         if remote[row] == 1:
             below[above] |= 1
@@ -80,11 +82,11 @@ def find_calls(
     peer: Int32s,
     system: Int32s,
     hit: Codes,
-    unseen_from: int,
-) -> tuple[Int32s, Int32s, Int32s, Int32s, Codes, Int32s]:
+    fate: Codes,
+) -> tuple[Int32s, Int32s, Int32s, Int32s, Codes, Int32s, Int32s]:
     """Find every call; `peer` and `system` are codes of host and database (-1: none), `hit` marks cache hits.
 
-    A caller that nobody saw (rows from `unseen_from`) makes no call.
+    A server span that was put under its caller's request because the caller itself was lost makes no call.
 
     Returns:
         The fields of `Calls`, in order.
@@ -96,15 +98,16 @@ def find_calls(
     outer = np.empty(rows, np.int32)
     headless = np.zeros(rows, np.uint8)
     named = np.empty(rows, np.int32)
-    below = _what_lies_below(parent, remote, kind, role)
+    innermost = np.empty(rows, np.int32)
+    below = _what_lies_below(parent, remote, kind, role, fate)
     count = 0
     for at in range(order.size):
         row = order[at]
         above = parent[row]
         inside = context[above] if above >= 0 and remote[row] == 0 else -1
-        if 0 <= above < unseen_from and remote[row] == 1 and kind[row] != 5:
+        if above >= 0 and remote[row] == 1 and kind[row] != 5 and fate[row] != 2:
             if context[above] < 0:
-                outer[count], named[count] = above, above
+                outer[count], named[count], innermost[count] = above, above, above
                 proxy = kind[above] == 2 and below[above] == 1
                 headless[count] = 0 if proxy else 1
                 server_of[row] = count
@@ -122,79 +125,21 @@ def find_calls(
                 same_system = system[other] < 0 or system[row] < 0 or system[other] == system[row]
                 joined = same_peer and same_system and kind[row] != 4
             if joined:
+                innermost[inside] = row
                 if system[named[inside]] < 0 and (system[row] >= 0 or peer[named[inside]] < 0):
                     named[inside] = row
             else:
-                outer[count], named[count] = row, row
+                outer[count], named[count], innermost[count] = row, row, row
                 inside = count
                 count += 1
             call_of[row] = inside
         context[row] = inside
-    return call_of, context, server_of, outer[:count].copy(), headless[:count].copy(), named[:count].copy()
-
-
-@kernel
-def _adopting_call(
-    row: int, first: int, stop: int, siblings: Int32s, start: Int64s, end: Int64s, call_of: Int32s, peer: Int32s
-) -> int:
-    low, high = first, stop
-    while low < high:
-        middle = (low + high) // 2
-        if start[siblings[middle]] <= start[row] + 1_000_000:
-            low = middle + 1
-        else:
-            high = middle
-    best = -1
-    for at in range(low - 1, max(first, low - 64) - 1, -1):
-        other = siblings[at]
-        if call_of[other] < 0 or end[other] < end[row]:
-            continue
-        if peer[row] >= 0 and peer[other] >= 0 and peer[row] != peer[other]:
-            continue
-        if best < 0 or start[other] > start[best]:
-            best = other
-    return int(call_of[best]) if best >= 0 else -1
-
-
-@kernel
-def adopt_phases(
-    order: Int32s,
-    parent: Int32s,
-    remote: Codes,
-    role: Codes,
-    start: Int64s,
-    end: Int64s,
-    peer: Int32s,
-    call_of: Int32s,
-    context: Int32s,
-) -> None:
-    """Give DNS, connect and TLS spans to the sibling call they lie in (undici and instrumentation-net), in place."""
-    rows = parent.size
-    loose = False
-    for row in range(rows):
-        loose = loose or (11 <= role[row] <= 14 and context[row] < 0)
-    if not loose:
-        return
-    count = np.zeros(rows + 1, np.int64)
-    for at in range(order.size):
-        if parent[order[at]] >= 0:
-            count[parent[order[at]] + 1] += 1
-    for row in range(rows):
-        count[row + 1] += count[row]
-    free = count.copy()
-    siblings = np.empty(rows, np.int32)
-    by_start = np.argsort(start, kind="mergesort")
-    for at in range(rows):
-        row = by_start[at]
-        if parent[row] >= 0:
-            siblings[free[parent[row]]] = row
-            free[parent[row]] += 1
-    for at in range(order.size):
-        row = order[at]
-        above = parent[row]
-        if above < 0 or remote[row] == 1 or not is_phase(role[row]) or context[row] >= 0:
-            continue
-        if is_phase(role[above]) and context[above] >= 0:
-            context[row] = context[above]
-        elif 11 <= role[row] <= 14:
-            context[row] = _adopting_call(row, count[above], count[above + 1], siblings, start, end, call_of, peer)
+    return (
+        call_of,
+        context,
+        server_of,
+        outer[:count].copy(),
+        headless[:count].copy(),
+        named[:count].copy(),
+        innermost[:count].copy(),
+    )

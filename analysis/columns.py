@@ -162,6 +162,17 @@ def without(spans: Spans, dropped: npt.NDArray[np.bool_]) -> Spans:
     return _take(spans.frame, rows, spans.offsets - lost[spans.offsets], resource, spans.settled)
 
 
+def _ends(frame: pl.DataFrame, rows: Int64s, start: Int64s, end: Int64s) -> Int64s:
+    """Return ends that are never before their starts.
+
+    A runtime whose clock stands still gives spans of no length; where the platform says how long one took, it did.
+    """
+    if "wall_ns" not in frame.columns or frame.get_column("wall_ns").null_count() == frame.height:
+        return np.maximum(start, end)
+    wall = np.clip(numbers(frame, "wall_ns", np.int64)[rows], 0, np.iinfo(np.int64).max - start)
+    return np.where(end == start, start + wall, np.maximum(start, end))
+
+
 def _take(frame: pl.DataFrame, rows: Int64s, offsets: Int64s, resource: Int32s, settled: Int64s) -> Spans:
     start = np.maximum(numbers(frame, "start_ns", np.int64)[rows], 0)
     end = numbers(frame, "end_ns", np.int64)[rows]
@@ -174,7 +185,7 @@ def _take(frame: pl.DataFrame, rows: Int64s, offsets: Int64s, resource: Int32s, 
         kind=numbers(frame, "kind", np.uint8)[rows],
         flags=numbers(frame, "flags", np.int32)[rows],
         start=start,
-        end=np.maximum(start, end),
+        end=_ends(frame, rows, start, end),
         raw_end=end,
         role=numbers(frame, "role", np.uint8)[rows],
         extent=numbers(frame, "extent", np.uint8)[rows],

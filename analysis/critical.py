@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis import entries, owners, path
+from analysis.arrays import NONE
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def find_requests(journeys: Journeys) -> Requests:
         number_of_top,
         region,
         times.local_top,
-        forest.remote,
+        forest.parent,
         _unseen_marks(journeys, region),
         other,
         forest.kind,
@@ -224,11 +225,11 @@ def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
     rows = np.flatnonzero(on_seam)
     inbound = calls.server_of[journeys.times.local_top[rows]]
     within = np.where(calls.context[rows] >= 0, calls.context[rows], inbound)
-    owner[rows] = np.where(
-        within >= 0, parties + seams.seam[np.maximum(within, 0)] if seams.seam.size else 0, owner[rows]
-    )
+    seam = np.where(within >= 0, seams.seam[np.maximum(within, 0)], NONE) if seams.seam.size else within
+    seam = np.where(seams.loose[rows] >= 0, seams.loose[rows], seam)
+    owner[rows] = np.where(seam >= 0, parties + seam, owner[rows])
     body = forest.role[rows] == words.code(words.ROLES, "body")
-    cause[rows[body & (within < 0)]] = compute
+    cause[rows[body & (seam < 0)]] = compute
     evidence = np.ones(forest.count, np.uint8)
     unseen = slice(forest.unseen_from, forest.count)
     cause[unseen] = words.code(words.CAUSES, "unobserved")

@@ -47,7 +47,7 @@ def measure_horizons(
     number_of: Int32s,
     region: Int32s,
     local_top: Int32s,
-    remote: Codes,
+    parent: Int32s,
     unseen_top: Codes,
     other: Codes,
     kind: Codes,
@@ -85,8 +85,8 @@ def measure_horizons(
     for row in range(region.size):
         number = number_of[region[row]]
         top = tops[number]
-        own = local_top[row] == local_top[top] or (unseen_top[top] == 1 and number_of[region[row]] == number)
-        if unseen_top[top] == 1 and row != top:
+        own = local_top[row] == local_top[top] or (unseen_top[top] == 2 and parent[local_top[row]] == top)
+        if unseen_top[top] != 0 and row != top:
             complete[number] = max(complete[number], lifted[row]) if unawaited[row] == 0 else complete[number]
             complete_evidence[number] = 4
         if not own or unawaited[row] == 1:
@@ -94,7 +94,7 @@ def measure_horizons(
         if (
             first_byte[row] != unknown
             and local_top[row] == row
-            and (row == top or (unseen_top[top] == 1 and kind[row] == 2))
+            and (row == top or unseen_top[top] == 2)
         ):
             if shell[number] == unknown or first_byte[row] < shell[number]:
                 shell[number], marked[number], shell_evidence[number] = first_byte[row], mark[row], 1
@@ -111,7 +111,7 @@ def measure_horizons(
             and (naming[number] < 0 or lifted[row] - start[row] > lifted[naming[number]] - start[naming[number]])
         ):
             naming[number] = row
-        if unseen_top[top] == 1:
+        if unseen_top[top] != 0:
             continue
         if row == top or serves or role[row] in (3, 4, 5, 6):
             if extent[row] == 1 and role[row] not in (3, 5, 6):
@@ -129,7 +129,9 @@ def measure_horizons(
             complete[number], complete_evidence[number] = lifted[top], 1
             shell[number], shell_evidence[number], marked[number] = unknown, 255, -1
             continue
-        if unseen_top[top] == 1:
+        if unseen_top[top] != 0:
+            if shell[number] != unknown:
+                complete[number] = max(complete[number], shell[number])
             continue
         if shell[number] == unknown and headers_at[number] != unknown and extent[top] == 1:
             shell[number], shell_evidence[number] = headers_at[number], 1

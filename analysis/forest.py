@@ -141,7 +141,7 @@ def _fullness(frame: pl.DataFrame) -> pl.DataFrame:
         length=length,
         start=pl.col("start_ns"),
         parent=pl.col("parent_id"),
-        row=frame.hash_rows(7, 1, 2, 3),
+        row=frame.hash_rows(7),
     )
 
 

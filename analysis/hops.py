@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from analysis.journeys import Journeys
 
 PHASES: Final = ("setup", "dns", "connect", "tls", "pool_wait", "send", "network", "server_queue", "transfer", "retry")
+PHASE_OF_ROLE: Final = {"dns": "dns", "connect": "connect", "tls": "tls", "setup": "setup"}
 WORKERS: Final = ("cloudflare", "@microlabs/otel-cf-workers", "@microlabs/otel-workers-sdk")
 """SDKs of runtimes whose clock stands still between I/O."""
 
@@ -36,14 +37,14 @@ def measure_gaps(
     extent: Codes,
     grain: Int64s,
     start: Int64s,
-    lifted: Int64s,
+    close: Int64s,
     first_byte: Int64s,
     client_first_byte: Int64s,
 ) -> tuple[Int64s, Int64s, Codes, Int64s, Int64s, Int64s]:
     """Return by call: server time, gap, kind of gap, request leg, response leg, and how far the legs may be off.
 
     `ends_at` is what the client's end covers, `union` the time covered by its server spans, `last_end` the end of
-    the last. The least int64 means unknown.
+    the last, `close` the end of the last client span. The least int64 means unknown.
     """
     unknown = np.int64(-9223372036854775808)
     calls = outer.size
@@ -63,23 +64,20 @@ def measure_gaps(
         if headless[call] == 1:
             kind[call] = 5
             continue
-        length = lifted[client] - start[client]
-        over = last_end[call] - lifted[client]
+        length = close[call] - start[client]
+        over = last_end[call] - close[call]
         whole = union[call]
-        close = lifted[client]
-        until = last_end[call]
         kind[call] = 0 if servers[call] == 1 else 1
         if ends_at[call] == 1:  # the client ends at the headers: compare with the server's first byte
             if first_byte[first] == unknown:
                 kind[call] = 2
-            whole, until = first_byte[first] - start[first], first_byte[first]
-            over = until - close
+            whole = first_byte[first] - start[first]
+            over = first_byte[first] - close[call]
         elif extent[first] == 1:  # the server ends at the headers: compare with the client's first byte
             if client_first_byte[call] < 0:
                 kind[call] = 5
             length = client_first_byte[call]
-            close = start[client] + length
-            over = until - close
+            over = last_end[call] - start[client] - length
         if kind[call] in (2, 5):
             pass
         elif frozen[call] == 1:
@@ -175,6 +173,18 @@ def _frozen(journeys: Journeys) -> Codes:
     return by_resource[journeys.forest.resource[journeys.calls.outer]].astype(np.uint8)
 
 
+def _add_lent(journeys: Journeys, sums: Int64s) -> None:
+    """Add the waits and setups that came before a statement to its phases: each span's own time, in place."""
+    times, forest = journeys.times, journeys.forest
+    rows = np.flatnonzero(journeys.lent >= 0)
+    own = times.end[rows] - times.start[rows]
+    inner = rows[journeys.lent[np.maximum(forest.parent[rows], 0)] >= 0]
+    taken = np.zeros(forest.count, np.int64)
+    np.add.at(taken, forest.parent[inner], times.end[inner] - times.start[inner])
+    line_of = np.array([PHASES.index(PHASE_OF_ROLE.get(role, "pool_wait")) + 1 for role in words.ROLES])
+    np.add.at(sums, (line_of[forest.role[rows]], journeys.lent[rows]), np.maximum(own - taken[rows], 0))
+
+
 def _phases(journeys: Journeys, gap: Int64s) -> dict[str, pl.Series]:
     """Return the phases of every call; a phase that nothing tells of is null, and none says more than the gap."""
     labels = journeys.labels
@@ -182,6 +192,7 @@ def _phases(journeys: Journeys, gap: Int64s) -> dict[str, pl.Series]:
     for line, phase in enumerate(("unexplained", *PHASES)):
         line_of[words.code(words.CAUSES, phase)] = line
     sums = phases.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, line_of, np.maximum(gap, -1))
+    _add_lent(journeys, sums)
     told = {f"{phase}_ns": known(sums[line + 1], 0) for line, phase in enumerate(PHASES)}
     return {**told, "unexplained_ns": known(np.where(gap == MISSING, MISSING, sums[0]))}
 
@@ -198,7 +209,7 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
     spans = forest.spans
     union, last_end = cover_of_servers(labels.members_from, labels.members, calls.server_of, times.start, times.lifted)
     resent = forest.padded(spans.column("resend_count", np.int64, 0), 0)
-    ending, most = count_members(labels.members_from, labels.members, calls.call_of, times.lifted, resent)
+    ending, most = count_members(labels.members_from, labels.members, calls.call_of, times.end, resent)
     client = np.where(calls.headless == 1, calls.outer, np.where(ending >= 0, ending, calls.outer)).astype(np.int32)
     host = forest.resources.host[forest.resource]
     server = np.maximum(seams.first_server, 0)
@@ -219,13 +230,13 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
         forest.extent,
         forest.grain,
         times.start,
-        times.lifted,
+        times.end[client],
         times.first_byte,
         own_first_byte[calls.named],
     )
     headless = calls.headless == 1
     begin = np.where(headless, times.start[server], times.start[calls.outer])
-    length = np.where(headless, times.lifted[server], times.lifted[calls.outer]) - begin
+    length = np.where(headless, times.lifted[server], times.end[client]) - begin
     status = spans.gather("http_status", calls.named)
     status = status.zip_with(
         status.is_not_null(), spans.gather("http_status", np.where(seams.first_server >= 0, server, -1))

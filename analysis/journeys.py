@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from analysis import calls as calling
-from analysis import extents, phases, place
-from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis import extents, phases, place, siblings
+from analysis.arrays import MISSING, NONE, Codes, Int32s, Int64s
 from analysis.grouping import number_pairs
 from seamscope.schema import words
 
@@ -26,6 +26,8 @@ SERVER: Final = words.code(words.SPAN_KINDS, "server")
 PRODUCER: Final = words.code(words.SPAN_KINDS, "producer")
 QUERY: Final = words.code(words.ROLES, "query")
 FETCH: Final = words.code(words.ROLES, "fetch")
+GETCONN: Final = words.code(words.ROLES, "getconn")
+RECEIVE: Final = words.code(words.ROLES, "receive")
 IS_PHASE: Final = np.array([calling.is_phase(role) for role in range(len(words.ROLES))], np.uint8)
 COLUMN_PHASES: Final = ("pool_wait_ns", "dns_ns", "connect_ns", "tls_ns", "send_ns", "first_byte_ns", "transfer_ns")
 NAMING: Final = ("peer", "peer_port", "db_system", "db_namespace", "messaging_system", "rpc_method")
@@ -64,6 +66,8 @@ class Seams:
     caller: Int32s
     callee: Int32s
     seam: Int32s
+    loose: Int32s
+    """By row: the seam of a phase span that is in no call; -1 for any other."""
     pairs: npt.NDArray[np.int32]
     """By seam: caller and callee."""
     otherwise: Codes
@@ -103,6 +107,8 @@ class Journeys:
     labels: Labels
     phase: Codes
     """Marks phase spans."""
+    lent: Int32s
+    """By row: the call that this wait came before (`siblings.lend_waits`)."""
 
 
 def _codes(series: pl.Series) -> Int32s:
@@ -126,7 +132,7 @@ def _hosts(forest: Forest) -> Hosts:
     return Hosts(peer, system, hit)
 
 
-def _find_calls(forest: Forest, hosts: Hosts) -> Calls:
+def _find_calls(forest: Forest, hosts: Hosts) -> tuple[Calls, Int32s]:
     found = calling.find_calls(
         forest.order,
         forest.parent,
@@ -136,21 +142,18 @@ def _find_calls(forest: Forest, hosts: Hosts) -> Calls:
         hosts.peer,
         hosts.system,
         hosts.hit,
-        forest.unseen_from,
+        forest.fate,
     )
     calls = calling.Calls(*found)
-    calling.adopt_phases(
-        forest.order,
-        forest.parent,
-        forest.remote,
-        forest.role,
-        forest.start,
-        forest.end,
-        hosts.peer,
-        calls.call_of,
-        calls.context,
+    beside = siblings.beside_loose_phases(
+        forest.parent, forest.remote, forest.role, calls.context, forest.start, forest.span_id
     )
-    return calls
+    shared = (forest.order, forest.parent, forest.remote, forest.role, forest.start, forest.end)
+    siblings.adopt_phases(*shared, hosts.peer, hosts.system, calls.count, calls.call_of, calls.context, *beside)
+    answered = np.zeros(calls.count, np.uint8)
+    answered[calls.server_of[calls.server_of >= 0]] = 1
+    lent = siblings.lend_waits(*shared, hosts.peer, hosts.system, calls.call_of, calls.context, answered, *beside)
+    return calls, lent
 
 
 def _waits(forest: Forest, calls: Calls) -> Codes:
@@ -205,10 +208,21 @@ def _times(forest: Forest, calls: Calls) -> Times:
     )
 
 
-def _callees(forest: Forest, rows: Int32s, rules: Rules, peers: Peers, parties: place.Parties) -> Int32s:
-    """Return the party that each of these client spans calls, by what they say."""
+def _either(first: pl.Series, second: pl.Series) -> pl.Series:
+    return first.zip_with(first.is_not_null(), second) if first.null_count() else first
+
+
+def _callees(
+    forest: Forest, rows: Int32s, others: tuple[Int32s, ...], rules: Rules, peers: Peers, parties: place.Parties
+) -> Int32s:
+    """Return the party that each of these client spans calls, by what they say; what they do not say, `others` do."""
     spans = forest.spans
     told = pl.DataFrame([spans.gather(name, rows).alias(name) for name in NAMING])
+    for more in others:
+        differs = more != rows
+        if differs.any():
+            again = pl.DataFrame([spans.gather(name, more).alias(name) for name in NAMING])
+            told = pl.DataFrame([_either(told[name], again[name]) for name in NAMING])
     kind, role = forest.kind[rows], forest.role[rows]
     told = told.with_columns(
         is_data=pl.Series((kind == PRODUCER) | (role == QUERY)), at=pl.Series(np.arange(rows.size))
@@ -255,6 +269,15 @@ def learn_peers(
     return named_peers.select(types.names()).cast(types).sort("peer", "port", "service", "tier")  # type: ignore[arg-type]
 
 
+def _loose(forest: Forest, calls: Calls) -> Int32s:
+    """Return the phase spans outside any call that tell of a connection: they name a peer, or go out by their role."""
+    phase = (IS_PHASE[forest.role] == 1) & (calls.context < 0) & (np.arange(forest.count) < forest.unseen_from)
+    rows = np.flatnonzero(phase).astype(np.int32)
+    outbound = (forest.role[rows] >= GETCONN) & (forest.role[rows] <= RECEIVE)
+    said = forest.spans.gather("peer", rows).is_not_null() | forest.spans.gather("db_system", rows).is_not_null()
+    return rows[outbound | said.to_numpy()]
+
+
 def _seams(
     forest: Forest, calls: Calls, times: Times, party: Int32s, parties: place.Parties, rules: Rules, peers: Peers
 ) -> Seams:
@@ -268,9 +291,15 @@ def _seams(
     silent = np.flatnonzero(first_server < 0)
     learned = learn_peers(forest, calls, first_server, callee, parties)
     known = peers.and_those(learned.select("peer", "port", "tier", "service").iter_rows())
-    callee[silent] = _callees(forest, calls.named[silent], rules, known, parties)
+    named, others = calls.named[silent], (calls.innermost[silent], calls.outer[silent])
+    callee[silent] = _callees(forest, named, others, rules, known, parties)
     caller = party[calls.outer]
-    seam, first = number_pairs(caller.astype(np.int64), callee.astype(np.int64))
+    loose = _loose(forest, calls)
+    to = _callees(forest, loose, (), rules, known, parties)
+    both = np.concatenate([caller, party[loose]]), np.concatenate([callee, to])
+    seam, first = number_pairs(both[0].astype(np.int64), both[1].astype(np.int64))
+    loose_seam = np.full(forest.count, NONE, np.int32)
+    loose_seam[loose] = seam[calls.count :]
     tier = parties.tiers()[callee] if calls.count else np.empty(0, np.uint8)
     by_tier = np.full(8, words.code(words.CAUSES, "unobserved"), np.uint8)
     by_tier[place.DATA] = words.code(words.CAUSES, "query")
@@ -278,8 +307,9 @@ def _seams(
     return Seams(
         caller=caller,
         callee=callee,
-        seam=seam,
-        pairs=np.stack([caller[first], callee[first]], axis=1).astype(np.int32),
+        seam=seam[: calls.count].copy(),
+        loose=loose_seam,
+        pairs=np.stack([both[0][first], both[1][first]], axis=1).astype(np.int32),
         otherwise=np.where(first_server >= 0, 0, by_tier[tier]).astype(np.uint8),
         first_server=first_server,
         servers=servers,
@@ -367,8 +397,8 @@ def follow(forest: Forest, rules: Rules, peers: Peers) -> Journeys:
     )
     parties = place.Parties.empty()
     party = parties.of_spans(tier, forest.resource, resources.service)
-    calls = _find_calls(forest, _hosts(forest))
+    calls, lent = _find_calls(forest, _hosts(forest))
     times = _times(forest, calls)
     seams = _seams(forest, calls, times, party, parties, rules, peers)
     labels = _labels(forest, calls, times, seams, phase, party)
-    return Journeys(forest, tier, party, parties, calls, times, seams, labels, phase)
+    return Journeys(forest, tier, party, parties, calls, times, seams, labels, phase, lent)

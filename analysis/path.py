@@ -159,7 +159,7 @@ def walk_paths(
     """Walk the known horizons of requests `begin`, `begin` + 1, … until all are done or `capacity` is used up.
 
     `shell` and `complete` are times on the request's clock (the least int64: unknown), `mark` the span that marks
-    the first byte. `is_call` marks client spans and spans that enter another process, `is_server` the server side
+    the first byte. `is_call` marks client spans (1) and spans that enter another process (2), `is_server` the server side
     of a call, `inner` what runs in its parent's process and is no call.
 
     Returns:
@@ -249,7 +249,7 @@ def walk_paths(
                 cursor_at[level] = into
                 clipped = end[best] > cursor + grain[best] + grain[node] and carries[best] == 0
                 outermost = call_at[level]
-                if outermost < 0 and is_call[best] == 1:
+                if outermost < 0 and is_call[best] != 0:
                     outermost = best
                 inherited = marks_at[level]
                 level += 1
