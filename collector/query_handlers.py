@@ -94,11 +94,11 @@ class QueryHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio shi
     def _query(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         failed: Exception | None = None
         try:
-            question = _read(request)
+            text, params = _question(request)
             with self._store.guest(WAIT_SECONDS) as guest:
                 context.add_callback(guest.cancel)
                 if context.is_active():
-                    yield from _pieces(guest.stream(question["sql"], question.get("params")))
+                    yield from _pieces(guest.stream(text, params))
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must get a status that can be told
             failed = error
         if failed is not None:
@@ -146,6 +146,14 @@ def _read(request: bytes) -> dict[str, Any]:
     if not isinstance(question, dict):
         raise QueryError("the request is not a JSON object", "use the same release on both sides")
     return question
+
+
+def _question(request: bytes) -> tuple[str, dict[str, object]]:
+    question = _read(request)
+    text, params = question.get("sql"), question.get("params") or {}
+    if not isinstance(text, str) or not isinstance(params, dict):
+        raise QueryError("the request has no text of a statement", "use the same release on both sides")
+    return text, params
 
 
 def _gathered(pieces: Iterator[bytes]) -> bytes:

@@ -211,9 +211,15 @@ class Store(_Opened):
         _WRITTEN.discard(self._place)
 
     def _durably(self, write: Callable[[], object], is_stored: Callable[[], bool]) -> None:
-        """Write; when DuckDB gives up on the file, open it anew and write again unless the rows are there."""
+        """Write. Guests give way when memory is short; a file that DuckDB gave up on is opened anew.
+
+        Then the rows are written again unless they are there: a commit may be on disk though it ended in an error.
+        """
         try:
             write()
+        except duckdb.OutOfMemoryException:
+            with self._cursors.without_guests():
+                self._again(write)
         except duckdb.FatalException as error:
             _log.warning("opening %s anew: %s", self.path, " ".join(str(error).split())[:300])
             self._reopen()

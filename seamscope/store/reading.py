@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
+_PATIENCE_SECONDS: Final = 2.0
 
 
 class Reader(Protocol):
@@ -213,9 +215,38 @@ class Cursors:
         finally:
             self._guests.put(cursor)
 
+    @contextmanager
+    def without_guests(self) -> Iterator[None]:
+        """Stop the statements of guests and let none begin: what they held in memory is free meanwhile."""
+        held: list[duckdb.DuckDBPyConnection] = []
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while len(held) < len(self._of_guests) and time.monotonic() < patience:
+            for cursor in self._of_guests:
+                if cursor not in held:
+                    cursor.interrupt()
+            with suppress(queue.Empty):
+                held.append(self._guests.get(timeout=0.05))
+        try:
+            yield
+        finally:
+            for cursor in held:
+                self._guests.put(cursor)
+
     def close(self) -> None:
         """Stop what still runs and close every cursor, so that the file can be let go."""
+        patience = time.monotonic() + _PATIENCE_SECONDS
         for cursor in [*self._lent, *self._of_guests]:
-            with suppress(duckdb.ConnectionException):  # closed already
-                cursor.interrupt()
-            cursor.close()
+            while not _closed(cursor) and time.monotonic() < patience:
+                time.sleep(0.005)  # its statement has been told to stop, and needs a moment
+
+
+def _closed(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Stop what a cursor runs and close it; False while it is still busy."""
+    try:
+        cursor.interrupt()
+        cursor.close()
+    except duckdb.ResourceInUseException:
+        return False
+    except duckdb.ConnectionException:  # closed already
+        return True
+    return True
