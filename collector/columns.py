@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector import flat
+from collector.byte_kernels import PADDING
 from collector.flat import AttributeColumns
 from collector.id_kernels import factorise, identities
 from collector.json_values import WORD, spell_json
 from collector.text_kernels import measure_text, write_text
-from collector.value_kernels import spell, spelling_bounds
+from collector.value_kernels import part_attributes, spell, spelling_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
-_NO_BYTES: Final = np.frombuffer(b"", np.uint8)
+_NO_BYTES: Final = np.frombuffer(bytes(PADDING), np.uint8)
 _SPELLED: Final = np.int64(-(1 << 63))
 TEXT_BYTES: Final = 2**31 - 1
 """Arrow's `string` type ends here; see `collector.decode.BATCH_BYTES`."""
@@ -34,16 +35,15 @@ TEXT_BYTES: Final = 2**31 - 1
 
 def texts(cells: Cells, references: Numbers, spelled: NDArray[np.uint8] = _NO_BYTES) -> tuple[pa.StringArray, Mask]:
     """Return the texts that references point to, and which of them were not UTF-8."""
-    offsets = np.zeros(len(references) + 1, np.int64)
+    offsets = np.zeros(len(references) + 1, np.int32)
     bad = np.zeros(len(references), np.bool_)
     column = np.ascontiguousarray(references)
-    measure_text(cells.data, spelled, column, offsets, bad)
-    if offsets[-1] > TEXT_BYTES:
+    size = measure_text(cells.data, spelled, column, offsets, bad)
+    if size > TEXT_BYTES:
         raise OverflowError("a batch holds more than 2 GiB of text in one column")
-    out = np.empty(int(offsets[-1]), np.uint8)
+    out = np.empty(size + PADDING, np.uint8)
     write_text(cells.data, spelled, column, offsets, bad, out)
-    ends = pa.py_buffer(offsets.astype(np.int32))
-    return pa.StringArray.from_buffers(len(references), ends, pa.py_buffer(out)), bad
+    return pa.StringArray.from_buffers(len(references), pa.py_buffer(offsets), pa.py_buffer(out[:size])), bad
 
 
 def ids(cells: Cells, references: Numbers, size: int) -> tuple[flat.U64, flat.U64, flat.U8, Mask]:
@@ -54,7 +54,7 @@ def ids(cells: Cells, references: Numbers, size: int) -> tuple[flat.U64, flat.U6
 def enumeration(cells: Cells, column: Numbers, words: Sequence[str], prefix: str) -> flat.I32:
     """Return an enumeration's numbers; words (of JSON) in any case, with or without `prefix`, unknown ones 0."""
     numbers: flat.I32 = column.astype(np.int32)
-    named = np.flatnonzero(column >> 62 == 1) if cells.from_json else _NO_BYTES
+    named = np.flatnonzero(column >> 62 == 1) if cells.from_json else _NO_BYTES[:0]
     if len(named):
         sent = pc.ascii_lower(texts(cells, column[named] & ~WORD)[0])
         found = pc.index_in(pc.replace_substring_regex(sent, "^" + prefix, ""), value_set=pa.array(words))
@@ -62,14 +62,18 @@ def enumeration(cells: Cells, column: Numbers, words: Sequence[str], prefix: str
     return numbers
 
 
-def spell_doubles(numbers: Numbers) -> pa.StringArray:
-    """Return the shortest text of each double (given as its bits) that reads back as the same double."""
+def spell_doubles(numbers: Numbers, quote: str = "") -> pa.StringArray:
+    """Return the shortest text of each double (given as its bits) that reads back as the same double.
+
+    What is not finite reads as protobuf's JSON has it, between `quote`s.
+    """
     doubles = numbers.view(np.float64)
     spelled = pc.cast(pa.array(doubles), pa.string())
     strange = ~np.isfinite(doubles)
     if strange.any():
-        names = np.where(np.isnan(doubles), "NaN", np.where(doubles > 0, "Infinity", "-Infinity"))
-        spelled = pc.if_else(pa.array(strange), pa.array(names.astype(object), pa.string()), spelled)
+        which = np.where(np.isnan(doubles), 0, np.where(doubles > 0, 1, 2))
+        names = pa.array([f"{quote}{name}{quote}" for name in ("NaN", "Infinity", "-Infinity")])
+        spelled = pc.if_else(pa.array(strange), names.take(pa.array(which)), spelled)
     return spelled
 
 
@@ -77,7 +81,7 @@ def _parts(array: pa.StringArray) -> tuple[Numbers, NDArray[np.uint8]]:
     """Return an unsliced array's offsets and bytes."""
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, np.int32, len(array) + 1).astype(np.int64)
-    return ends, np.frombuffer(data, np.uint8) if data is not None and data.size else _NO_BYTES
+    return ends, np.frombuffer(data, np.uint8) if data is not None and data.size else _NO_BYTES[:0]
 
 
 def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -89,7 +93,7 @@ def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 class _Speller:
     """Collects texts that are not in the received bytes, and hands out references to them."""
 
-    def __init__(self, cells: Cells, kinds: Numbers, values: Numbers) -> None:
+    def __init__(self, cells: Cells, kinds: flat.U8, values: Numbers) -> None:
         self._cells = cells
         self._kinds = kinds
         self._values = values
@@ -99,7 +103,7 @@ class _Speller:
     @property
     def bytes(self) -> NDArray[np.uint8]:
         """All texts, one behind the other."""
-        return _frozen(np.concatenate(self._chunks))
+        return _frozen(np.concatenate([*self._chunks, _NO_BYTES]))
 
     def _run(self, room: int, doubles: Numbers, spelled: NDArray[np.uint8]) -> tuple[Numbers, int]:
         out = np.empty(room, np.uint8)
@@ -113,9 +117,9 @@ class _Speller:
         doubles = np.zeros((most, 3), np.int64)
         references, met = self._run(room, doubles, _NO_BYTES)
         if met:
-            ends, spelled = _parts(spell_doubles(np.ascontiguousarray(doubles[:met, 0])))
+            ends, spelled = _parts(spell_doubles(np.ascontiguousarray(doubles[:met, 0]), '"'))
             doubles[:met, 1], doubles[:met, 2] = ends[:-1], ends[1:]
-            references, _ = self._run(room, doubles, _frozen(spelled))
+            references, _ = self._run(room, doubles, _frozen(np.concatenate([spelled, _NO_BYTES])))
         return references
 
     def put(self, rows: NDArray[np.intp], spelled: pa.StringArray) -> None:
@@ -142,9 +146,11 @@ def _json_doubles(cells: Cells, references: Numbers) -> Numbers:
     return bits
 
 
-def values(cells: Cells, kinds: Numbers, cell_values: Numbers) -> tuple[Numbers, pa.StringArray, Mask]:
-    """Return the number and the text of `AnyValue`s, and whose text was not UTF-8; see `flat.AttributeColumns`."""
-    numbers = np.where((kinds >= flat.BOOL) & (kinds <= flat.DOUBLE), cell_values, 0)
+def values(cells: Cells, kinds: flat.U8, cell_values: Numbers, numbers: Numbers) -> tuple[pa.StringArray, Mask]:
+    """Return the text of `AnyValue`s, and whose text was not UTF-8; see `flat.AttributeColumns`.
+
+    `numbers` are theirs, apart from the doubles of JSON, which are filled in.
+    """
     speller = _Speller(cells, kinds, cell_values)
     doubles = np.flatnonzero(kinds == flat.DOUBLE)
     if len(doubles):
@@ -154,26 +160,33 @@ def values(cells: Cells, kinds: Numbers, cell_values: Numbers) -> tuple[Numbers,
     nested = np.flatnonzero(kinds >= flat.ARRAY) if cells.from_json else doubles[:0]
     if len(nested):
         speller.put_json(nested)
-    text, bad = texts(cells, speller.references, speller.bytes)
-    return numbers, text, bad
+    return texts(cells, speller.references, speller.bytes)
+
+
+def _distinct(names: pa.StringArray, codes: flat.I32) -> tuple[pa.StringArray, flat.I32]:
+    """Return names without repetition and the codes that go with them: two spellings in JSON can be one key."""
+    coded = pc.dictionary_encode(names)
+    if len(coded.dictionary) == len(names):
+        return names, codes
+    return coded.dictionary, coded.indices.to_numpy(zero_copy_only=False).astype(np.int32)[codes]
 
 
 def attributes(cells: Cells, tables: Sequence[str]) -> tuple[pa.StringArray, list[tuple[AttributeColumns, Mask]]]:
     """Return the distinct keys of attribute tables, and per table its columns and which rows were not UTF-8."""
-    matrices = [cells.table(name) for name in tables]
-    codes, firsts = factorise(cells.data, np.concatenate([rows[:, 1] for rows in matrices]), secrets.randbits(62))
+    parted = [part_attributes(cells.table(name)) for name in tables]
+    references = [part[1] for part in parted]
+    codes, firsts = factorise(cells.data, np.concatenate(references), secrets.randbits(62))
     names, bad_names = texts(cells, firsts)
-    distinct = pc.dictionary_encode(names)  # two spellings in JSON can be one key
-    code_of = distinct.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-    parts = np.split(codes, np.cumsum([len(rows) for rows in matrices])[:-1])
+    keys, codes_of_keys = _distinct(names, codes)
+    ends = np.cumsum([len(part) for part in references])[:-1]
     found = []
-    for rows, part in zip(matrices, parts, strict=True):
-        kinds = np.ascontiguousarray(rows[:, 2])
-        numbers, text, bad = values(cells, kinds, np.ascontiguousarray(rows[:, 3]))
-        owner = rows[:, 0].astype(np.uint32)
-        columns = AttributeColumns(owner, code_of[part], kinds.astype(np.uint8), numbers, text)
-        found.append((columns, bad | bad_names[part]))
-    return distinct.dictionary, found
+    for part, own, key in zip(parted, np.split(codes, ends), np.split(codes_of_keys, ends), strict=True):
+        owner, _, kinds, cell_values, numbers = part
+        text, bad = values(cells, kinds, cell_values, numbers)
+        if bad_names.any():
+            bad |= bad_names[own]
+        found.append((AttributeColumns(owner, key, kinds, numbers, text), bad))
+    return keys, found
 
 
 class CellTable:
@@ -181,12 +194,13 @@ class CellTable:
 
     def __init__(self, cells: Cells, name: str) -> None:
         self._cells = cells
-        self._rows = cells.table(name)
-        self._place = {column: at for at, column in enumerate(cells.layout.columns[name])}
-        self.bad = np.zeros(len(self._rows), np.bool_)
+        columns = np.ascontiguousarray(cells.table(name).T)
+        self._columns = dict(zip(cells.layout.columns[name], columns, strict=True))
+        self.bad = np.zeros(columns.shape[1], np.bool_)
 
     def __getitem__(self, column: str) -> Numbers:
-        return self._rows[:, self._place[column]]
+        """Return a column as it is in the cells."""
+        return self._columns[column]
 
     def text(self, column: str) -> pa.StringArray:
         """Return a text column."""
@@ -200,4 +214,4 @@ class CellTable:
 
     def u64(self, column: str) -> NDArray[np.uint64]:
         """Return a column of unsigned 64-bit numbers."""
-        return np.ascontiguousarray(self[column]).view(np.uint64)
+        return self[column].view(np.uint64)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collector.byte_kernels import load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -16,15 +17,44 @@ if TYPE_CHECKING:
     Int = np.int64
 
 _LENGTH: Final = 0x7FFFFFFF
+_ONES: Final = np.uint64(0x0101010101010101)
+_NIBBLES: Final = np.uint64(0x0F0F0F0F0F0F0F0F)
+_ODD_BYTES: Final = np.uint64(0x00FF00FF00FF00FF)
+_ODD_PAIRS: Final = np.uint64(0x0000FFFF0000FFFF)
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
-@kernel
-def _digit(byte: Int) -> Int:
-    """Return the value of a hexadecimal digit, -1 for anything else."""
-    if 48 <= byte < 58:
-        return byte - 48
-    byte |= 32
-    return byte - 87 if 97 <= byte < 103 else np.int64(-1)
+@piece
+def _eight_digits(word: np.uint64) -> tuple[np.uint64, bool]:
+    """Read eight hexadecimal digits, all at once; tells whether they are.
+
+    The right digits are those that come out again when their numbers are spelled; JSON has no control characters,
+    which alone could pass for digits once their case is folded.
+    """
+    number = (word & _NIBBLES) + ((word >> np.uint64(6)) & _ONES) * np.uint64(9)
+    letters = ((number + _ONES * np.uint64(118)) >> np.uint64(7)) & _ONES
+    good = number + _ONES * np.uint64(48) + letters * np.uint64(39) == word | _ONES * np.uint64(32)
+    pairs = (number << np.uint64(4) | number >> np.uint64(8)) & _ODD_BYTES
+    first, second = pairs & np.uint64(255), (pairs >> np.uint64(16)) & np.uint64(255)
+    third, fourth = (pairs >> np.uint64(32)) & np.uint64(255), pairs >> np.uint64(48)
+    return first << np.uint64(24) | second << np.uint64(16) | third << np.uint64(8) | fourth, good
+
+
+@piece
+def _hexadecimal(data: Bytes, at: Int) -> tuple[np.uint64, bool]:
+    """Read sixteen hexadecimal digits; tells whether they are."""
+    upper, right = _eight_digits(load8(data, at))
+    lower, good = _eight_digits(load8(data, at + 8))
+    return upper << np.uint64(32) | lower, right and good
+
+
+@piece
+def _big_endian(data: Bytes, at: Int) -> np.uint64:
+    """Read eight bytes, the first one the greatest."""
+    value = load8(data, at)
+    value = (value & _ODD_BYTES) << np.uint64(8) | (value >> np.uint64(8)) & _ODD_BYTES
+    value = (value & _ODD_PAIRS) << np.uint64(16) | (value >> np.uint64(16)) & _ODD_PAIRS
+    return value << np.uint64(32) | value >> np.uint64(32)
 
 
 @kernel
@@ -38,49 +68,52 @@ def identities(
     rows = len(references)
     high, low = np.zeros(rows, np.uint64), np.zeros(rows, np.uint64)
     lengths, bad = np.zeros(rows, np.uint8), np.zeros(rows, np.bool_)
-    halves = np.zeros(2, np.int64)
     for row in range(rows):
-        begin, length = references[row] >> 32, references[row] & _LENGTH
-        count = length // 2 if hexadecimal else length
-        wrong = hexadecimal and ((length & 1) == 1 or (references[row] >> 31) & 1 == 1)
+        at, length = references[row] >> 32, references[row] & _LENGTH
+        count = length >> 1 if hexadecimal else length
         lengths[row] = min(count, 255)
-        if count == size and not wrong:
-            halves[:] = 0
-            for place in range(size):
-                if hexadecimal:
-                    upper, lower = _digit(np.int64(data[begin + 2 * place])), _digit(np.int64(data[begin + 2 * place + 1]))
-                    wrong = wrong or (upper | lower) < 0
-                    byte = upper << 4 | lower
-                else:
-                    byte = np.int64(data[begin + place])
-                half = 1 if place >= size - 8 else 0
-                halves[half] = halves[half] << 8 | (byte & 255)
-            if not wrong:
-                high[row], low[row] = np.uint64(halves[0]), np.uint64(halves[1])
-        bad[row] = wrong
+        if hexadecimal and ((length & 1) == 1 or (references[row] >> 31) & 1 == 1):
+            bad[row] = True
+        elif count == size and hexadecimal:
+            upper, right = _hexadecimal(data, at) if size == 16 else (np.uint64(0), True)
+            lower, good = _hexadecimal(data, at + 2 * size - 16)
+            bad[row] = not (good and right)
+            if good and right:
+                high[row], low[row] = upper, lower
+        elif count == size:
+            high[row] = _big_endian(data, at) if size == 16 else np.uint64(0)
+            low[row] = _big_endian(data, at + size - 8)
     return high, low, lengths, bad
 
 
-@kernel
+@piece
+def _part(data: Bytes, at: Int, left: Int) -> np.uint64:
+    """Return up to eight bytes, of which `left` count; the others read 0."""
+    word = load8(data, at)
+    if left < 8:
+        word &= (np.uint64(1) << np.uint64(8 * left)) - np.uint64(1)
+    return word
+
+
+@piece
 def _hash(data: Bytes, begin: Int, length: Int, seed: Int) -> Int:
-    """Mix a text into 64 bits; the seed keeps senders from choosing texts that collide."""
-    value = seed ^ length
-    for place in range(length):
-        value = (value ^ np.int64(data[begin + place])) * np.int64(0x100000001B3)
-        value ^= (value >> 29) & 0x7FFFFFFFF
-    value *= np.int64(-7046029254386353131)
-    return value ^ ((value >> 32) & 0xFFFFFFFF)
+    """Mix a text into 63 bits; the seed keeps senders from choosing texts that collide."""
+    value = np.uint64(seed) ^ np.uint64(length)
+    for place in range(0, length, 8):
+        value = (value ^ _part(data, begin + place, length - place)) * _ODD
+        value ^= value >> np.uint64(29)
+    value *= _ODD
+    return np.int64((value ^ (value >> np.uint64(32))) >> np.uint64(1))
 
 
-@kernel
+@piece
 def _same(data: Bytes, one: Int, other: Int) -> bool:
     """Tell whether two references point to the same bytes."""
-    length = one & 0xFFFFFFFF
-    if length != other & 0xFFFFFFFF:
+    if one & 0xFFFFFFFF != other & 0xFFFFFFFF:
         return False
-    left, right = one >> 32, other >> 32
-    for place in range(length & _LENGTH):
-        if data[left + place] != data[right + place]:
+    length, left, right = one & _LENGTH, one >> 32, other >> 32
+    for place in range(0, length, 8):
+        if _part(data, left + place, length - place) != _part(data, right + place, length - place):
             return False
     return True
 
@@ -92,9 +125,14 @@ def factorise(data: Bytes, references: Numbers, seed: int) -> tuple[NDArray[np.i
     codes = np.empty(rows, np.int32)
     firsts = np.empty(64, np.int64)
     slots = np.full(256, -1, np.int64)
-    known = 0
+    after = np.zeros(64, np.int64)  # which code came after each one last: spans of a kind repeat their keys in order
+    known, last = 0, np.int64(0)
     for row in range(rows):
         reference = references[row]
+        if known > 0 and _same(data, firsts[after[last]], reference):
+            last = after[last]
+            codes[row] = last
+            continue
         mask = len(slots) - 1
         slot = _hash(data, reference >> 32, reference & _LENGTH, seed) & mask
         while slots[slot] >= 0 and not _same(data, firsts[slots[slot]], reference):
@@ -102,6 +140,7 @@ def factorise(data: Bytes, references: Numbers, seed: int) -> tuple[NDArray[np.i
         if slots[slot] < 0:
             if known == len(firsts):  # a quarter of the slots: grow, and put the known ones back
                 firsts = np.concatenate((firsts, np.empty(known, np.int64)))
+                after = np.concatenate((after, np.zeros(known, np.int64)))
                 slots = np.full(8 * known, -1, np.int64)
                 mask = len(slots) - 1
                 for code in range(known):
@@ -115,5 +154,7 @@ def factorise(data: Bytes, references: Numbers, seed: int) -> tuple[NDArray[np.i
             firsts[known] = reference
             slots[slot] = known
             known += 1
-        codes[row] = slots[slot]
+        after[last] = slots[slot]
+        last = slots[slot]
+        codes[row] = last
     return codes, firsts[:known]

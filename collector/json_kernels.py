@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from collector.flat import FAULT_ID, FAULT_SHAPE
+from collector.byte_kernels import load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -29,16 +30,22 @@ ITEMS: Final = 3
 QUOTED: Final = np.int64(-(1 << 63))
 _FRAMES: Final = 64
 _SKIP_DEPTH: Final = 160
+_LONGEST_NAME: Final = 32
 _LENGTH: Final = 0x7FFFFFFF
 _MESSAGES, _TEXT, _ID, _BOOL, _BYTES = 1, 2, 3, 7, 9
 _VALUE, _MESSAGE, _OPAQUE = 3, 4, 5
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _N = 34, 92, 44, 58, 45, 110
 _OPEN_LIST, _CLOSE_LIST, _OPEN, _CLOSE = 91, 93, 123, 125
-_BASIS: Final = np.int64(0xCBF29CE484222325 - (1 << 64))
-_PRIME: Final = np.int64(0x100000001B3)
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+_ONES: Final = np.uint64(0x0101010101010101)
+_HIGH_BITS: Final = np.uint64(0x8080808080808080)
+_QUOTES: Final = np.uint64(0x2222222222222222)
+_BACKSLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
+_BLANKS: Final = np.uint64(0x2020202020202020)
+_NONE: Final = np.uint64(0)
 
 
-@kernel
+@piece
 def _blank(data: Bytes, at: Int, end: Int) -> Int:
     """Return the position behind white space."""
     while at < end and (data[at] == 32 or 9 <= data[at] <= 10 or data[at] == 13):
@@ -46,35 +53,52 @@ def _blank(data: Bytes, at: Int, end: Int) -> Int:
     return at
 
 
-@kernel
+@piece
+def _plain(data: Bytes, at: Int, end: Int) -> Int:
+    """Return the position of the first quote, backslash or control character, at most `end`.
+
+    Eight bytes at a time: in `special`, the lowest high bit that is set marks the first such byte.
+    """
+    while at < end:
+        word = load8(data, at)
+        quote, backslash = word ^ _QUOTES, word ^ _BACKSLASHES
+        special = (quote - _ONES) & ~quote | (backslash - _ONES) & ~backslash | (word - _BLANKS) & ~word
+        special &= _HIGH_BITS
+        if special != _NONE:
+            below = ((special & (~special + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)
+            return min(at + np.int64(((below & _ONES) * _ONES) >> np.uint64(56)), end)
+        at += 8
+    return end
+
+
+@piece
 def _string(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
     """Return a reference to the inside of the string that begins at `at`, and where it ends; -1: not a string."""
     begin, escaped = at + 1, np.int64(0)
-    at = begin
+    at = _plain(data, begin, end)
     while at < end and data[at] != _QUOTE:
         if data[at] < 32:
             return np.int64(0), np.int64(-1)
-        if data[at] == _BACKSLASH:
-            escaped = np.int64(1)
-            at += 1
-            if at >= end:
-                return np.int64(0), np.int64(-1)
-            mark = data[at]
-            if mark == 117:
-                for place in range(1, 5):
-                    digit = data[at + place] if at + place < end else np.uint8(0)
-                    if not (48 <= digit < 58 or 97 <= (digit | 32) < 103):
-                        return np.int64(0), np.int64(-1)
-                at += 4
-            elif not (mark in (34, 92, 47, 98, 102, 110, 114, 116)):
-                return np.int64(0), np.int64(-1)
+        escaped = np.int64(1)
         at += 1
+        if at >= end:
+            return np.int64(0), np.int64(-1)
+        mark = data[at]
+        if mark == 117:
+            for place in range(1, 5):
+                digit = data[at + place] if at + place < end else np.uint8(0)
+                if not (48 <= digit < 58 or 97 <= (digit | 32) < 103):
+                    return np.int64(0), np.int64(-1)
+            at += 4
+        elif mark not in (34, 92, 47, 98, 102, 110, 114, 116):
+            return np.int64(0), np.int64(-1)
+        at = _plain(data, at + 1, end)
     if at >= end:
         return np.int64(0), np.int64(-1)
     return begin << 32 | escaped << 31 | (at - begin), at + 1
 
 
-@kernel
+@piece
 def _digits(data: Bytes, at: Int, end: Int) -> Int:
     """Return the position behind decimal digits."""
     while at < end and 48 <= data[at] < 58:
@@ -82,7 +106,7 @@ def _digits(data: Bytes, at: Int, end: Int) -> Int:
     return at
 
 
-@kernel
+@piece
 def _number(data: Bytes, at: Int, end: Int) -> Int:
     """Return the position behind the number that begins at `at`, -1: not a number."""
     at += np.int64(at < end and data[at] == _MINUS)
@@ -105,7 +129,7 @@ def _number(data: Bytes, at: Int, end: Int) -> Int:
     return at
 
 
-@kernel
+@piece
 def _literal(data: Bytes, at: Int, end: Int) -> Int:
     """Return the position behind `true`, `false` or `null`, -1: none of them."""
     word, size = np.int64(0x65757274), np.int64(4)  # true, little-endian
@@ -121,7 +145,7 @@ def _literal(data: Bytes, at: Int, end: Int) -> Int:
     return at + size
 
 
-@kernel
+@piece
 def _scalar(data: Bytes, at: Int, end: Int) -> Int:
     """Return the position behind a string, a number or a word, -1: none of them."""
     if at >= end:
@@ -133,10 +157,9 @@ def _scalar(data: Bytes, at: Int, end: Int) -> Int:
     return _number(data, at, end)
 
 
-@kernel
-def _skip(data: Bytes, at: Int, end: Int) -> Int:
+@piece
+def _skip(data: Bytes, at: Int, end: Int, closers: Bytes) -> Int:
     """Return the position behind any value; -1: bad grammar, -2: too deep."""
-    closers = np.empty(_SKIP_DEPTH, np.uint8)
     depth, first = 0, False
     while True:
         if at < end and (data[at] == _OPEN or data[at] == _OPEN_LIST):
@@ -176,38 +199,59 @@ def _skip(data: Bytes, at: Int, end: Int) -> Int:
             at = _blank(data, at + 1, end)
 
 
-@kernel
-def _name(data: Bytes, reference: Int) -> Int:
-    """Hash a name (FNV-1a of its characters; those beyond ASCII only have to differ)."""
-    at = reference >> 32
-    end = at + (reference & _LENGTH)
-    value = _BASIS
-    while at < end:
+@piece
+def _hash(data: Bytes, at: Int, length: Int) -> Int:
+    """Mix a name as `layout` does."""
+    value = np.uint64(length)
+    for place in range(0, length, 8):
+        word = load8(data, at + place)
+        if length - place < 8:
+            word &= (np.uint64(1) << np.uint64(8 * (length - place))) - np.uint64(1)
+        value = (value ^ word) * _ODD
+        value ^= value >> np.uint64(29)
+    return np.int64(value * _ODD)
+
+
+@piece
+def _unescaped(data: Bytes, at: Int, end: Int, out: Bytes) -> Int:
+    """Spell a name with escapes out; returns its length, 0 where it is none of ours: too long, or not ASCII."""
+    size = np.int64(0)
+    while at < end and size < _LONGEST_NAME:
         byte = np.int64(data[at])
         at += 1
         if byte == _BACKSLASH:
             byte = np.int64(data[at])
             at += 1
-            if byte == 117:
-                byte = np.int64(0)
-                for place in range(4):
-                    digit = np.int64(data[at + place])
-                    byte = byte * 16 + (digit - 48 if digit < 58 else (digit | 32) - 87)
-                at += 4
-        value = (value ^ byte) * _PRIME
-    return value
+            if byte != 117:
+                return np.int64(0)  # no name has what these stand for
+            byte = np.int64(0)
+            for place in range(4):
+                digit = np.int64(data[at + place])
+                byte = byte * 16 + (digit - 48 if digit < 58 else (digit | 32) - 87)
+            at += 4
+        out[size] = byte & 255 if byte < 128 else 255
+        size += 1
+    return size if at == end else np.int64(0)
 
 
-@kernel
-def _field(names: Numbers, message: Int, name: Int) -> Int:
-    """Return the place of a message's field in the operations, -1: it has none of that name."""
-    for place in range(message << 5, (message + 1) << 5):
-        if names[place] == name:
-            return np.int64(place)
+@piece
+def _field(data: Bytes, reference: Int, names: Numbers, message: Int, scratch: Bytes) -> Int:
+    """Return the place in the operations of the field that a name means, -1 for none."""
+    at, length = reference >> 32, reference & _LENGTH
+    if (reference >> 31) & 1:
+        length = _unescaped(data, at, at + length, scratch)
+        name = _hash(scratch, np.int64(0), length)
+    else:
+        name = _hash(data, at, length)
+    slot = (name >> 59) & 31
+    while names[(message << 5) + slot, 0] != 0:
+        if names[(message << 5) + slot, 0] == name:
+            return names[(message << 5) + slot, 1]
+        slot = (slot + 1) & 31
     return np.int64(-1)
 
 
-@kernel
+@piece
 def _fits(opener: Int, form: Int, action: Int) -> bool:
     """Tell whether a value that begins like this can have a form (`layout.J_*`)."""
     if action >= _MESSAGE:
@@ -219,7 +263,7 @@ def _fits(opener: Int, form: Int, action: Int) -> bool:
     return opener == _QUOTE or opener == _MINUS or 48 <= opener < 58
 
 
-@kernel
+@piece
 def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its state stays in registers
     data: Bytes,
     begin: Int,
@@ -236,6 +280,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
     limits: Numbers,
     stack: Numbers,
     notes: Numbers,
+    closers: Bytes,
 ) -> int:
     """Walk one body; count rows into `rows` (pass 1) or fill their cells (pass 2). Returns an error's code.
 
@@ -283,7 +328,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             if at >= stop or data[at] != _COLON:
                 return SYNTAX
             at = _blank(data, at + 1, stop)
-            place = _field(names, message, _name(data, name))
+            place = _field(data, name, names, message, closers)
             if place >= 0:
                 operation = operations[place]
                 form, action, column = operation >> 36, (operation >> 4) & 15, (operation >> 8) & 255
@@ -319,7 +364,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             reference, at = _string(data, at, stop)
             reference |= QUOTED
         else:
-            at = _skip(data, at, stop)
+            at = _skip(data, at, stop, closers)
             reference = begin_value << 32 | (at - begin_value)
         if at < 0:
             return SYNTAX if at == -1 else DEPTH
@@ -354,14 +399,14 @@ def count_json(
     bodies = len(bounds) - 1
     rows = np.zeros((bodies, len(limits)), np.int64)
     verdicts = np.zeros((bodies, 3), np.int64)
-    stack, notes = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64)
+    stack, notes, closers = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64), np.empty(_SKIP_DEPTH, np.uint8)
     none = np.zeros(1, np.int64)
     for body in range(bodies):
         notes[:] = 0
         begin, stop = bounds[body], bounds[body + 1]
         verdicts[body, 0] = _walk(
             *(data, begin, stop, body, operations, names, False, none, none, none, faults, rows[body], limits),
-            *(stack, notes),
+            *(stack, notes, closers),
         )
         verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]
     return rows, verdicts
@@ -382,11 +427,11 @@ def fill_json(
     bases = np.zeros(len(widths) + 1, np.int64)
     bases[1:] = np.cumsum(widths * totals)
     cells, rows = np.zeros(bases[-1], np.int64), np.zeros(len(widths), np.int64)
-    stack, notes = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64)
+    stack, notes, closers = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64), np.empty(_SKIP_DEPTH, np.uint8)
     for body in range(len(bounds) - 1):
         if good[body]:
             _walk(
                 *(data, bounds[body], bounds[body + 1], body, operations, names, True, cells, bases, widths, faults),
-                *(rows, totals, stack, notes),
+                *(rows, totals, stack, notes, closers),
             )
     return cells, bases

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collector.byte_kernels import load8, piece
+from collector.flat import FAULT_TIME
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -25,20 +27,23 @@ _PLAIN: Final = np.int64(0x7FFFFFFFFFFFFFFF)
 """A reference without the mark of a quoted value."""
 WORD: Final = np.int64(1 << 62)
 """The mark of an enumeration's cell that refers to a word."""
-_UNSIGNED, _SIGNED, _ENUM = 4, 5, 8
+_TEXT, _ID, _UNSIGNED, _SIGNED, _ENUM, _BYTES, _ANY = 2, 3, 4, 5, 8, 9, 10
+TIME: Final = 11
+"""Form of a column of `settle`: an unsigned number that is a time."""
+_INFINITY: Final = np.uint64(0x7974696E69666E49)  # little-endian
 _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST = 1, 2, 3, 4, 6, 7
 _SPELLED: Final = np.int64(-(1 << 63))
 _VALUES, _KEY, _VALUE = 0x7365756C6176, 0x79656B, 0x65756C6176  # little-endian names
 _DEPTH: Final = 64
 
 
-@kernel
+@piece
 def _is_digit(data: Bytes, at: Int, end: Int) -> bool:
     """Tell whether there is a decimal digit."""
     return at < end and 48 <= data[at] < 58
 
 
-@kernel
+@piece
 def _is_number(data: Bytes, at: Int, end: Int) -> bool:
     """Tell whether a stretch is a number by JSON's grammar."""
     at += np.int64(at < end and data[at] == 45)
@@ -62,7 +67,7 @@ def _is_number(data: Bytes, at: Int, end: Int) -> bool:
     return at == end
 
 
-@kernel
+@piece
 def _whole(data: Bytes, at: Int, end: Int) -> tuple[bool, bool, np.uint64]:
     """Read a number that is whole, also as 1.0 or 1e3: whether it is (in 64 bits), whether negative, its magnitude."""
     negative = data[at] == 45
@@ -100,7 +105,7 @@ def _whole(data: Bytes, at: Int, end: Int) -> tuple[bool, bool, np.uint64]:
     return True, negative, value
 
 
-@kernel
+@piece
 def _integer(data: Bytes, begin: Int, end: Int, form: Int) -> tuple[bool, Int]:
     """Read a whole number of a form: whether it is one, and its 64 bits."""
     if not _is_number(data, begin, end):
@@ -114,66 +119,80 @@ def _integer(data: Bytes, begin: Int, end: Int, form: Int) -> tuple[bool, Int]:
     return whole and magnitude <= most, np.int64(magnitude)
 
 
-@kernel
-def settle_numbers(data: Bytes, rows: Numbers, column: int, form: int, bad: Mask) -> int:
-    """Turn a column's references into whole numbers; marks (and counts) rows that hold none, and sets them to 0."""
-    wrong = 0
-    for row in range(len(rows)):
-        reference = rows[row, column]
-        if reference != 0:
-            begin = (reference & _PLAIN) >> 32
-            end = begin + (reference & _LENGTH)
-            good, number = _integer(data, begin, end, np.int64(form))
-            if not good and form == _ENUM and reference < 0:
-                good, number = True, WORD | (reference & _PLAIN)
-            if not good:
-                bad[row] = True
-                wrong += 1
-            rows[row, column] = number if good else 0
-    return wrong
+@piece
+def _number(data: Bytes, reference: Int, form: Int) -> tuple[bool, Int]:
+    """Read a whole number of a form, or the word of an enumeration."""
+    begin = (reference & _PLAIN) >> 32
+    end = begin + (reference & _LENGTH)
+    if form != _ENUM and 1 <= end - begin <= 18 and data[begin] != 48:
+        value = np.int64(0)
+        at = begin
+        while at < end and 48 <= data[at] < 58:
+            value = value * 10 + np.int64(data[at]) - 48
+            at += 1
+        if at == end:
+            return True, value
+    good, number = _integer(data, begin, end, form)
+    if not good and form == _ENUM and reference < 0:
+        return True, WORD | (reference & _PLAIN)
+    return good, number if good else np.int64(0)
+
+
+@piece
+def _is_infinite(data: Bytes, at: Int, end: Int) -> bool:
+    """Tell whether a stretch is NaN, Infinity or -Infinity."""
+    if end - at == 3:
+        return data[at] == 78 and data[at + 1] == 97 and data[at + 2] == 78
+    at += np.int64(at < end and data[at] == 45)
+    return end - at == 8 and load8(data, at) == _INFINITY
+
+
+@piece
+def _settle_value(data: Bytes, kind: Int, reference: Int) -> tuple[Int, Int]:
+    """Return the type and the cell of an `AnyValue`; a number that is none is kept as the text it is."""
+    plain = reference & _PLAIN
+    begin = plain >> 32
+    end = begin + (plain & _LENGTH)
+    if kind == _BOOL:
+        return kind, np.int64(data[begin] == 116)
+    if kind == _INT:
+        good, number = _number(data, reference, np.int64(_SIGNED))
+        return (kind, number) if good else (np.int64(_STRING), plain)
+    if kind == _DOUBLE and not (_is_number(data, begin, end) or _is_infinite(data, begin, end)):
+        return np.int64(_STRING), plain
+    return kind, plain if kind != 0 else np.int64(0)
 
 
 @kernel
-def settle_texts(rows: Numbers, column: int) -> None:
-    """Take the mark of a quoted value off a column's references."""
-    for row in range(len(rows)):
-        rows[row, column] &= _PLAIN
+def settle(data: Bytes, rows: Numbers, forms: Numbers, faults: int, bad: Mask) -> int:
+    """Turn a table's references to values as JSON writes them into what cells hold, in place.
 
-
-@kernel
-def settle_values(data: Bytes, rows: Numbers, column: int, infinities: NDArray[np.uint8]) -> None:
-    """Turn `AnyValue`s' references into numbers, bools and text; a number that is none is kept as the text it is.
-
-    Doubles stay references to their text. `infinities` are the words that are doubles, each with a blank behind it.
+    `forms` has the form (`layout.J_*`) of each column, -1 for what is no reference, and `TIME` for a time. A number
+    that is none reads 0: a broken time is a fault of its row where there is a column `faults` (else -1), anything
+    else marks `bad`. Returns how many were marked.
     """
+    marked = 0
     for row in range(len(rows)):
-        kind, reference = rows[row, column], rows[row, column + 1]
-        plain = reference & _PLAIN
-        begin = plain >> 32
-        end = begin + (plain & _LENGTH)
-        rows[row, column + 1] = plain
-        if kind == _BOOL:
-            rows[row, column + 1] = np.int64(data[begin] == 116)
-        elif kind == _INT:
-            good, number = _integer(data, begin, end, np.int64(_SIGNED))
-            rows[row, column] = kind if good else np.int64(_STRING)
-            rows[row, column + 1] = number if good else plain
-        elif kind == _DOUBLE and not _is_number(data, begin, end):
-            known, same = False, True
-            at = begin
-            for place in range(len(infinities)):
-                if infinities[place] == 32:
-                    known = known or (same and at == end)
-                    at, same = begin, True
-                else:
-                    same = same and at < end and data[at] == infinities[place]
-                    at += 1
-            rows[row, column] = kind if known else np.int64(_STRING)
-        elif kind == 0:
-            rows[row, column + 1] = 0
+        for column in range(len(forms)):
+            form, reference = forms[column], rows[row, column]
+            if form < 0 or (reference == 0 and form != _ANY):
+                continue
+            if form == _ANY:
+                kind, reference = reference, rows[row, column + 1]
+                rows[row, column], rows[row, column + 1] = _settle_value(data, kind, reference)
+            elif form in (_TEXT, _ID, _BYTES):
+                rows[row, column] = reference & _PLAIN
+            else:
+                good, rows[row, column] = _number(data, reference, np.int64(_UNSIGNED) if form == TIME else form)
+                if not good and form == TIME and faults >= 0:
+                    rows[row, faults] |= FAULT_TIME
+                elif not good:
+                    bad[row] = True
+                    marked += 1
+    return marked
 
 
-@kernel
+@piece
 def _behind_string(data: Bytes, at: Int) -> Int:
     """Return the position behind the string that begins at `at`."""
     at += 1
@@ -182,7 +201,7 @@ def _behind_string(data: Bytes, at: Int) -> Int:
     return at + 1
 
 
-@kernel
+@piece
 def _behind(data: Bytes, at: Int) -> Int:
     """Return the position behind the value that begins at `at`."""
     depth = 0
@@ -202,7 +221,7 @@ def _behind(data: Bytes, at: Int) -> Int:
             return at
 
 
-@kernel
+@piece
 def _next(data: Bytes, at: Int) -> Int:
     """Return the position of the next member of a list or map that `at` lies in, or of what closes it."""
     while data[at] <= 32 or data[at] == 44 or data[at] == 58:
@@ -210,7 +229,7 @@ def _next(data: Bytes, at: Int) -> Int:
     return at
 
 
-@kernel
+@piece
 def _spells(data: Bytes, at: Int, name: Int) -> bool:
     """Tell whether the string at `at` is a name, given as its bytes, little-endian."""
     at += 1
@@ -222,7 +241,7 @@ def _spells(data: Bytes, at: Int, name: Int) -> bool:
     return data[at] == 34
 
 
-@kernel
+@piece
 def _kind(data: Bytes, at: Int, end: Int) -> Int:
     """Return the type that an `AnyValue`'s member of this name (a string from `at` to `end`) holds, 0 for no type."""
     size, suffix = end - at - 2, np.int64(0x65756C6156)  # Value
@@ -246,7 +265,7 @@ def _kind(data: Bytes, at: Int, end: Int) -> Int:
     return np.int64(0)
 
 
-@kernel
+@piece
 def _any_value(data: Bytes, at: Int) -> tuple[Int, Int]:
     """Return the type of the `AnyValue` at `at` and where its value is: its last member that is not null."""
     kind, value = np.int64(0), np.int64(0)
@@ -263,7 +282,7 @@ def _any_value(data: Bytes, at: Int) -> tuple[Int, Int]:
     return kind, value
 
 
-@kernel
+@piece
 def _member(data: Bytes, at: Int, name: Int) -> Int:
     """Return where the value of a name is in the object at `at` (the last of that name), 0 where there is none."""
     value = np.int64(0)
@@ -279,7 +298,7 @@ def _member(data: Bytes, at: Int, name: Int) -> Int:
     return value
 
 
-@kernel
+@piece
 def _copy(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
     """Copy bytes; returns where they end."""
     for place in range(end - begin):
@@ -287,7 +306,7 @@ def _copy(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
     return at + end - begin
 
 
-@kernel
+@piece
 def _put(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
     """Put a value that is no array or map as it was written; numbers in quotes lose them, nothing is null."""
     if kind == 0:
@@ -299,10 +318,10 @@ def _put(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
     return _copy(data, value, end, out, at)
 
 
-@kernel
-def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
+@piece
+def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, stack: Numbers) -> Int:
     """Put the `ArrayValue` or `KeyValueList` object at `value` as plain JSON."""
-    kinds, places = np.empty(_DEPTH, np.int64), np.empty(_DEPTH, np.int64)
+    kinds, places = stack[0], stack[1]
     depth = -1
     while True:
         first = False
@@ -342,15 +361,16 @@ def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
 
 
 @kernel
-def spell_json(data: Bytes, kinds: Numbers, references: Numbers, out: Bytes) -> tuple[Numbers, int]:
+def spell_json(data: Bytes, kinds: NDArray[np.uint8], references: Numbers, out: Bytes) -> tuple[Numbers, int]:
     """Put arrays and maps as plain JSON; `out` has three bytes for each they have, and 8 more for each of them.
 
     Returns their references (marked as spelled) and the bytes used.
     """
     found = np.empty(len(kinds), np.int64)
     at = np.int64(0)
+    stack = np.empty((2, _DEPTH), np.int64)
     for row in range(len(kinds)):
         begin = at
-        at = _plain_json(data, kinds[row], references[row] >> 32, out, at)
+        at = _plain_json(data, np.int64(kinds[row]), references[row] >> 32, out, at, stack)
         found[row] = _SPELLED | begin << 32 | (at - begin)
     return found, at

@@ -96,7 +96,7 @@ def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDA
     resources = Resources(limited(resource_attributes, limits)[0], keys, len(cells.table("resources")))
     trace_hi, trace_lo, trace_length, bad_trace = ids(cells, table["trace_id"], 16)
     _, span_id, span_length, bad_span = ids(cells, table["span_id"], 8)
-    _, body, bad_body = values(cells, np.ascontiguousarray(table["body_type"]), np.ascontiguousarray(table["body"]))
+    body, bad_body = values(cells, table["body_type"].astype(np.uint8), table["body"], table["body"].copy())
     severity = enumeration(cells, table["severity"], (), "severity_number_")
     columns = {
         "trace_hi": trace_hi,

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.flat import FAULT_TIME
 from collector.json_kernels import DEPTH, ITEMS, OK, SYNTAX, count_json, fill_json
-from collector.json_values import settle_numbers, settle_texts, settle_values
-from collector.layout import J_BYTES, J_ENUM, J_ID, J_TEXT, J_UNSIGNED, J_VALUE
+from collector.json_values import TIME, settle
 from collector.wire import Cells, WireLimits, joined
 
 if TYPE_CHECKING:
@@ -28,8 +26,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-_TIMES: Final = ("start", "end")
-_INFINITIES: Final = np.frombuffer(b"NaN Infinity -Infinity ", np.uint8)
+_TIMES: Final = ("start", "end", "time")
 _WORDS: Final = {
     SYNTAX: "JSON is malformed or cut off at byte {at}",
     DEPTH: "JSON is nested too deep at byte {at}",
@@ -52,23 +49,20 @@ def _bodies(cells: Cells, table: str, rows: Numbers) -> Numbers:
     return rows
 
 
-def _settle(cells: Cells, table: str, column: int, form: int) -> None:
-    """Turn one column's references to values as JSON writes them into what `Cells` promise."""
-    rows = cells.table(table)
-    if form in {J_TEXT, J_ID, J_BYTES}:
-        settle_texts(rows, column)
-        return
-    if form == J_VALUE:
-        settle_values(cells.data, rows, column, _INFINITIES)
-        return
-    bad = np.zeros(len(rows), np.bool_)
-    if settle_numbers(cells.data, rows, column, form if form == J_ENUM else J_UNSIGNED, bad):
-        wrong = np.flatnonzero(bad)
-        columns = cells.layout.columns[table]
-        if columns[column] in _TIMES and "faults" in columns:
-            rows[wrong, columns.index("faults")] |= FAULT_TIME
-        else:
-            np.add.at(cells.oddities, _bodies(cells, table, wrong), 1)
+def _forms(layout: Layout, table: int) -> Numbers:
+    """Return the form of each column of a table, as `settle` takes them."""
+    columns = layout.columns[layout.tables[table]]
+    forms = [layout.forms.get((table, column), -1) for column in range(len(columns))]
+    return np.array([TIME if name in _TIMES else form for name, form in zip(columns, forms, strict=True)], np.int64)
+
+
+def _settle(cells: Cells, faults: Numbers) -> None:
+    """Turn references to values as JSON writes them into what `Cells` promise."""
+    for at, table in enumerate(cells.layout.tables):
+        rows = cells.table(table)
+        bad = np.zeros(len(rows), np.bool_)
+        if settle(cells.data, rows, _forms(cells.layout, at), faults[at], bad):
+            np.add.at(cells.oddities, _bodies(cells, table, np.flatnonzero(bad)), 1)
 
 
 def read_json(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None = None) -> Cells:
@@ -84,6 +78,5 @@ def read_json(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None
         *(data, bounds, good, layout.operations, layout.names, faults, layout.widths, rows[good].sum(axis=0))
     )
     cells = Cells(layout, data, filled, bases, errors, np.where(good, verdicts[:, 2], 0), from_json=True)
-    for (table, column), form in layout.forms.items():
-        _settle(cells, layout.tables[table], column, form)
+    _settle(cells, faults)
     return cells

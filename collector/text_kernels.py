@@ -3,6 +3,7 @@
 What is not UTF-8 reads U+FFFD in the result, as Python's `bytes.decode("utf-8", "replace")` would put it, and is told.
 A reference is `spelled << 63 | offset << 32 | escaped << 31 | length`. It points into the received bytes, or where
 `spelled` is set into the texts that `collector.value_kernels` made; an escaped one is the inside of a JSON string.
+All buffers are padded (`byte_kernels.PADDING`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collector.byte_kernels import load8, store8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ _OFFSET: Final = 0x7FFFFFFF
 _LENGTH: Final = 0x7FFFFFFF
 _BACKSLASH: Final = 92
 _U: Final = 117
+_HIGH_BITS: Final = np.uint64(0x8080808080808080)
+_NONE: Final = np.uint64(0)
 
 
-@kernel
+@piece
 def _sequence(data: Bytes, at: Int, end: Int) -> Int:
     """Return the bytes of the UTF-8 sequence at `at`; negative: that many bytes are not UTF-8."""
     lead = np.int64(data[at])
@@ -55,14 +59,15 @@ def _sequence(data: Bytes, at: Int, end: Int) -> Int:
     return np.int64(more + 1)
 
 
-@kernel
+@piece
 def _is_utf8(data: Bytes, at: Int, end: Int) -> bool:
     """Tell whether a stretch of bytes is UTF-8."""
-    high = np.uint8(0)
-    for place in range(at, end):
-        high |= data[place]
-    if high < 128:
-        return True
+    while at + 8 <= end and load8(data, at) & _HIGH_BITS == _NONE:
+        at += 8
+    if at + 8 > end:
+        beyond = np.uint64(8 * (at + 8 - end))
+        if at == end or (load8(data, at) << beyond) & _HIGH_BITS == _NONE:
+            return True
     while at < end:
         width = _sequence(data, at, end)
         if width < 0:
@@ -71,16 +76,16 @@ def _is_utf8(data: Bytes, at: Int, end: Int) -> bool:
     return True
 
 
-@kernel
+@piece
 def _copy(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int, write: bool) -> Int:
-    """Copy bytes as they are; returns where they end."""
+    """Copy bytes as they are; returns where they end. What lies behind is written later, or padding."""
     if write:
-        for place in range(end - begin):
-            out[at + place] = data[begin + place]
+        for place in range(0, end - begin, 8):
+            store8(out, at + place, load8(data, begin + place))
     return at + end - begin
 
 
-@kernel
+@piece
 def _replacement(out: Bytes, at: Int, write: bool) -> Int:
     """Put U+FFFD."""
     if write:
@@ -88,7 +93,7 @@ def _replacement(out: Bytes, at: Int, write: bool) -> Int:
     return at + 3
 
 
-@kernel
+@piece
 def _repaired(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int, write: bool) -> Int:
     """Copy text with U+FFFD for what is not UTF-8."""
     while begin < end:
@@ -102,7 +107,7 @@ def _repaired(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int, write: boo
     return at
 
 
-@kernel
+@piece
 def _code_unit(data: Bytes, at: Int) -> Int:
     """Return the number that four hexadecimal digits spell."""
     value = np.int64(0)
@@ -112,7 +117,7 @@ def _code_unit(data: Bytes, at: Int) -> Int:
     return value
 
 
-@kernel
+@piece
 def _code_point(point: Int, out: Bytes, at: Int, write: bool) -> Int:
     """Put a code point as UTF-8; a surrogate reads U+FFFD."""
     if 0xD800 <= point < 0xE000:
@@ -129,7 +134,7 @@ def _code_point(point: Int, out: Bytes, at: Int, write: bool) -> Int:
     return at + size
 
 
-@kernel
+@piece
 def _unescaped_mark(mark: Int) -> Int:
     """Return the character that a backslash and `mark` stand for."""
     if mark == 98:
@@ -145,12 +150,12 @@ def _unescaped_mark(mark: Int) -> Int:
     return mark
 
 
-@kernel
+@piece
 def _unescaped(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int, write: bool) -> tuple[Int, bool]:
     """Copy the inside of a JSON string, whose escapes are known to be whole; tells whether its bytes were UTF-8."""
     good = True
     while begin < end:
-        if data[begin] != 92:
+        if data[begin] != _BACKSLASH:
             width = _sequence(data, begin, end)
             if width < 0:
                 good = False
@@ -162,12 +167,12 @@ def _unescaped(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int, write: bo
             continue
         mark = np.int64(data[begin + 1])
         begin += 2
-        if mark != 117:
+        if mark != _U:
             at = _code_point(_unescaped_mark(mark), out, at, write)
             continue
         point = _code_unit(data, begin)
         begin += 4
-        if 0xD800 <= point < 0xDC00 and begin + 6 <= end and data[begin] == 92 and data[begin + 1] == 117:
+        if 0xD800 <= point < 0xDC00 and begin + 6 <= end and data[begin] == _BACKSLASH and data[begin + 1] == _U:
             low = _code_unit(data, begin + 2)
             if 0xDC00 <= low < 0xE000:
                 point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00)
@@ -176,42 +181,71 @@ def _unescaped(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int, write: bo
     return at, good
 
 
+@piece
+def _measured(source: Bytes, reference: Int, none: Bytes, at: Int) -> tuple[Int, bool]:
+    """Return where a text that is escaped or beyond ASCII would end if it began at `at`, and whether it is UTF-8."""
+    begin = (reference >> 32) & _OFFSET
+    end = begin + (reference & _LENGTH)
+    if (reference >> 31) & 1:
+        return _unescaped(source, begin, end, none, at, False)
+    if _is_utf8(source, begin, end):
+        return at + end - begin, True
+    return _repaired(source, begin, end, none, at, False), False
+
+
+@piece
+def _written(source: Bytes, reference: Int, out: Bytes, at: Int) -> None:
+    """Write a text that is escaped or not UTF-8."""
+    begin = (reference >> 32) & _OFFSET
+    end = begin + (reference & _LENGTH)
+    if (reference >> 31) & 1:
+        _unescaped(source, begin, end, out, at, True)
+    else:
+        _repaired(source, begin, end, out, at, True)
+
+
+@piece
+def _is_plain(source: Bytes, reference: Int) -> bool:
+    """Tell whether a text is ASCII and not escaped."""
+    at = (reference >> 32) & _OFFSET
+    end = at + (reference & _LENGTH)
+    bits = np.uint64((reference >> 31) & 1) << np.uint64(7)
+    while at + 8 <= end:
+        bits |= load8(source, at)
+        at += 8
+    if at < end:
+        bits |= load8(source, at) << np.uint64(8 * (at + 8 - end))
+    return (bits & _HIGH_BITS) == _NONE
+
+
 @kernel
-def measure_text(data: Bytes, spelled: Bytes, references: Numbers, offsets: NDArray[np.int64], bad: Mask) -> int:
-    """Fill `offsets` (one more than there are texts) and `bad` (not UTF-8); returns how many are bad."""
-    wrong, total = 0, np.int64(0)
+def measure_text(data: Bytes, spelled: Bytes, references: Numbers, offsets: NDArray[np.int32], bad: Mask) -> int:
+    """Fill `offsets` (one more than there are texts) and `bad` (not UTF-8); returns the bytes that all texts take."""
+    total = np.int64(0)
     none = np.empty(0, np.uint8)
     for row in range(len(references)):
         reference = references[row]
-        source = data if reference >= 0 else spelled
-        begin = (reference >> 32) & _OFFSET
-        end = begin + (reference & _LENGTH)
-        if (reference >> 31) & 1:
-            total, good = _unescaped(source, begin, end, none, total, False)
+        if _is_plain(data, reference) if reference >= 0 else _is_plain(spelled, reference):
+            total += reference & _LENGTH
         else:
-            good = _is_utf8(source, begin, end)
-            total = total + end - begin if good else _repaired(source, begin, end, none, total, False)
-        if not good:
-            bad[row] = True
-            wrong += 1
+            total, good = _measured(data if reference >= 0 else spelled, reference, none, total)
+            bad[row] = not good
         offsets[row + 1] = total
-    return wrong
+    return total
 
 
 @kernel
 def write_text(
-    data: Bytes, spelled: Bytes, references: Numbers, offsets: NDArray[np.int64], bad: Mask, out: Bytes
+    data: Bytes, spelled: Bytes, references: Numbers, offsets: NDArray[np.int32], bad: Mask, out: Bytes
 ) -> None:
     """Write what `measure_text` measured."""
     for row in range(len(references)):
         reference = references[row]
-        source = data if reference >= 0 else spelled
         begin = (reference >> 32) & _OFFSET
         end = begin + (reference & _LENGTH)
-        at = offsets[row]
-        if (reference >> 31) & 1:
-            _unescaped(source, begin, end, out, at, True)
-        elif bad[row]:
-            _repaired(source, begin, end, out, at, True)
+        if bad[row] or (reference >> 31) & 1:
+            _written(data if reference >= 0 else spelled, reference, out, np.int64(offsets[row]))
+        elif reference >= 0:
+            _copy(data, begin, end, out, np.int64(offsets[row]), True)
         else:
-            _copy(source, begin, end, out, at, True)
+            _copy(spelled, begin, end, out, np.int64(offsets[row]), True)

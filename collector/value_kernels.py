@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collector.byte_kernels import piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _FALSE: Final = np.frombuffer(b"false", np.uint8)
 _NULL: Final = np.frombuffer(b"null", np.uint8)
 
 
-@kernel
+@piece
 def _word(word: Bytes, out: Bytes, at: Int) -> Int:
     """Put a word."""
     for place in range(len(word)):
@@ -39,7 +40,7 @@ def _word(word: Bytes, out: Bytes, at: Int) -> Int:
     return at + len(word)
 
 
-@kernel
+@piece
 def _decimal(value: Int, out: Bytes, at: Int) -> Int:
     """Put a whole number."""
     left = np.uint64(value)
@@ -58,7 +59,7 @@ def _decimal(value: Int, out: Bytes, at: Int) -> Int:
     return at + digits
 
 
-@kernel
+@piece
 def _base64(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
     """Put bytes as base64 with padding."""
     while begin < end:
@@ -76,7 +77,7 @@ def _base64(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
     return at
 
 
-@kernel
+@piece
 def _quoted(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
     """Put text as a JSON string; bytes beyond ASCII stay as they are."""
     out[at] = 34
@@ -99,7 +100,7 @@ def _quoted(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
     return at + 1
 
 
-@kernel
+@piece
 def _varint(data: Bytes, at: Int) -> tuple[Int, Int]:
     """Return a varint and where it ends; it was checked before."""
     value, shift = np.int64(0), np.int64(0)
@@ -112,7 +113,7 @@ def _varint(data: Bytes, at: Int) -> tuple[Int, Int]:
             return value, at
 
 
-@kernel
+@piece
 def _field(data: Bytes, at: Int) -> tuple[Int, Int, Int]:
     """Return a field's tag, its number or reference, and where it ends; it was checked before."""
     tag, at = _varint(data, at)
@@ -129,7 +130,7 @@ def _field(data: Bytes, at: Int) -> tuple[Int, Int, Int]:
     return tag, value, at + width
 
 
-@kernel
+@piece
 def _any_value(data: Bytes, reference: Int) -> tuple[Int, Int]:
     """Return the type and the number or reference of an `AnyValue`: the last field of its union."""
     at = reference >> 32
@@ -148,7 +149,7 @@ def _any_value(data: Bytes, reference: Int) -> tuple[Int, Int]:
     return kind, value
 
 
-@kernel
+@piece
 def _key_value(data: Bytes, reference: Int) -> tuple[Int, Int]:
     """Return the references of the key and the value of a `KeyValue`."""
     at = reference >> 32
@@ -163,7 +164,7 @@ def _key_value(data: Bytes, reference: Int) -> tuple[Int, Int]:
     return key, value
 
 
-@kernel
+@piece
 def _scalar(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
     """Put a whole number, a bool, bytes, or nothing for what is not set."""
     if kind == _INT:
@@ -176,7 +177,7 @@ def _scalar(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
     return at
 
 
-@kernel
+@piece
 def _nested(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
     """Put a scalar inside an array or a map."""
     begin = value >> 32
@@ -192,10 +193,12 @@ def _nested(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
     return _scalar(data, kind, value, out, at)
 
 
-@kernel
-def _json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, doubles: Numbers, texts: Bytes, taken: Int) -> tuple[Int, Int]:
+@piece
+def _json(
+    data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, doubles: Numbers, texts: Bytes, taken: Int, stack: Numbers
+) -> tuple[Int, Int]:
     """Put an array or a map as JSON. `taken` doubles were met before; see `spell`."""
-    ends, kinds, places = np.empty(_DEPTH, np.int64), np.empty(_DEPTH, np.int64), np.empty(_DEPTH, np.int64)
+    ends, kinds, places = stack[0], stack[1], stack[2]
     depth = -1
     while True:
         if kind >= _ARRAY:
@@ -237,7 +240,22 @@ def _json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, doubles: Numb
 
 
 @kernel
-def spelling_bounds(kinds: Numbers, values: Numbers, escaped: bool) -> tuple[int, int]:
+def part_attributes(
+    rows: Numbers,
+) -> tuple[NDArray[np.uint32], Numbers, NDArray[np.uint8], Numbers, Numbers]:
+    """Take an attribute table apart: owner, key, type, value as in the cells, and the number of scalars, else 0."""
+    count = len(rows)
+    owner, kinds = np.empty(count, np.uint32), np.empty(count, np.uint8)
+    keys, values, numbers = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
+    for row in range(count):
+        kind, value = rows[row, 2], rows[row, 3]
+        owner[row], keys[row], kinds[row], values[row] = rows[row, 0], rows[row, 1], kind, value
+        numbers[row] = value if _BOOL <= kind <= _DOUBLE else 0
+    return owner, keys, kinds, values, numbers
+
+
+@kernel
+def spelling_bounds(kinds: NDArray[np.uint8], values: Numbers, escaped: bool) -> tuple[int, int]:
     """Return how many bytes `spell` may need at most, and how many doubles lie inside arrays and maps at most."""
     room, doubles = 0, 0
     for row in range(len(kinds)):
@@ -252,7 +270,7 @@ def spelling_bounds(kinds: Numbers, values: Numbers, escaped: bool) -> tuple[int
 
 @kernel
 def spell(
-    data: Bytes, kinds: Numbers, values: Numbers, from_json: bool, out: Bytes, doubles: Numbers, texts: Bytes
+    data: Bytes, kinds: NDArray[np.uint8], values: Numbers, from_json: bool, out: Bytes, doubles: Numbers, texts: Bytes
 ) -> tuple[Numbers, int, int]:
     """Spell values that are not text; returns a reference per row, the bytes used and the nested doubles met.
 
@@ -261,14 +279,15 @@ def spell(
     """
     references = np.zeros(len(kinds), np.int64)
     at, taken = np.int64(0), np.int64(0)
+    stack = np.empty((3, _DEPTH), np.int64)
     for row in range(len(kinds)):
-        kind, value = kinds[row], values[row]
+        kind, value = np.int64(kinds[row]), values[row]
         if kind == _STRING or (kind == _BYTES and from_json):
             references[row] = value
         elif kind in (_BOOL, _INT, _BYTES) or (kind > _BYTES and not from_json):
             begin = at
             if kind > _BYTES:
-                at, taken = _json(data, kind, value, out, at, doubles, texts, taken)
+                at, taken = _json(data, kind, value, out, at, doubles, texts, taken, stack)
             else:
                 at = _scalar(data, kind, value, out, at)
             references[row] = _SPELLED | (begin << 32) | (at - begin)

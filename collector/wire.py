@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from collector.byte_kernels import PADDING, load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     Bytes = NDArray[np.uint8]
     Numbers = NDArray[np.int64]
+    Int = np.int64
 
 _OK: Final = 0
 _CUT: Final = 1
@@ -40,40 +42,67 @@ _FRAMES: Final = 100
 
 _VALUE: Final = 3
 _OPAQUE: Final = 5
-_EMPTY: Final = 0
-_BOOL: Final = 2
+_EMPTY, _STRING, _BOOL, _INT, _DOUBLE = 0, 1, 2, 3, 4
 
 
-@kernel
-def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
-    """Return a varint as 64 bits and the position behind it; -1: cut off, -2: longer than ten bytes."""
+@piece
+def _varint(data: Bytes, at: Int, end: Int, longest: Int) -> tuple[Int, Int]:
+    """Return a varint as 64 bits and the position behind it; -1: cut off, -2: more than `longest` bytes.
+
+    Bits beyond the 64th are lost, as in the official parser.
+    """
     value = np.int64(0)
-    for place in range(10):
+    for place in range(longest):
         if at >= end:
             return np.int64(0), np.int64(-1)
         byte = np.int64(data[at])
         at += 1
         value |= (byte & 127) << (7 * place)
         if byte < 128:
-            if place == 9 and byte > 1:
-                return np.int64(0), np.int64(-2)
             return value, at
     return np.int64(0), np.int64(-2)
 
 
-@kernel
-def _fixed4(data: Bytes, at: int) -> int:
-    """Return a little-endian number of 4 bytes."""
-    low = np.int64(data[at]) | np.int64(data[at + 1]) << 8
-    return low | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
+@piece
+def _pair(data: Bytes, at: Int, end: Int, cells: Numbers, cell: Int) -> bool:
+    """Read a `KeyValue` of the shape that emitters write: key, then one short scalar. False: it has another shape.
+
+    Fills the cells behind `cell` (key, type, value) unless there are none.
+    """
+    size = end - at
+    if size < 6 or data[at] != 0x0A or data[at + 1] > 127:
+        return False
+    key = (at + 2) << 32 | np.int64(data[at + 1])
+    at += 2 + np.int64(data[at + 1])
+    if at + 4 > end or data[at] != 0x12 or data[at + 1] > 127 or at + 2 + np.int64(data[at + 1]) != end:
+        return False
+    tag = data[at + 2]
+    at += 3
+    kind, value = np.int64(0), np.int64(0)
+    if tag == 0x0A and data[at] < 128 and at + 1 + np.int64(data[at]) == end:
+        kind, value = np.int64(_STRING), (at + 1) << 32 | np.int64(data[at])
+    elif tag == 0x18 or tag == 0x10:
+        kind = np.int64(_INT if tag == 0x18 else _BOOL)
+        value, at = _varint(data, at, end, np.int64(10))
+        if at != end:
+            return False
+        if tag == 0x10:
+            value = np.int64(value != 0)
+    elif tag == 0x21 and at + 8 == end:
+        kind, value = np.int64(_DOUBLE), np.int64(load8(data, at))
+    else:
+        return False
+    if len(cells) > 0:
+        cells[cell + 1], cells[cell + 2], cells[cell + 3] = key, kind, value
+    return True
 
 
-@kernel
+@piece
 def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays in registers
     data: Bytes,
-    begin: int,
-    stop: int,
-    body: int,
+    begin: Int,
+    stop: Int,
+    body: Int,
     operations: Numbers,
     fill: bool,
     cells: Numbers,
@@ -81,7 +110,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
     widths: Numbers,
     rows: Numbers,
     limits: Numbers,
-    max_values: int,
+    max_values: Int,
     stack: Numbers,
     notes: Numbers,
 ) -> int:
@@ -104,7 +133,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
         tag = np.int64(data[at])
         at += 1
         if tag >= 128:
-            tag, at = _varint(data, start, end)
+            tag, at = _varint(data, start, end, np.int64(5))
             if at < 0 or tag < 0 or tag > 0xFFFFFFFF:
                 code = _CUT if at == -1 else _TAG
                 break
@@ -121,7 +150,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
             if value < 128:
                 at += 1
             else:
-                value, at = _varint(data, at, end)
+                value, at = _varint(data, at, end, np.int64(5 if wire == 2 else 10))
                 if at < 0:
                     code = _CUT if at == -1 else _VARINT
                     break
@@ -135,11 +164,11 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
             if end - at < (8 if wire == 1 else 4):
                 code = _CUT
                 break
-            value = _fixed4(data, at)
-            at += 4
-            if wire == 1:
-                value |= _fixed4(data, at) << 32
-                at += 4
+            value = np.int64(load8(data, at))
+            at += 8
+            if wire == 5:
+                value &= 0xFFFFFFFF
+                at -= 4
         else:
             code = _GROUP if wire < 5 else _TAG
             break
@@ -168,6 +197,14 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
             at += size
             continue
         table = ((operation >> 24) & 255) - 1
+        if (operation >> 33) & 1 and rows[table] < limits[table]:
+            cell_of_pair = bases[table] + rows[table] * widths[table] if fill else np.int64(0)
+            if _pair(data, at, at + size, cells, cell_of_pair):
+                if fill:
+                    cells[cell_of_pair] = row
+                rows[table] += 1
+                at += size
+                continue
         if depth >= _FRAMES or (action == _OPAQUE and values >= max_values):
             code = _DEPTH
             break
@@ -200,7 +237,7 @@ def _count(
     verdicts = np.zeros((bodies, 3), np.int64)
     stack = np.empty((_FRAMES, 6), np.int64)
     notes = np.zeros(2, np.int64)
-    none = np.zeros(1, np.int64)
+    none = np.zeros(0, np.int64)
     for body in range(bodies):
         notes[:] = 0
         begin, stop = bounds[body], bounds[body + 1]
@@ -237,7 +274,7 @@ def _fill(
 
 _WORDS: Final = {
     _CUT: "protobuf is cut off or overruns its length at byte {at}",
-    _VARINT: "protobuf has a varint of more than ten bytes at byte {at}",
+    _VARINT: "protobuf has a number of too many bytes at byte {at}",
     _TAG: "protobuf has an impossible tag at byte {at}",
     _GROUP: "protobuf has a group at byte {at}, which OTLP never has",
     _DEPTH: "protobuf is nested too deep at byte {at}",
@@ -295,10 +332,10 @@ class Cells:
 
 
 def joined(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
-    """Return all bodies in one read-only array, and where each begins (one more number than bodies)."""
+    """Return all bodies in one read-only, padded array, and where each begins (one more number than bodies)."""
     bounds = np.zeros(len(bodies) + 1, np.int64)
     np.cumsum([len(body) for body in bodies], out=bounds[1:])
-    return np.frombuffer(b"".join(bodies), np.uint8), bounds
+    return np.frombuffer(b"".join([*bodies, bytes(PADDING)]), np.uint8), bounds
 
 
 def read_wire(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None = None) -> Cells:
