@@ -14,7 +14,7 @@ import duckdb
 from seamscope.errors import StoreError, StoreLockedError
 from seamscope.store import opening, tables
 from seamscope.store.checkpoints import Checkpoints
-from seamscope.store.reading import Cursors, Guest, Reading, batches
+from seamscope.store.reading import Cursors, Guest, Reading, batches, interruptible
 from seamscope.store.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,11 +87,12 @@ class StoreFile(_Opened):
 
     def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement: the schema of its result, then its batches."""
-        if not self._limited:
-            yield from super().stream(sql, params)
-            return
-        with self.guest() as guest:
-            yield from guest.stream(sql, params)
+        if self._limited:
+            with self.guest() as guest:
+                yield from interruptible(guest.stream(sql, params), guest.cancel)
+        else:
+            with self._cursors.house() as cursor:
+                yield from interruptible(batches(cursor, sql, params, None), cursor.interrupt)
 
     def _connect(self) -> None:
         connection = opening.connect(self.path, self.settings, read_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
@@ -144,6 +145,19 @@ def _bounded(reader: Any, max_rows: int | None) -> Stream:
         if max_rows is not None and rows > max_rows:
             raise QueryError(f"more than {max_rows:,} rows", "add a LIMIT or a WHERE")
         yield batch
+
+
+def interruptible(stream: Stream, stop: Callable[[], None]) -> Stream:
+    """Give the same items, worked out in a thread: DuckDB does not hear Ctrl-C, a waiting main thread does."""
+    with ThreadPoolExecutor(1, thread_name_prefix="statement") as worker:
+        try:
+            while (item := worker.submit(next, stream, None).result()) is not None:
+                yield item
+        except BaseException:
+            stop()
+            raise
+        finally:
+            worker.submit(stream.close).result()
 
 
 class Guest:
