@@ -8,7 +8,7 @@ from dashboards.contexts import Fact, GroupPage, SeamPage
 from dashboards.index_page import NO_ROUTE
 from dashboards.parts import held, page, pieces, points, requests_table
 from dashboards.tables import Cell, Table, columns
-from seamscope.request_parts import PHASES
+from seamscope.reading.request_parts import PHASES
 from seamscope.results import Share
 from seamscope.schema.words import HORIZONS
 from seamscope.text.figures import UNKNOWN, count, duration, percent, plural

@@ -41,7 +41,7 @@ def corpus() -> Path:
     return _data("SEAMSCOPE_CORPUS", "../shared/corpus")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def requires_program() -> Callable[[str], str]:
     """Give a function that returns a program's path, or skips (fails where everything is required)."""
 

@@ -144,7 +144,7 @@ class StoreSource:
 
     def settle(self, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
         """Take one environment where there are several."""
-        from seamscope.selections import one_environment
+        from seamscope.selection.predicate import one_environment
 
         with self._reading() as reader:
             return one_environment(reader, selection)
@@ -153,7 +153,7 @@ class StoreSource:
         self, selection: Selection, *, order: str, limit: int, other: bool, before: RequestRow | None = None
     ) -> Sequence[RequestRow]:
         """Read a stretch of the list."""
-        from seamscope.requests import list_requests
+        from seamscope.reading.requests import list_requests
 
         chosen = selection if other else without_other(selection)
         with self._reading() as reader:
@@ -161,7 +161,7 @@ class StoreSource:
 
     def report(self, selection: Selection, *, by: str, at: str, other: bool) -> Report:
         """Read the totals; they leave out kind `other` by themselves."""
-        from seamscope.reports import report
+        from seamscope.reading.reports import report
 
         del other
         with self._reading() as reader:
@@ -169,14 +169,14 @@ class StoreSource:
 
     def detail(self, request_id: str) -> RequestDetail:
         """Read one request."""
-        from seamscope.requests import request_detail
+        from seamscope.reading.requests import request_detail
 
         with self._reading() as reader:
             return request_detail(reader, request_id)
 
     def span(self, trace_id: str, span_id: str, kind: str | None) -> SpanDetail:
         """Read one span."""
-        from seamscope.requests import span_detail
+        from seamscope.reading.requests import span_detail
 
         with self._reading() as reader:
             return span_detail(reader, trace_id, span_id, kind=kind)

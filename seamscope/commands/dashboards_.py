@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _write(db: str, selection: Selection, out: Path, pages: int) -> list[Path]:
     from dashboards.write import write_dashboards
-    from seamscope.boundary import boundary
+    from seamscope.reading.boundary import boundary
     from seamscope.remote import open_store
 
     with open_store(db) as reader:
@@ -57,7 +57,7 @@ def command(
     selection = Selection(filter_, since, until)
     pages = _write(db, selection, out, requests)
     if as_json:
-        from seamscope.json_forms import written
+        from seamscope.text.json_forms import written
 
         click.echo(written({"schema": "seamscope.pages/1", "pages": [str(page) for page in pages]}), nl=False)
     else:

@@ -18,7 +18,7 @@ FORMATS = ("table", "json", "markdown", "csv")
 
 def _print(report: Report, form: str, top: int) -> str:
     if form == "json":
-        from seamscope.json_forms import report_document, written
+        from seamscope.text.json_forms import report_document, written
 
         return written(report_document(report))
     if form in {"markdown", "csv"}:
@@ -80,8 +80,8 @@ def command(
     operation: gap> attempts> reused: warning: id:, any attribute as KEY:VALUE, and free text; -key: is none such.
     """
     del config
+    from seamscope.reading.reports import report
     from seamscope.remote import open_store
-    from seamscope.reports import report
     from seamscope.results import Selection
     from seamscope.schema.words import HORIZONS
 

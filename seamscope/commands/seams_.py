@@ -23,16 +23,16 @@ def command(db: str, config: Path, filter_: str, since: str | None, until: str |
     The gap is what the client saw and the server did not. Asynchronous hops are left out.
     """
     del config
+    from seamscope.reading.reports import seams
     from seamscope.remote import open_store
-    from seamscope.reports import seams
     from seamscope.results import Selection
-    from seamscope.selections import one_environment
+    from seamscope.selection.predicate import one_environment
 
     with open_store(db) as reader:
         selection, notes = one_environment(reader, Selection(filter_, since, until))
         rows = seams(reader, selection)
     if as_json:
-        from seamscope.json_forms import seams_document, written
+        from seamscope.text.json_forms import seams_document, written
 
         text = written(seams_document(rows, notes))
     else:

@@ -22,8 +22,8 @@ def command(id_: str, db: str, config: Path, html: Path | None, rows: int, *, as
     ID is a trace id or its beginning, a request id, a correlation id, or the id of a span inside it.
     """
     del config
+    from seamscope.reading.requests import find_request, request_detail
     from seamscope.remote import open_store
-    from seamscope.requests import find_request, request_detail
 
     with open_store(db) as reader:
         detail = request_detail(reader, find_request(reader, id_))
@@ -33,7 +33,7 @@ def command(id_: str, db: str, config: Path, html: Path | None, rows: int, *, as
         write_request(detail, html)
         click.echo(f"wrote {html}", err=True)
     if as_json:
-        from seamscope.json_forms import request_document, written
+        from seamscope.text.json_forms import request_document, written
 
         click.echo(written(request_document(detail)), nl=False)
     elif html is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def write_json(detail: RequestDetail, path: Path) -> None:
     """Write one request as `seamscope trace --json` prints it."""
-    from seamscope.json_forms import request_document, written
+    from seamscope.text.json_forms import request_document, written
 
     path.write_text(written(request_document(detail)), encoding="utf-8")
 
@@ -47,7 +47,7 @@ def check(filter_: str, since: str | None, until: str | None) -> None:
     """Refuse a selection that does not parse, or a place without a terminal, before the screen is taken over."""
     if filter_ or since or until:
         from seamscope.results import Selection
-        from seamscope.selections import predicate
+        from seamscope.selection.predicate import predicate
 
         predicate(Selection(filter_, since, until), 0)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dashboards.write import write_dashboards
-from seamscope.boundary import boundary
+from seamscope.reading.boundary import boundary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

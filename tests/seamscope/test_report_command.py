@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from seamscope.commands.report_ import command
-from seamscope.json_forms import report_document, written
-from seamscope.reports import report
+from seamscope.reading.reports import report
 from seamscope.results import Selection
+from seamscope.text.json_forms import report_document, written
 from seamscope.text.paper import Paper
 from seamscope.text.report_text import report_text
 from seamscope.text.summary_text import attribution_summary

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from seamscope.commands.trace_ import command
-from seamscope.requests import find_request, list_requests, request_detail
+from seamscope.reading.requests import find_request, list_requests, request_detail
 from seamscope.results import Selection
 from seamscope.text.paper import Paper
 from seamscope.text.trace_text import trace_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamscope.filter_line import parse
+from seamscope.selection.line import parse
 from tests.tui.fakes import request_row
 from tui.completion import offer, quoted, seen_values
 from tui.widgets.filter_bar import check, known_keys

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def check(text: str) -> str:
     """Give what is wrong with a filter line in one line, or nothing."""
     from seamscope.results import Selection
-    from seamscope.selections import predicate
+    from seamscope.selection.predicate import predicate
 
     try:
         predicate(Selection(filter=text), 0)
@@ -39,7 +39,7 @@ def check(text: str) -> str:
 
 def known_keys() -> dict[str, tuple[str, Sequence[str]]]:
     """Give every key of the filter line with its meaning and its fixed words."""
-    from seamscope.filter_keys import KEYS
+    from seamscope.selection.keys import KEYS
 
     return {name: (key.about, key.vocabulary) for name, key in KEYS.items()}
 
@@ -161,7 +161,7 @@ class FilterBar(Vertical):
         field = self.query_one(FilterInput)
         field.value = text
         field.cursor_position = len(text)
-        field.focus()
+        self.screen.set_focus(field)
         self._take(text)
 
     def leave(self) -> None:

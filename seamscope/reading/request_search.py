@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from seamscope.errors import DataError, UsageError
-from seamscope.filter_keys import Bound, condition
-from seamscope.filter_line import Term
-from seamscope.request_parts import request_row
+from seamscope.reading.request_parts import request_row
+from seamscope.selection.keys import Bound, condition
+from seamscope.selection.line import Term
 from seamscope.statements import statement
 from seamscope.text.safe import safe
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamscope.errors import DataError, UsageError
-from seamscope.requests import ORDERS, find_request, find_requests, list_requests, request_detail, span_detail
+from seamscope.reading.requests import ORDERS, find_request, find_requests, list_requests, request_detail, span_detail
 from seamscope.results import Selection
 
 if TYPE_CHECKING:

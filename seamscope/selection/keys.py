@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from seamscope.errors import UsageError
-from seamscope.filter_line import TEXT
-from seamscope.filter_values import duration_ns, flag, like, number, word_code
 from seamscope.schema.words import CAUSES, EVIDENCE, GAP_KINDS, JOINED_BY, REQUEST_KINDS, TIERS, WARNINGS
+from seamscope.selection.line import TEXT
+from seamscope.selection.values import duration_ns, flag, like, number, word_code
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
-    from seamscope.filter_line import Term
+    from seamscope.selection.line import Term
 
 
 @dataclass

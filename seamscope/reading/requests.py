@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.errors import DataError, UsageError
 from seamscope.hexadecimal import LOW_64_BITS, halves, span_hex, trace_hex
-from seamscope.request_parts import async_work, hops, request_row, segments, shares, trace_warnings, word
-from seamscope.request_search import find_request, find_requests
+from seamscope.reading.request_parts import async_work, hops, request_row, segments, shares, trace_warnings, word
+from seamscope.reading.request_search import find_request, find_requests
+from seamscope.reading.waterfall import waterfall
 from seamscope.results import RequestDetail, RequestRow, Selection, SpanDetail
 from seamscope.schema.words import EVIDENCE, SPAN_KINDS, STATUSES, TIERS
-from seamscope.selections import predicate
+from seamscope.selection.predicate import predicate
 from seamscope.statements import statement
-from seamscope.waterfall import waterfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,19 +6,19 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from seamscope.reports import OTHER, report, seams
-from seamscope.request_parts import request_row
-from seamscope.requests import request_detail
+from seamscope.reading.reports import OTHER, report, seams
+from seamscope.reading.request_parts import request_row
+from seamscope.reading.requests import request_detail
 from seamscope.results import Boundary, Selection
 from seamscope.schema.words import HORIZONS
-from seamscope.selections import one_environment, predicate
+from seamscope.selection.predicate import one_environment, predicate
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seamscope.results import Group, Report, RequestRow, SeamRow
-    from seamscope.selections import Predicate
+    from seamscope.selection.predicate import Predicate
     from seamscope.store import Reader
 
 PAGES: Final = 80

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.hexadecimal import request_id
-from seamscope.request_parts import PHASES, boundary, word
+from seamscope.reading.request_parts import PHASES, boundary, word
 from seamscope.results import Group, HeldBy, Percentiles, SeamRow, Share
 from seamscope.schema.words import CAUSES, EVIDENCE, GAP_KINDS, HORIZONS
 

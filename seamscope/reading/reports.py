@@ -12,13 +12,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.errors import UsageError
-from seamscope.filter_keys import KEYS
-from seamscope.filter_values import nearest
-from seamscope.report_parts import group, seam_row
-from seamscope.request_parts import PHASES, word
+from seamscope.reading.report_parts import group, seam_row
+from seamscope.reading.request_parts import PHASES, word
 from seamscope.results import Group, Report, SeamRow, Selection
 from seamscope.schema.words import HORIZONS, REQUEST_KINDS, WARNINGS
-from seamscope.selections import Predicate, one_environment, predicate, unknown_attributes
+from seamscope.selection.keys import KEYS
+from seamscope.selection.predicate import Predicate, one_environment, predicate, unknown_attributes
+from seamscope.selection.values import nearest
 from seamscope.statements import statement
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seamscope.errors import QueryError, UsageError
-from seamscope.filter_line import Term, parse
-from seamscope.filter_values import duration_ns, time_ns
-from seamscope.requests import list_requests
+from seamscope.reading.requests import list_requests
 from seamscope.results import Selection
-from seamscope.selections import one_environment, predicate, unknown_attributes
+from seamscope.selection.line import Term, parse
+from seamscope.selection.predicate import one_environment, predicate, unknown_attributes
+from seamscope.selection.values import duration_ns, time_ns
 
 if TYPE_CHECKING:
     from seamscope.store import Store

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamscope.errors import UsageError
-from seamscope.reports import BY, report, seams
-from seamscope.requests import list_requests, request_detail
+from seamscope.reading.reports import BY, report, seams
+from seamscope.reading.requests import list_requests, request_detail
 from seamscope.results import Group, Selection
 
 if TYPE_CHECKING:

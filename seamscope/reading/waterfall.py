@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.hexadecimal import span_hex, trace_hex
-from seamscope.request_parts import boundary, word
+from seamscope.reading.request_parts import boundary, word
 from seamscope.results import WaterfallRow
 from seamscope.schema.words import SPAN_KINDS, STATUSES, TIERS
 

@@ -1,4 +1,4 @@
-"""The filter line taken apart: words, quotes and operators, no meaning yet (that is `seamscope.selections`)."""
+"""The filter line taken apart: words, quotes and operators; `seamscope.selection.predicate` gives them meaning."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seamscope.errors import UsageError
-from seamscope.filter_keys import ALIASES, KEYS, LEVELS, Bound, attribute, condition
-from seamscope.filter_line import TEXT, Term, parse
-from seamscope.filter_values import time_ns
 from seamscope.schema.words import TIERS
+from seamscope.selection.keys import ALIASES, KEYS, LEVELS, Bound, attribute, condition
+from seamscope.selection.line import TEXT, Term, parse
+from seamscope.selection.values import time_ns
 from seamscope.statements import statement
 
 if TYPE_CHECKING:

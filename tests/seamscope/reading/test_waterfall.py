@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamscope.reading.waterfall import waterfall
 from seamscope.results import AsyncWork, Hop, RequestRow
 from seamscope.schema.words import SPAN_KINDS
-from seamscope.waterfall import waterfall
 
 TRACE = "0" * 31 + "1"
 

@@ -1,0 +1,1 @@
+"""Stored results → results as people see them: one request, lists, reports, the whole boundary."""
