@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from seamscope.errors import EndpointError, UsageError
 
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -33,6 +36,25 @@ class Address:
         if not colon or not port.isdecimal() or int(port) > 65535 or not host or (":" in host and not bracketed):
             raise UsageError(f"{text!r} is not an address", "write HOST:PORT, for example 127.0.0.1:4317")
         return cls(host[1:-1] if bracketed else host, int(port))
+
+    def listen(self, what: str, option: str) -> socket.socket:
+        """Return a socket that listens here.
+
+        Args:
+            what: what is listened for, for the words of an error.
+            option: which option chose the address, likewise.
+
+        Raises:
+            EndpointError: the address cannot be had.
+        """
+        try:
+            family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            raise EndpointError(
+                f"cannot listen on {self} for {what}: {error.strerror or error}",
+                f"stop what uses the port, or choose another with {option} HOST:PORT",
+            ) from None
 
     def is_loopback(self) -> bool:
         """Tell whether only this machine can reach it.

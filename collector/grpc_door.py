@@ -95,13 +95,11 @@ class GrpcDoor:
         self._answers = Answers(asyncio.get_running_loop())
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((_Methods(self),))
+        self._address.listen("OTLP/gRPC", "--grpc").close()  # grpcio would say why it cannot on stderr, at length
         try:
             port = self._server.add_insecure_port(str(self._address))
-        except RuntimeError:
-            raise EndpointError(
-                f"cannot listen on {self._address} for OTLP/gRPC: the port is taken",
-                "stop what uses the port, or choose another with --grpc HOST:PORT",
-            ) from None
+        except RuntimeError as error:
+            raise EndpointError(f"cannot listen on {self._address} for OTLP/gRPC: {error}", "try again") from None
         await self._server.start()
         return replace(self._address, port=port)
 

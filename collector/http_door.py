@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +22,6 @@ from collector.decode import Body
 from collector.http_protocol import DeadlineProtocol
 from collector.intake import RefusedError
 from collector.otlp_status import Refusal
-from seamscope.errors import EndpointError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -94,7 +92,8 @@ class HttpDoor:
             EndpointError: the address cannot be had.
         """
         self._answers = Answers(asyncio.get_running_loop())
-        listening = _listen(self._address)
+        listening = self._address.listen("OTLP/HTTP", "--http")
+        listening.setblocking(False)
         config = uvicorn.Config(
             self.application(),
             http=DeadlineProtocol,
@@ -180,16 +179,3 @@ class HttpDoor:
 
 async def _profiles(request: Request) -> Response:
     return _refused(request, Refusal(grpc.StatusCode.UNIMPLEMENTED, "profiles are not collected"))
-
-
-def _listen(address: Address) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((address.host, address.port), family=family, backlog=2048)
-    except OSError as error:
-        raise EndpointError(
-            f"cannot listen on {address} for OTLP/HTTP: {error.strerror or error}",
-            "stop what uses the port, or choose another with --http HOST:PORT",
-        ) from None
-    listening.setblocking(False)
-    return listening

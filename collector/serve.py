@@ -107,11 +107,11 @@ class Collector:
             StoreError: the store cannot be opened, or the recording not be written.
             EndpointError: an address cannot be had.
         """
-        _check_loopback(self.plan)
+        _check_addresses(self.plan)
         _raise_file_limit()
-        warm(self._ingest)
         with ExitStack() as parts:
             self._open_store(parts)
+            warm(self._ingest)
             self._settle(parts)
             self._intake = self._make_intake(parts)
             self._lend(parts)
@@ -186,13 +186,15 @@ class Collector:
                 return {"accepted": outcome.accepted, "rejected": dict(outcome.rejected), "error": outcome.error}
 
 
-def _check_loopback(plan: Plan) -> None:
-    for address in (plan.grpc, plan.http):
+def _check_addresses(plan: Plan) -> None:
+    """Refuse what cannot be, before a store is made."""
+    for address, what, option in ((plan.grpc, "OTLP/gRPC", "--grpc"), (plan.http, "OTLP/HTTP", "--http")):
         if not plan.public and not address.is_loopback():
             raise UsageError(
                 f"{address} can be reached from other machines, without encryption or a token",
                 "listen on 127.0.0.1, or say --insecure-public if the network is yours alone",
             )
+        address.listen(what, option).close()
 
 
 def _raise_file_limit() -> None:

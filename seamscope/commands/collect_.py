@@ -8,8 +8,9 @@ import re
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
@@ -17,12 +18,16 @@ from seamscope.commands.options import config_option, db_option
 from seamscope.errors import UsageError
 
 if TYPE_CHECKING:
-    from collector.serve import Collector
+    from collections.abc import Iterator
+
+    from collector.serve import Collector, Plan
     from seamscope.config import Config
 
 SIZES: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 TIMES: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0, "h": 3600.0}
 LEAST_MEMORY: Final = 256 * 2**20
+PATIENCE_S: Final = 2.0
+STARTING: Final = "starting; the first start of an installation compiles its decoder"
 
 
 def size_bytes(text: str) -> int:
@@ -67,7 +72,7 @@ def given_config(path: Path) -> Config:
 
 
 class Stopping:
-    """SIGTERM and SIGINT as an event; a second one ends the process at once.
+    """SIGTERM and SIGINT as an event, inside a `with` block; a second one ends the process at once.
 
     Attributes:
         exit_code: 0, or 130 once SIGINT came.
@@ -76,8 +81,18 @@ class Stopping:
     def __init__(self) -> None:
         self.exit_code = 0
         self._asked = threading.Event()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Take the signals."""
         for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, self._on_signal)
+            self._before[each] = signal.signal(each, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give them back."""
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
 
     def _on_signal(self, number: int, _frame: Any) -> None:
         if self._asked.is_set():
@@ -88,6 +103,31 @@ class Stopping:
     def wait(self, timeout_s: float) -> bool:
         """Wait; tell whether the end was asked for."""
         return self._asked.wait(timeout_s)
+
+
+@contextmanager
+def patiently(words: str) -> Iterator[None]:
+    """Say on stderr what takes so long, where it does."""
+    timer = threading.Timer(PATIENCE_S, lambda: click.echo(f"{words} …", err=True))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def started(plan: Plan, config: Config) -> Iterator[Collector]:
+    """Run a collector."""
+    from collector.serve import Collector
+
+    collector = Collector(plan, config)
+    with patiently(STARTING):
+        collector.start()
+    try:
+        yield collector
+    finally:
+        collector.stop()
 
 
 def announce(collector: Collector, ready_file: Path | None) -> None:
@@ -176,9 +216,8 @@ def command(
     """
     from collector.addresses import Address
     from collector.intake import QUEUE_BYTES
-    from collector.serve import Collector, Plan
+    from collector.serve import Plan
 
-    stopping = Stopping()
     queue = min(QUEUE_BYTES, max_memory // 8)
     plan = Plan(
         db=store_path(db),
@@ -190,7 +229,7 @@ def command(
         queue_bytes=queue,
         public=insecure_public,
     )
-    with Collector(plan, given_config(config)) as collector:
+    with Stopping() as stopping, started(plan, given_config(config)) as collector:
         announce(collector, ready_file)
         watch(collector, stopping)
     if ready_file is not None:

@@ -198,7 +198,10 @@ def test_a_full_queue_is_unavailable_with_a_delay(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_said_so(collector: Collector, tmp_path: Path) -> None:
-    with pytest.raises(EndpointError, match=f"{collector.grpc}.*taken"), traffic.running(tmp_path, grpc=collector.grpc):
+    with (
+        pytest.raises(EndpointError, match=f"{collector.grpc}.*in use"),
+        traffic.running(tmp_path, grpc=collector.grpc),
+    ):
         pass
 
 

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -197,42 +198,47 @@ class Program:
     """`seamscope` in a process of its own; killed where it outlives its deadline."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self.folder = folder
         path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+        self._err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed at the end
         self.process = subprocess.Popen(
             [sys.executable, "-m", "seamscope", *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path, "SEAMSCOPE_DB": ""},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._err,
             text=True,
         )
+        assert self.process.stdout is not None
+        self._out = self.process.stdout
         self._watchdog = threading.Timer(DEADLINE_S, self.process.kill)
         self._watchdog.start()
 
     def line(self) -> str:
         """Return the next line of its output; empty at the end."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
+        return self._out.readline()
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self.process.send_signal(number)
 
     def end(self) -> tuple[int, str, str]:
-        """Wait for the end; return exit code and the rest of its output."""
-        out, err = self.process.communicate()
-        self._watchdog.cancel()
-        return self.process.returncode, out, err
+        """Wait for the end; return exit code, the rest of its output, and its errors without the word of patience."""
+        out = self._out.read()
+        code = self.process.wait()
+        self._err.seek(0)
+        err = "".join(line for line in self._err if not line.startswith("starting"))
+        return code, out, err
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        if self.process.stdout is not None and not self.process.stdout.closed:
-            self.end()
+        self.process.wait()
+        self._watchdog.cancel()
+        self._out.close()
+        self._err.close()
 
 
 @dataclass(frozen=True)

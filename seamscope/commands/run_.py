@@ -1,0 +1,138 @@
+"""`seamscope run`: collector, recorded samples, pages, summary and explorer in one. What `make run` calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seamscope.commands.collect_ import Stopping, announce, given_config, patiently, started, store_path, watch
+from seamscope.commands.options import config_option, db_option
+
+if TYPE_CHECKING:
+    from collector.serve import Collector
+    from seamscope.remote import LiveCollector
+    from seamscope.store import Reader
+
+
+def replay_samples(samples: Path, endpoint: str) -> None:
+    """Send the recorded traffic to a collector, as an exporter would; say on stderr what came of it."""
+    from seamscope.commands.replay_ import recorded_files, send, told
+
+    if not samples.is_dir():
+        click.echo(f"no recorded samples at {samples}: waiting for spans", err=True)
+        return
+    click.echo(f"the store is empty: replaying {samples}", err=True)
+    click.echo(told(send(recorded_files([samples]), endpoint, label="replaying")), err=True)
+
+
+def is_empty(reader: Reader) -> bool:
+    """Tell whether a store has no span yet."""
+    return bool(reader.query("SELECT count(*) = 0 AS empty FROM base.spans")["empty"][0])
+
+
+def are_current(pages: Path, reader: Reader) -> bool:
+    """Tell whether the pages were written after the last span came."""
+    last_ns = reader.query("SELECT coalesce(max(ingested_ns), 0) AS last FROM base.spans")["last"][0]
+    index = pages / "index.html"
+    return index.exists() and index.stat().st_mtime_ns > last_ns
+
+
+def show(reader: Reader, out: Path) -> None:
+    """Print the attribution summary; write the pages, unless nothing came since they were written."""
+    from seamscope.reading.reports import report
+    from seamscope.text.paper import stdout_paper
+    from seamscope.text.summary_text import attribution_summary
+
+    if are_current(out, reader):
+        told, pages = report(reader), f"pages, as written before: {out / 'index.html'}"
+    else:
+        from dashboards.write import write_dashboards
+        from seamscope.reading.boundary import boundary
+
+        seen = boundary(reader)
+        written = write_dashboards(seen, out)
+        told, pages = seen.report, f"{len(written)} pages: {written[0]}"
+    click.echo(attribution_summary(told, stdout_paper()))
+    click.echo(pages)
+    sys.stdout.flush()
+
+
+def beside(live: LiveCollector, db: str, samples: Path, out: Path) -> None:
+    """Show a store through the collector that has it open, which goes on by itself."""
+    from seamscope.remote import Lent
+
+    click.echo(f"a collector (process {live.pid}) has {db} open already: reading through it", err=True)
+    with Lent(live.address) as lent:
+        if is_empty(lent):
+            replay_samples(samples, str(live.status["grpc"]))
+            lent.analyze()
+        show(lent, out)
+
+
+def explore(db: str) -> None:
+    """Open the explorer in a process of its own, so that its screen and the collector do not share an interpreter."""
+    with subprocess.Popen([sys.executable, "-m", "seamscope", "tui", "--db", db]) as explorer:  # noqa: S603 - ourselves
+        before = signal.signal(signal.SIGTERM, lambda *_: explorer.terminate())
+        ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the explorer has the keyboard
+        explorer.wait()
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, ignored)
+
+
+def alone(collector: Collector, samples: Path, out: Path) -> None:
+    """Fill an empty store, and show what there is."""
+    if is_empty(collector.store):
+        replay_samples(samples, str(collector.grpc))
+    with patiently("analysing, then writing the pages"):
+        collector.analyze()
+        show(collector.store, out)
+
+
+def has_terminal() -> bool:
+    """Tell whether somebody sits in front of this."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
+@click.command("run", epilog="Example: seamscope run --once")
+@db_option()
+@config_option()
+@click.option("--once", is_flag=True, help="Stop after the summary.")
+@click.option("--samples", type=click.Path(path_type=Path), default=Path("sample_traces"), show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("boundary"), show_default=True, help="For the pages."
+)
+@click.option("--grpc", default="127.0.0.1:4317", show_default=True, metavar="HOST:PORT", help="OTLP/gRPC.")
+@click.option("--http", default="127.0.0.1:4318", show_default=True, metavar="HOST:PORT", help="OTLP/HTTP.")
+@click.option("--no-tui", is_flag=True, help="Stay a collector, also in a terminal.")
+def command(*, db: str, config: Path, once: bool, samples: Path, out: Path, grpc: str, http: str, no_tui: bool) -> int:
+    """Collector, recorded samples and explorer in one, for a first look.
+
+    An empty store is filled by replaying the samples over OTLP/gRPC. Then the pages are written, the summary is
+    printed, and the explorer opens; without a terminal it stays a collector until it is interrupted.
+    """
+    from collector.addresses import Address
+    from collector.serve import Plan
+    from seamscope.remote import find_collector
+
+    path, explorer = store_path(db), has_terminal() and not (once or no_tui)
+    live = find_collector(path)
+    if live is not None:
+        beside(live, db, samples, out)
+        if explorer:
+            explore(db)
+        return 0
+    plan = Plan(path, Address.parse(grpc), Address.parse(http))
+    with Stopping() as stopping, started(plan, given_config(config)) as collector:
+        announce(collector, None)
+        alone(collector, samples, out)
+        if explorer:
+            explore(db)
+        elif not once:
+            watch(collector, stopping)
+    return stopping.exit_code

@@ -1,0 +1,145 @@
+"""`seamscope collect` and `replay` as programs: what scripts and people see of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import click
+import grpc
+import pytest
+
+from seamscope import cli
+from seamscope.commands.collect_ import seconds, size_bytes
+from seamscope.store import Store
+from tests.collector import traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Said:
+    """Give a function that runs `seamscope` here, in an empty folder: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEAMSCOPE_DB", raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = cli._call(arguments)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_says_where_it_listens_and_stops_when_asked(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    with traffic.collecting(tmp_path, "--db", "store.duckdb", "--settle", "0s") as listening:
+        request = traffic.spans(8)
+        assert traffic.call(listening.grpc, request.SerializeToString()).code is grpc.StatusCode.OK
+        about = json.loads((tmp_path / "ready.json").read_text())
+        assert about["pid"] == listening.program.process.pid
+        assert about["db"] == str(tmp_path / "store.duckdb")
+        listening.program.send(number)
+        exit_code, out, err = listening.program.end()
+    assert exit_code == code
+    assert "trace-tui --db store.duckdb" in out
+    assert err == ""
+    assert not (tmp_path / "ready.json").exists()
+    assert not (tmp_path / "store.duckdb.sock").exists()
+    with Store.open(tmp_path / "store.duckdb") as store:
+        assert traffic.stored_spans(store) == traffic.span_ids(request)
+        assert traffic.count(store, "requests") > 0  # what had settled was analysed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--grpc", "4317"], 2, "HOST:PORT"),
+        (["--grpc", "0.0.0.0:0"], 2, "--insecure-public"),
+        (["--http", "[::]:0", "--grpc", "127.0.0.1:0"], 2, "--insecure-public"),
+        (["--db", "grpc://somewhere:1"], 2, "name a file"),
+        (["--db", "missing/store.duckdb"], 3, "missing"),
+        (["--config", "missing.toml"], 2, "missing.toml"),
+        (["--max-memory", "1MiB"], 2, "256MiB"),
+        (["--settle", "soon"], 2, "duration"),
+        (["--token-file", "x"], 2, "No such option"),
+    ],
+)
+def test_what_cannot_be_is_said_so(said: Said, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    exit_code, out, err = said("collect", *arguments)
+    assert (exit_code, out) == (code, "")
+    assert words in err
+    assert not (tmp_path / "seamscope.duckdb").exists()
+
+
+def test_a_port_in_use_and_a_store_in_use_are_said_in_one_line(said: Said, tmp_path: Path) -> None:
+    with traffic.collecting(tmp_path, "--db", "store.duckdb") as first:
+        code, _, err = said("collect", "--db", "other.duckdb", "--grpc", str(first.grpc))
+        assert (code, err.count("\n")) == (3, 1)
+        assert str(first.grpc) in err
+        assert not (tmp_path / "other.duckdb").exists()
+        code, _, err = said("collect", "--db", "store.duckdb", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
+        assert (code, err.count("\n")) == (3, 1)
+        assert f"process {first.program.process.pid}" in err
+
+
+def test_recorded_traffic_can_be_sent_again(said: Said, tmp_path: Path) -> None:
+    sent = traffic.spans(24)
+    with traffic.running(tmp_path, record=tmp_path / "kept") as collector:
+        traffic.call(collector.grpc, sent.SerializeToString())
+        traffic.post(collector.http, traffic.as_json(traffic.logs(3)), traffic.JSON, "/v1/logs")
+    (tmp_path / "kept" / "expected.json").write_text("{}")  # not a recording
+    (tmp_path / "again").mkdir()
+    with traffic.running(tmp_path / "again") as collector:
+        code, out, err = said("replay", "kept", "--endpoint", str(collector.grpc), "--json")
+        assert (code, err) == (0, "")
+        assert json.loads(out)["accepted"] == 27
+        assert traffic.stored_spans(collector.store) == traffic.span_ids(sent)
+        assert traffic.count(collector.store, "logs") == 3
+
+
+def test_a_shift_brings_a_recording_up_to_now(said: Said, tmp_path: Path) -> None:
+    (tmp_path / "sent.otlp.pb").write_bytes(traffic.spans(24).SerializeToString())
+    with traffic.running(tmp_path) as collector:
+        to = f"http://{collector.http}"
+        code, out, _ = said("replay", "sent.otlp.pb", "--shift-to-now", "--endpoint", to)
+        assert (code, "24 spans" in out) == (0, True)
+        times = collector.store.query(
+            "SELECT min(start_ns) AS a, max(end_ns) AS b, max(ingested_ns) AS at FROM base.spans"
+        )
+        first, last, at_ns = times.row(0)
+    assert last - first == 23 * 1_000_000 + 500_000
+    assert 0 <= at_ns - last < traffic.DEADLINE_S * 10**9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["missing.pb"], 3, "no such file"),
+        (["."], 3, "no recorded OTLP"),
+        (["-", "--shift-to-now"], 2, "name a file"),
+        (["-", "--endpoint", "http://127.0.0.1:1"], 3, "nothing answers"),
+        (["-", "--rate", "0"], 2, "rate"),
+        ([], 2, "FILE"),
+    ],
+)
+def test_what_cannot_be_replayed_is_said_so(said: Said, arguments: list[str], code: int, words: str) -> None:
+    exit_code, out, err = said("replay", *arguments)
+    assert (exit_code, out) == (code, "")
+    assert words in err
+
+
+def test_sizes_and_durations_are_read() -> None:
+    assert [size_bytes(text) for text in ("1", "512MiB", "1.5GB", "2 kb")] == [1, 512 << 20, 1_500_000_000, 2000]
+    assert [seconds(text) for text in ("10", "500ms", "2m", "1.5s")] == [10.0, 0.5, 120.0, 1.5]
+    for text in ("", "x", "-1s", "1 parsec"):
+        with pytest.raises(click.BadParameter):
+            seconds(text)
+        with pytest.raises(click.BadParameter):
+            size_bytes(text)

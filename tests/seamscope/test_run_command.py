@@ -1,0 +1,78 @@
+"""`seamscope run`: what a newcomer gets from one command."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamscope.store import Store
+from tests.collector import traffic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PORTS = ("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
+SAMPLES = ("--samples", str(traffic.PROJECT / "sample_traces" / "next16-go-cold"))
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[int, str, str]]:
+    """A first run in an empty folder."""
+    folder = tmp_path_factory.mktemp("run")
+    with traffic.Program(folder, "run", "--once", *PORTS, *SAMPLES) as program:
+        return folder, program.end()
+
+
+def test_a_first_run_replays_analyses_and_shows(first: tuple[Path, tuple[int, str, str]]) -> None:
+    folder, (code, out, err) = first
+    assert code == 0, err
+    assert "replaying" in err
+    assert re.search(r"GET /dash +\d+ requests?", out)
+    assert "held by" in out
+    assert (folder / "boundary" / "index.html").exists()
+    with Store.open(folder / "seamscope.duckdb") as store:
+        assert traffic.count(store, "spans") > 100
+        assert traffic.count(store, "requests") > 10
+
+
+def test_a_second_run_replays_nothing(first: tuple[Path, tuple[int, str, str]]) -> None:
+    folder, (_, before, _) = first
+    index = (folder / "boundary" / "index.html").stat().st_mtime_ns
+    with traffic.Program(folder, "run", "--once", *PORTS, *SAMPLES) as program:
+        code, out, err = program.end()
+    assert code == 0, err
+    assert "replaying" not in err
+    assert (folder / "boundary" / "index.html").stat().st_mtime_ns == index
+    summary = re.compile(r"^(GET|POST) .*", re.MULTILINE)
+    assert summary.findall(out) == summary.findall(before)
+
+
+def test_without_a_terminal_it_stays_a_collector(first: tuple[Path, tuple[int, str, str]]) -> None:
+    folder, _ = first
+    with traffic.Program(folder, "run", *PORTS, *SAMPLES) as program:
+        grpc_at = re.search(r"OTLP/gRPC on (\S+),", program.line())
+        assert grpc_at is not None
+        while "pages" not in (line := program.line()):
+            assert line, program.end()
+        from collector.addresses import Address
+
+        request = traffic.spans(8, seed=77)
+        traffic.call(Address.parse(grpc_at[1]), request.SerializeToString())
+        with traffic.Program(folder, "run", "--once", *PORTS, *SAMPLES) as beside:  # reads through the first
+            code, out, err = beside.end()
+        assert (code, "held by" in out) == (0, True)
+        assert str(program.process.pid) in err
+        program.send(signal.SIGINT)
+        assert program.end()[0] == 130
+    with Store.open(folder / "seamscope.duckdb") as store:
+        assert traffic.span_ids(request) <= traffic.stored_spans(store)
+
+
+def test_without_samples_it_waits_for_spans(tmp_path: Path) -> None:
+    with traffic.Program(tmp_path, "run", "--once", *PORTS) as program:
+        code, _, err = program.end()
+    assert code == 0
+    assert "no recorded samples" in err
