@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from seamscope.schema.tables import INGESTED
 from seamscope.schema.words import TIERS, code
-from seamscope.store.fingerprints import KEY, SAID, fingerprints, frame
+from seamscope.store.fingerprints import EVENT_SAID, KEY, SAID, fingerprints, frame
 from seamscope.store.inserting import insert, roll_back
 from seamscope.store.receipts import CommitReceipt
 
@@ -198,15 +198,24 @@ def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
 
 def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentSpans) -> None:
     """Remember the newest stored spans, so that a retry across a restart is still recognised."""
-    newest = "SELECT greatest(max(ingested_ns) - $back, 0) FROM base.spans"
-    said = ", ".join(f'"{name}"' for name in SAID)
-    text = f"SELECT {said} FROM base.spans WHERE ingested_ns >= ({newest}) ORDER BY commit_no DESC LIMIT {REFILL_SPANS}"  # noqa: S608
-    spans = cursor.sql(text, params={"back": REFILL_NS}).to_arrow_table()
-    if not spans.num_rows:
+    first = _first_to_remember(cursor)
+    if first is None:
         return
-    keys = ", ".join(KEY)
-    events = "SELECT {keys}, at_ns, name, attributes FROM base.span_events SEMI JOIN latest USING ({keys})"
-    cursor.register("latest", spans.select(list(KEY)))
-    found = cursor.sql(events.replace("{keys}", keys)).to_arrow_table()
-    cursor.unregister("latest")
-    recent.remember(fingerprints(spans, found))
+    said, keys = (", ".join(f'"{name}"' for name in names) for names in (SAID, (*KEY, *EVENT_SAID)))
+    since = "WHERE commit_no >= $first"
+    spans = cursor.sql(f"SELECT {said} FROM base.spans {since}", params={"first": first}).to_arrow_table()  # noqa: S608
+    events = cursor.sql(f"SELECT {keys} FROM base.span_events {since}", params={"first": first}).to_arrow_table()  # noqa: S608
+    recent.remember(fingerprints(spans, events))
+
+
+def _first_to_remember(cursor: duckdb.DuckDBPyConnection) -> int | None:
+    """Give the oldest commit of the last ten minutes with at most `REFILL_SPANS` spans from it on."""
+    text = """
+        SELECT commit_no, count(*) AS spans FROM base.spans
+        WHERE ingested_ns >= (SELECT greatest(max(ingested_ns), $back) - $back FROM base.spans)
+        GROUP BY commit_no
+        ORDER BY commit_no DESC
+    """
+    commits = cursor.sql(text, params={"back": REFILL_NS}).pl()
+    wanted = commits.filter(pl.col("spans").cum_sum() <= REFILL_SPANS)
+    return wanted.get_column("commit_no").min() if wanted.height else None

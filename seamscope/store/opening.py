@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from seamscope.store.settings import Settings
 
 STORAGE_VERSION: Final = "v1.5.0"
-"""New files take the storage format of DuckDB 1.5: anyone's 1.5 opens them, and a fault of 2.0's first month
-has a way back. The format of 2.0 was 3 % smaller and no faster on the spans of `benchmarks/`."""
+"""New files take the storage format of DuckDB 1.5: anyone's 1.5 opens them, and a fault of 2.0's first months has a way
+back. 2.0's own gave no smaller file (82 bytes a span of ten attributes in both) and a log longer by a sixth."""
 
 LOCKED: Final = (
     "enable_external_access = false",
