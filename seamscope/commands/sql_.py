@@ -47,8 +47,9 @@ def command(
     """Run one read-only statement; QUERY is SQL, or - to read it from stdin.
 
     Views: spans, resources, span_events, span_links, logs, errors, requests, request_traces, segments, hops, findings,
-    finding_requests, warnings, async_work. Ids are hex text, times integer nanoseconds (UTC);
-    attr(attributes, 'key') gives an attribute, FROM trace('id') the spans of one trace. A statement may run for 30 s, and reaches no file and no network.
+    finding_requests, warnings, async_work. Ids are hex text, times integer nanoseconds (UTC); attr(attributes, 'key')
+    gives an attribute, FROM trace('id') the spans of one trace. A statement may run for 30 s, and reaches no file and
+    no network.
     """
     del config
     from seamscope.remote import open_store, read_token
