@@ -61,6 +61,12 @@ WITHOUT_SQL: Final = frozenset(
 """Systems whose statements are commands or documents: a word after FROM would not be a table."""
 
 
+_FROM, _INTO, _UPDATE, _TABLE, _JOIN, _ONLY, _IF, _NOT, _EXISTS, _LATERAL = (
+    np.frombuffer(word, np.uint8)
+    for word in (b"FROM", b"INTO", b"UPDATE", b"TABLE", b"JOIN", b"ONLY", b"IF", b"NOT", b"EXISTS", b"LATERAL")
+)
+
+
 def system(name: str) -> str:
     """Return the current name of a database system."""
     folded = name.strip().lower()
@@ -70,7 +76,8 @@ def system(name: str) -> str:
 @kernel
 def _is_word(byte: int) -> bool:
     """Tell whether a byte belongs to a name: letters, digits, _, $, and anything beyond ASCII."""
-    return 48 <= byte <= 57 or 97 <= (byte | 32) <= 122 or byte in (36, 95) or byte >= 128
+    is_sign = byte == 95 or byte == 36  # noqa: PLR1714 - a search in a tuple takes long to compile
+    return is_sign or 48 <= byte <= 57 or 97 <= (byte | 32) <= 122 or byte >= 128
 
 
 @kernel
@@ -111,7 +118,7 @@ def _after_quote(data: U8, at: int, end: int) -> int:
 
 
 @kernel
-def _same(data: U8, at: int, end: int, word: bytes) -> bool:
+def _same(data: U8, at: int, end: int, word: U8) -> bool:
     """Tell whether data[at:end] is `word` (given in upper case), in any case."""
     if end - at != len(word):
         return False
@@ -125,11 +132,11 @@ def _same(data: U8, at: int, end: int, word: bytes) -> bool:
 def _names_table(data: U8, at: int, end: int) -> bool:
     """Tell whether a word is one that a table's name follows."""
     return (
-        _same(data, at, end, b"FROM")
-        or _same(data, at, end, b"INTO")
-        or _same(data, at, end, b"UPDATE")
-        or _same(data, at, end, b"TABLE")
-        or _same(data, at, end, b"JOIN")
+        _same(data, at, end, _FROM)
+        or _same(data, at, end, _INTO)
+        or _same(data, at, end, _UPDATE)
+        or _same(data, at, end, _TABLE)
+        or _same(data, at, end, _JOIN)
     )
 
 
@@ -137,11 +144,11 @@ def _names_table(data: U8, at: int, end: int) -> bool:
 def _skips(data: U8, at: int, end: int) -> bool:
     """Tell whether a word may stand between such a word and the table: ONLY, IF, NOT, EXISTS, LATERAL."""
     return (
-        _same(data, at, end, b"ONLY")
-        or _same(data, at, end, b"IF")
-        or _same(data, at, end, b"NOT")
-        or _same(data, at, end, b"EXISTS")
-        or _same(data, at, end, b"LATERAL")
+        _same(data, at, end, _ONLY)
+        or _same(data, at, end, _IF)
+        or _same(data, at, end, _NOT)
+        or _same(data, at, end, _EXISTS)
+        or _same(data, at, end, _LATERAL)
     )
 
 
@@ -209,6 +216,7 @@ def _table(data: U8, at: int, end: int) -> tuple[int, int]:
 
 @kernel
 def _scan(data: U8, start: I32, length: I32) -> tuple[I32, I32, I32, I32]:
+    first = start.astype(np.int64)
     word_start = start.copy()
     word_length = np.full(len(start), -1, np.int32)
     table_start = start.copy()
@@ -216,18 +224,18 @@ def _scan(data: U8, start: I32, length: I32) -> tuple[I32, I32, I32, I32]:
     for i in range(len(start)):
         if length[i] <= 0:
             continue
-        end = start[i] + length[i]
-        at = _after_noise(data, start[i], end)
+        end = first[i] + length[i]
+        at = _after_noise(data, first[i], end)
         stop = at
         while stop < end and _is_word(data[stop]) and stop - at < 32:
             stop += 1
         if stop > at:
             word_start[i] = at
             word_length[i] = stop - at
-        first, after = _table(data, at, end)
-        if after > first:
-            table_start[i] = first
-            table_length[i] = min(after - first, 128)
+        name, after = _table(data, at, end)
+        if after > name:
+            table_start[i] = name
+            table_length[i] = min(after - name, 128)
     return word_start, word_length, table_start, table_length
 
 

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from collector.normalise import urls
 from collector.normalise.batch import integers, merged
-from collector.normalise.choices import each_distinct, either, joined
+from collector.normalise.choices import each_distinct, either, joined, mask_of, scalar
+from collector.normalise.roles import SYSTEMS
 from collector.normalise.routes import templates
 from collector.normalise.texts import LOWER, UPPER, Slices, Texts, readonly
-from collector.normalise.urls import Hosts, Urls
+from collector.normalise.urls import HTTP_PORT, HTTPS_PORT, Hosts, Urls
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -64,11 +65,22 @@ def _port(batch: Batch, peer: Hosts, url: Urls) -> pa.Array | None:
         old = batch.own.numbers(slot)
         stated = merged(stated, None if old is None else (old[0], old[1] & side))
     beside = merged(_as_numbers(peer.port), _as_numbers(url.host.port))
-    values = merged(stated, beside)
+    values = merged(merged(stated, beside), _usual_port(batch, peer))
     if values is None:
         return None
     present = values[1] & (values[0] > 0) & (values[0] <= 65_535)
     return integers(np.where(present, values[0], 0), present, np.int32)
+
+
+def _usual_port(batch: Batch, peer: Hosts) -> tuple[np.ndarray, Mask] | None:
+    """Return the port that goes without saying for a host that is called by a scheme."""
+    if "scheme" not in batch.own:
+        return None
+    schemes = batch.own.slices("scheme").array(LOWER)
+    ports = np.zeros(batch.rows, np.int64)
+    for scheme, port in (("http", HTTP_PORT), ("https", HTTPS_PORT)):
+        ports[mask_of(pc.equal(schemes, scalar(scheme)))] = port
+    return ports, (ports > 0) & peer.name.present
 
 
 def _as_numbers(port: I32) -> tuple[np.ndarray, Mask]:
@@ -84,9 +96,15 @@ def _status(batch: Batch) -> pa.Array | None:
 
 
 def _resends(batch: Batch) -> pa.Array | None:
-    attempts = batch.own.numbers("attempts")
-    retries = None if attempts is None else (attempts[0] - 1, attempts[1] & (attempts[0] > 0))
-    found = merged(batch.own.numbers("resend"), retries)
+    """Return how often a call was made again: as counted, or one less than the attempts."""
+    own = batch.own
+    found = merged(own.numbers("resend"), own.numbers("celery_retries"))
+    is_river = batch.verdicts.job_system == SYSTEMS.index("river")
+    for slot, side in (("attempts", None), ("river_attempt", is_river)):
+        attempts = own.numbers(slot)
+        if attempts is not None:
+            known = attempts[1] & (attempts[0] > 0)
+            found = merged(found, (attempts[0] - 1, known if side is None else known & side))
     if found is None:
         return None
     present = found[1] & (found[0] >= 0) & (found[0] < 2**15)

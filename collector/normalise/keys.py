@@ -86,7 +86,7 @@ DATABASE: Final[dict[str, tuple[str, ...]]] = {
 
 MESSAGING: Final[dict[str, tuple[str, ...]]] = {
     "messaging_system": ("messaging.system",),
-    "messaging_operation": ("messaging.operation.type", "messaging.operation"),
+    "messaging_operation": ("messaging.operation.type", "messaging.operation", "messaging.operation.name"),
     "messaging_destination": (
         "messaging.destination.name",
         "messaging.destination",
@@ -102,6 +102,7 @@ MESSAGING: Final[dict[str, tuple[str, ...]]] = {
     ),
     "celery_eta": ("celery.eta",),
     "celery_countdown": ("celery.countdown",),
+    "celery_retries": ("celery.retries",),
     "bullmq_queue": ("bullmq.queue.name",),
     "bullmq_id": ("bullmq.job.id",),
     "bullmq": (
@@ -116,6 +117,7 @@ MESSAGING: Final[dict[str, tuple[str, ...]]] = {
     "river_queue": ("queue",),
     "river_id": ("id",),
     "river_scheduled": ("scheduled_at", "created_at"),
+    "river_attempt": ("attempt",),
 }
 
 CORRELATION: Final[dict[str, tuple[str, ...]]] = {
@@ -149,7 +151,7 @@ PLATFORM: Final[dict[str, tuple[str, ...]]] = {
     ),
     "cache_hit": ("cache.hit",),
     "cache_reason": ("next.fetch.cache_reason",),
-    "error_type": ("error.type",),
+    "error_type": ("error.type", "dns.error_name", "pgx.sql_state"),
     "outcome": ("cloudflare.outcome",),
     "response_flags": ("response_flags",),
     "cold_start": ("faas.coldstart",),

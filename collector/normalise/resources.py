@@ -194,15 +194,14 @@ class Resources:
         self._distinct_ids, self._first, which = np.unique(self.ids, return_index=True, return_inverse=True)
         self.which: NDArray[np.int64] = which.astype(np.int64)
         self._bounds = np.searchsorted(table.owner, np.arange(count + 1)).astype(np.int32)
-        self._rows, self._names = table, keys
+        self._rows, self._keys, self._spelled = table, keys, keys.to_pylist()
         self.distinct = tuple(self._described(int(at)) for at in self._first)
 
     def _described(self, at: int) -> Resource:
         rows = slice(int(self._bounds[at]), int(self._bounds[at + 1]))
-        texts = self._rows.text[rows].to_pylist()
-        codes, kinds = self._rows.key[rows], self._rows.type[rows]
-        names = [self._names[int(code)].as_py() for code in codes]
-        return describe(tuple(zip(names, texts, (kinds == STRING).tolist(), strict=True)))
+        names = [self._spelled[code] for code in self._rows.key[rows].tolist()]
+        is_text = (self._rows.type[rows] == STRING).tolist()
+        return describe(tuple(zip(names, self._rows.text[rows].to_pylist(), is_text, strict=True)))
 
     def table(self, used: Mask | None = None, renders: Mask | None = None) -> pa.Table:
         """Return the rows of `RESOURCES`.
@@ -216,7 +215,7 @@ class Resources:
         is_render = np.zeros(count, np.bool_) if renders is None else renders
         rows = [self.distinct[int(at)] for at in wanted]
         tiers = [_raised(row.tier, bool(is_render[at])) for row, at in zip(rows, wanted, strict=True)]
-        attributes = list_column(self._bounds, self._names.take(pa.array(self._rows.key)), self._rows.text)
+        attributes = list_column(self._bounds, self._keys.take(pa.array(self._rows.key)), self._rows.text)
         columns = {
             "resource_id": pa.array(self._distinct_ids[wanted]),
             "service": [row.service for row in rows],

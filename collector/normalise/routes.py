@@ -68,7 +68,7 @@ def _is_uuid(data: U8, at: int, end: int) -> bool:
     if end - at != 36:
         return False
     for i in range(36):
-        is_joint = i in (8, 13, 18, 23)
+        is_joint = 8 <= i <= 23 and i % 5 == 3
         if (data[at + i] != 45) if is_joint else not _CLASS[data[at + i]] & (_DIGIT | _HEX):
             return False
     return True
@@ -146,11 +146,18 @@ def _in_word(byte: int) -> bool:
 
 
 @kernel
-def _put_segment(out: U8, to: int, data: U8, at: int, end: int) -> int:
-    """Write a segment's template, and return where it ends."""
+def _union(data: U8, at: int, end: int) -> int:
+    """Return every class that a byte of the text has."""
     seen = 0
     for i in range(at, end):
         seen |= _CLASS[data[i]]
+    return seen
+
+
+@kernel
+def _put_segment(out: U8, to: int, data: U8, at: int, end: int) -> int:
+    """Write a segment's template, and return where it ends."""
+    seen = _union(data, at, end)
     is_template = at < end and (data[at] == 58 or (seen & _MARK and _has_placeholder(data, at, end)))
     if is_template or (not seen & (_DIGIT | _ADDRESS) and end - at < 16):
         return _put(out, to, data, at, end)
@@ -260,33 +267,32 @@ def _is_plain(data: U8, at: int, end: int) -> bool:
 @kernel
 def _templates(data: U8, start: I32, length: I32, kind: int) -> tuple[I32, U8, Mask, int]:
     rows = len(start)
-    offsets = np.empty(rows + 1, np.int32)
+    ends = np.zeros(rows + 1, np.int64)
+    first = start.astype(np.int64)
     valid = np.empty(rows, np.bool_)
     plain = np.zeros(rows, np.bool_)
     room = 0
     for row in range(rows):
         valid[row] = length[row] > 0
         if valid[row]:
-            plain[row] = _is_plain(data, start[row], start[row] + length[row])
+            plain[row] = _is_plain(data, first[row], first[row] + length[row])
             # '{id}' can stand for a single byte, and every such byte has a separator beside it
             room += length[row] if plain[row] else 3 * length[row] + 8
     out = np.empty(room, np.uint8)
-    to = 0
     nulls = 0
-    offsets[0] = 0
     for row in range(rows):
-        at = start[row]
+        at = first[row]
         end = at + length[row]
         if not valid[row]:
             nulls += 1
+            ends[row + 1] = ends[row]
         elif plain[row]:
-            to = _put(out, to, data, at, end)
+            ends[row + 1] = _put(out, ends[row], data, at, end)
         elif kind == PATHS:
-            to = _put_path(out, to, data, at, end)
+            ends[row + 1] = _put_path(out, ends[row], data, at, end)
         else:
-            to = _put_name(out, to, data, at, end)
-        offsets[row + 1] = to
-    return offsets, out[:to].copy(), valid, nulls
+            ends[row + 1] = _put_name(out, ends[row], data, at, end)
+    return ends.astype(np.int32), out[: ends[rows]].copy(), valid, nulls
 
 
 def _each(texts: Slices, kind: int) -> pa.StringArray:

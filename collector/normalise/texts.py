@@ -125,8 +125,13 @@ def gather(data: U8, start: I32, length: I32, fold: int) -> tuple[I32, U8, Mask,
         offsets[row + 1] = total
     out = np.empty(total, np.uint8)
     for row in range(rows):
-        if length[row] > 0:
-            out[offsets[row] : offsets[row + 1]] = data[start[row] : start[row] + length[row]]
+        to = offsets[row]
+        at = start[row]
+        # bytes one by one: a slice assignment takes long to compile, and is no faster for short texts
+        while to < offsets[row + 1]:
+            out[to] = data[at]
+            at += 1
+            to += 1
     if fold != AS_IT_IS:
         low = 65 if fold == LOWER else 97
         for i in range(total):

@@ -80,13 +80,14 @@ def _authority(data: U8, at: int, end: int) -> tuple[int, int, int]:
 
 @kernel
 def _split_hosts(data: U8, start: I32, length: I32) -> tuple[I32, I32, I32]:
+    first = start.astype(np.int64)
     host_start = start.copy()
     host_length = np.full(len(start), -1, np.int32)
     port = np.full(len(start), -1, np.int32)
     for i in range(len(start)):
         if length[i] <= 0:
             continue
-        host_start[i], host_end, port[i] = _authority(data, start[i], start[i] + length[i])
+        host_start[i], host_end, port[i] = _authority(data, first[i], first[i] + length[i])
         if host_end > host_start[i]:
             host_length[i] = host_end - host_start[i]
     return host_start, host_length, port
@@ -107,6 +108,7 @@ def _after_scheme(data: U8, at: int, end: int) -> int:
 
 @kernel
 def _parse(data: U8, start: I32, length: I32) -> tuple[I32, I32, I32, I32, I32]:
+    first = start.astype(np.int64)
     host_start = start.copy()
     host_length = np.full(len(start), -1, np.int32)
     port = np.full(len(start), -1, np.int32)
@@ -115,7 +117,7 @@ def _parse(data: U8, start: I32, length: I32) -> tuple[I32, I32, I32, I32, I32]:
     for i in range(len(start)):
         if length[i] <= 0:
             continue
-        at = start[i]
+        at = first[i]
         end = at + length[i]
         rest = _after_scheme(data, at, end)
         if rest >= 0:

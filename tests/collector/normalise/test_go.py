@@ -212,7 +212,7 @@ MS = 1_000_000
                 "name": "river.work/email",
                 "kind": "consumer",
                 "attributes": {
-                    "attempt": 1,
+                    "attempt": 3,
                     "kind": "email",
                     "queue": "default",
                     "id": 17,
@@ -228,6 +228,7 @@ MS = 1_000_000
                 "message_id": "17",
                 "enqueued_ns": 1_800_000_000_000 * MS,
                 "operation": "river.work/email",
+                "resend_count": 2,
             },
         ),
     ],

@@ -30,6 +30,7 @@ PAIRS: list[tuple[str, str, str, str, Any, Any]] = [
     ("client", "net.peer.port", "server.port", "peer_port", 8080, 8080),
     ("client", "net.peer.port", "server.port", "peer_port", "8080", 8080),
     ("server", "net.host.port", "server.port", "peer_port", 8080, 8080),
+    ("server", "http.scheme", "url.scheme", "peer_port", "https", None),
     ("client", "net.sock.peer.addr", "network.peer.address", "network_peer", "10.0.0.7", "10.0.0.7"),
     ("client", "net.peer.ip", "network.peer.address", "network_peer", "10.0.0.7", "10.0.0.7"),
     ("client", "http.flavor", "network.protocol.version", "protocol_version", "1.1", "1.1"),
@@ -96,6 +97,14 @@ def test_a_target_is_cut_at_its_query(emit: Emit) -> None:
     new = emit(kind="server", attributes={"url.path": "/v1/me", "url.query": "a=b"})
     assert old["url_path"] == new["url_path"] == "/v1/me"
     assert old["route"] == new["route"] == "/v1/me"
+
+
+@pytest.mark.parametrize("key", ["http.scheme", "url.scheme"])
+def test_a_scheme_tells_the_port_of_a_known_host(emit: Emit, key: str) -> None:
+    assert emit(kind="server", attributes={key: "https", "server.address": "a"})["peer_port"] == 443
+    assert emit(kind="server", attributes={key: "http", "server.address": "a"})["peer_port"] == 80
+    assert emit(kind="server", attributes={key: "http", "server.address": "a:81"})["peer_port"] == 81
+    assert emit(kind="server", attributes={key: "ws", "server.address": "a"})["peer_port"] is None
 
 
 def test_what_is_no_number_is_not_known(emit: Emit) -> None:

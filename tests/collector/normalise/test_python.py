@@ -173,6 +173,7 @@ START_NS = 1_800_000_000_000_000_000
                     "messaging.message.id": "t-1",
                     "celery.queue": "mail",
                     "celery.eta": "2027-01-15T08:00:00+00:00",
+                    "celery.retries": 1,
                 },
             },
             {
@@ -182,6 +183,7 @@ START_NS = 1_800_000_000_000_000_000
                 "message_id": "t-1",
                 "operation": "run/orders.ship",
                 "enqueued_ns": START_NS,
+                "resend_count": 1,
                 "tier_hint": "worker",
             },
         ),
