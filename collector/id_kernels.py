@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Int = np.int64
 
 _LENGTH: Final = 0x7FFFFFFF
+_NONE: Final = np.uint64(0)
 _ONES: Final = np.uint64(0x0101010101010101)
 _NIBBLES: Final = np.uint64(0x0F0F0F0F0F0F0F0F)
 _ODD_BYTES: Final = np.uint64(0x00FF00FF00FF00FF)
@@ -34,6 +35,7 @@ def _eight_digits(word: np.uint64) -> tuple[np.uint64, bool]:
     number = (word & _NIBBLES) + ((word >> np.uint64(6)) & _ONES) * np.uint64(9)
     letters = ((number + _ONES * np.uint64(118)) >> np.uint64(7)) & _ONES
     good = number + _ONES * np.uint64(48) + letters * np.uint64(39) == word | _ONES * np.uint64(32)
+    good = good and number & _ONES * np.uint64(16) == _NONE
     pairs = (number << np.uint64(4) | number >> np.uint64(8)) & _ODD_BYTES
     first, second = pairs & np.uint64(255), (pairs >> np.uint64(16)) & np.uint64(255)
     third, fourth = (pairs >> np.uint64(32)) & np.uint64(255), pairs >> np.uint64(48)

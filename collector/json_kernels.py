@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from collector.flat import FAULT_ID, FAULT_SHAPE
-from collector.byte_kernels import load8, piece
+from collector.byte_kernels import PADDING, load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -392,46 +392,33 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
 
 
 @kernel
-def count_json(
-    data: Bytes, bounds: Numbers, operations: Numbers, names: Numbers, faults: Numbers, limits: Numbers
-) -> tuple[Numbers, Numbers]:
-    """Check and count all bodies: rows per (body, table), and (code, position, oddities) per body."""
-    bodies = len(bounds) - 1
-    rows = np.zeros((bodies, len(limits)), np.int64)
-    verdicts = np.zeros((bodies, 3), np.int64)
-    stack, notes, closers = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64), np.empty(_SKIP_DEPTH, np.uint8)
-    none = np.zeros(1, np.int64)
-    for body in range(bodies):
-        notes[:] = 0
-        begin, stop = bounds[body], bounds[body + 1]
-        verdicts[body, 0] = _walk(
-            *(data, begin, stop, body, operations, names, False, none, none, none, faults, rows[body], limits),
-            *(stack, notes, closers),
-        )
-        verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]
-    return rows, verdicts
-
-
-@kernel
-def fill_json(
+def walk_all(
     data: Bytes,
     bounds: Numbers,
-    good: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
     operations: Numbers,
     names: Numbers,
-    faults: Numbers,
+    fill: bool,
+    cells: Numbers,
+    bases: Numbers,
     widths: Numbers,
-    totals: Numbers,
-) -> tuple[Numbers, Numbers]:
-    """Fill the cells of all good bodies; returns them and where each table begins."""
-    bases = np.zeros(len(widths) + 1, np.int64)
-    bases[1:] = np.cumsum(widths * totals)
-    cells, rows = np.zeros(bases[-1], np.int64), np.zeros(len(widths), np.int64)
-    stack, notes, closers = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64), np.empty(_SKIP_DEPTH, np.uint8)
+    faults: Numbers,
+    rows: Numbers,
+    limits: Numbers,
+    verdicts: Numbers,
+) -> None:
+    """Walk all wanted bodies, to count or to fill.
+
+    `rows` has a row per body where rows are counted, and one for all where they are filled. `verdicts` gets
+    (code, position, oddities) per body.
+    """
+    stack, notes = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64)
+    closers = np.empty(_SKIP_DEPTH + PADDING, np.uint8)
     for body in range(len(bounds) - 1):
-        if good[body]:
-            _walk(
-                *(data, bounds[body], bounds[body + 1], body, operations, names, True, cells, bases, widths, faults),
-                *(rows, totals, stack, notes, closers),
+        if wanted[body]:
+            begin, stop, counted = bounds[body], bounds[body + 1], 0 if fill else body
+            verdicts[body, 0] = _walk(
+                *(data, begin, stop, body, operations, names, fill, cells, bases, widths, faults),
+                *(rows[counted], limits, stack, notes, closers),
             )
-    return cells, bases
+            verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]

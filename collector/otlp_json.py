@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.json_kernels import DEPTH, ITEMS, OK, SYNTAX, count_json, fill_json
+from collector.json_kernels import DEPTH, ITEMS, OK, SYNTAX, walk_all
 from collector.json_values import TIME, settle
-from collector.wire import Cells, WireLimits, joined
+from collector.wire import Cells, WireLimits, joined, room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,16 +67,23 @@ def _settle(cells: Cells, faults: Numbers) -> None:
 
 def read_json(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None = None) -> Cells:
     """Read request bodies; together they are less than 256 MiB. Never raises for what a body holds."""
-    bounded = limits or WireLimits()
     data, bounds = joined(bodies)
     faults = _fault_columns(layout)
-    row_limits = bounded.rows(layout.tables)
-    rows, verdicts = count_json(data, bounds, layout.operations, layout.names, faults, row_limits)
+    verdicts = np.zeros((len(bodies), 3), np.int64)
+    rows = np.zeros((len(bodies), len(layout.tables)), np.int64)
+
+    def walk(good: NDArray[np.bool_], cells: Numbers, bases: Numbers, counts: Numbers, limit: Numbers) -> None:
+        described = (layout.operations, layout.names, len(cells) > 0)
+        walk_all(data, bounds, good, *described, cells, bases, layout.widths, faults, counts, limit, verdicts)
+
+    most = (limits or WireLimits()).rows(layout.tables)
+    walk(np.ones(len(bodies), np.bool_), np.zeros(0, np.int64), layout.widths, rows, most)
     errors = tuple(_WORDS[code].format(at=at) if code else None for code, at, _ in verdicts.tolist())
     good = verdicts[:, 0] == OK
-    filled, bases = fill_json(
-        *(data, bounds, good, layout.operations, layout.names, faults, layout.widths, rows[good].sum(axis=0))
-    )
-    cells = Cells(layout, data, filled, bases, errors, np.where(good, verdicts[:, 2], 0), from_json=True)
+    oddities = np.where(good, verdicts[:, 2], 0)
+    filled, bases, totals = room(layout, rows[good])
+    if totals.any():
+        walk(good, filled, bases, np.zeros((1, len(totals)), np.int64), totals)
+    cells = Cells(layout, data, filled, bases, errors, oddities, from_json=True)
     _settle(cells, faults)
     return cells

@@ -228,48 +228,35 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
 
 
 @kernel
-def _count(
-    data: Bytes, bounds: Numbers, operations: Numbers, limits: Numbers, max_values: int
-) -> tuple[Numbers, Numbers]:
-    """Check and count all bodies: rows per (body, table), and (code, position, oddities) per body."""
-    bodies = len(bounds) - 1
-    rows = np.zeros((bodies, len(limits)), np.int64)
-    verdicts = np.zeros((bodies, 3), np.int64)
-    stack = np.empty((_FRAMES, 6), np.int64)
-    notes = np.zeros(2, np.int64)
-    none = np.zeros(0, np.int64)
-    for body in range(bodies):
-        notes[:] = 0
-        begin, stop = bounds[body], bounds[body + 1]
-        verdicts[body, 0] = _walk(
-            *(data, begin, stop, body, operations, False, none, none, none, rows[body], limits, max_values),
-            *(stack, notes),
-        )
-        verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]
-    return rows, verdicts
+def _walk_all(
+    data: Bytes,
+    bounds: Numbers,
+    wanted: NDArray[np.bool_],
+    operations: Numbers,
+    fill: bool,
+    cells: Numbers,
+    bases: Numbers,
+    widths: Numbers,
+    rows: Numbers,
+    limits: Numbers,
+    max_values: int,
+    verdicts: Numbers,
+) -> None:
+    """Walk all wanted bodies, to count or to fill.
 
-
-@kernel
-def _fill(
-    data: Bytes, bounds: Numbers, good: NDArray[np.bool_], operations: Numbers, widths: Numbers, totals: Numbers
-) -> tuple[Numbers, Numbers]:
-    """Fill the cells of all good bodies; returns them and where each table begins."""
-    tables = len(widths)
-    bases = np.zeros(tables + 1, np.int64)
-    for table in range(tables):
-        bases[table + 1] = bases[table] + widths[table] * totals[table]
-    cells = np.zeros(bases[tables], np.int64)
-    rows = np.zeros(tables, np.int64)
+    `rows` has a row per body where rows are counted, and one for all where they are filled. `verdicts` gets
+    (code, position, oddities) per body.
+    """
     stack = np.empty((_FRAMES, 6), np.int64)
     notes = np.zeros(2, np.int64)
     for body in range(len(bounds) - 1):
-        if good[body]:
-            begin, stop = bounds[body], bounds[body + 1]
-            _walk(
-                *(data, begin, stop, body, operations, True, cells, bases, widths, rows, totals, 0),
+        if wanted[body]:
+            begin, stop, counted = bounds[body], bounds[body + 1], 0 if fill else body
+            verdicts[body, 0] = _walk(
+                *(data, begin, stop, body, operations, fill, cells, bases, widths, rows[counted], limits, max_values),
                 *(stack, notes),
             )
-    return cells, bases
+            verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]
 
 
 _WORDS: Final = {
@@ -338,13 +325,31 @@ def joined(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
     return np.frombuffer(b"".join([*bodies, bytes(PADDING)]), np.uint8), bounds
 
 
+def room(layout: Layout, rows: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return empty cells for the rows that bodies have per table, where each table begins, and each table's rows."""
+    totals = rows.sum(axis=0)
+    bases = np.zeros(len(totals) + 1, np.int64)
+    np.cumsum(layout.widths * totals, out=bases[1:])
+    return np.zeros(int(bases[-1]), np.int64), bases, totals
+
+
 def read_wire(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None = None) -> Cells:
     """Read request bodies; together they are less than 2 GiB. Never raises for what a body holds."""
     bounded = limits or WireLimits()
     data, bounds = joined(bodies)
-    rows, verdicts = _count(data, bounds, layout.operations, bounded.rows(layout.tables), bounded.value_depth)
+    rows = np.zeros((len(bodies), len(layout.tables)), np.int64)
+    verdicts = np.zeros((len(bodies), 3), np.int64)
+
+    def walk(good: NDArray[np.bool_], cells: Numbers, bases: Numbers, counts: Numbers, limit: Numbers) -> None:
+        fill, depth = len(cells) > 0, bounded.value_depth
+        operations, widths = layout.operations, layout.widths
+        _walk_all(data, bounds, good, operations, fill, cells, bases, widths, counts, limit, depth, verdicts)
+
+    walk(np.ones(len(bodies), np.bool_), np.zeros(0, np.int64), layout.widths, rows, bounded.rows(layout.tables))
     errors = tuple(_WORDS[code].format(at=at) if code else None for code, at, _ in verdicts.tolist())
     good = verdicts[:, 0] == _OK
-    totals = rows[good].sum(axis=0)
-    cells, bases = _fill(data, bounds, good, layout.operations, layout.widths, totals)
-    return Cells(layout, data, cells, bases, errors, np.where(good, verdicts[:, 2], 0))
+    oddities = np.where(good, verdicts[:, 2], 0)
+    cells, bases, totals = room(layout, rows[good])
+    if totals.any():
+        walk(good, cells, bases, np.zeros((1, len(totals)), np.int64), totals)
+    return Cells(layout, data, cells, bases, errors, oddities)
