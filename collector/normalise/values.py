@@ -99,7 +99,7 @@ def numbers(rows: I32, kinds: U8, numbers_: I64, data: U8, offsets: I32, scale: 
         if row < 0:
             continue
         kind = kinds[row]
-        if kind == BOOL or kind == INT:  # noqa: SIM109 - a search in a tuple takes long to compile
+        if kind == BOOL or kind == INT:  # noqa: PLR1714, SIM109 - a search in a tuple takes long to compile
             number = numbers_[row]
             if -(2**62) // scale < number < 2**62 // scale:
                 values[i] = number * scale
