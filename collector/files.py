@@ -244,12 +244,17 @@ class BodyFile:
     def _protobuf(self, stream: _Stream, head: bytes) -> Iterator[Body]:
         if head[:1] == b"\n":
             whole = stream.peek(BODY_BYTES + 1)
-            if len(whole) <= BODY_BYTES and read_wire([whole], TRACES).errors[0] is None:
+            as_one = (
+                f"more than {BODY_BYTES} bytes" if len(whole) > BODY_BYTES else read_wire([whole], TRACES).errors[0]
+            )
+            if as_one is None:
                 yield self._body(stream.take(len(whole)), "protobuf")
                 return
-        yield from self._delimited(stream)
+            yield from self._delimited(stream, f"as one request, {as_one}")
+        else:
+            yield from self._delimited(stream, "")
 
-    def _delimited(self, stream: _Stream) -> Iterator[Body]:
+    def _delimited(self, stream: _Stream, as_one: str) -> Iterator[Body]:
         count = 0
         while stream.peek(1):
             begin = stream.position
@@ -266,7 +271,7 @@ class BodyFile:
                 fault = read_wire([data], TRACES).errors[0]
             if fault is not None:
                 if count == 0:
-                    raise self._not_otlp(stream.damage or fault)
+                    raise self._not_otlp(stream.damage or as_one or fault)
                 self._damaged(f"{fault} at byte {begin}; the {count} requests before it were read")
                 return
             yield self._body(data, "protobuf")
