@@ -165,6 +165,24 @@ def _is_compiled(source: Path) -> bool:
     return any(any(folder.rglob(f"{source.stem}.*.nbi")) for folder in folders if folder.is_dir())
 
 
+def salvaged(db: str) -> Check:
+    """Make a damaged store readable again, and say what was done; refuses beside a writer."""
+    from seamscope.remote import find_collector
+    from seamscope.store.salvage import salvage
+
+    live = None if db.startswith("grpc://") else find_collector(db)
+    if db.startswith("grpc://") or live is not None:
+        who = f"process {live.pid}" if live else "another machine's collector"
+        raise StoreLockedError(f"{db} is open in {who}", f"stop it first (kill {live.pid})" if live else "name a file")
+    done = salvage(Path(db))
+    facts = {**asdict(done), "put_aside": [str(place) for place in done.put_aside]}
+    if not done.put_aside:
+        return Check("salvage", OK, "nothing is damaged", facts=facts)
+    kept = f"{done.spans:,} spans kept" if done.readable else "nothing of it can be read"
+    aside = f"{_megabytes(done.dropped_log_bytes)} of log dropped; put aside: {', '.join(facts['put_aside'])}"
+    return Check("salvage", NOTE if done.readable else PROBLEM, f"{kept}; {aside}", facts=facts)
+
+
 def store_and_collector(db: str) -> Iterator[Check]:
     """Whether the store can be read, what is in it, whether its disk has room, and whether a collector is live."""
     from seamscope.remote import find_collector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -20,17 +21,18 @@ COLOURS: Final = {"ok": "green", "note": "cyan", "problem": "red"}
 @click.command("doctor", epilog="Example: seamscope doctor --db traces.duckdb")
 @db_option()
 @config_option()
+@click.option("--salvage", is_flag=True, help="First make a damaged store readable again; copies are kept.")
 @json_option()
-def command(db: str, config: Path, *, as_json: bool) -> int:
+def command(db: str, config: Path, *, salvage: bool, as_json: bool) -> int:
     """Look at versions, packages, kernels, the store, its disk and its collector, and say what to do.
 
     Ends with the settings that point an SDK here. Exit code 3 when something is wrong.
     """
     del config
-    from seamscope.health import PROBLEM, SETTINGS, checks, document
+    from seamscope.health import PROBLEM, SETTINGS, checks, document, salvaged
 
     found = []
-    for check in checks(db):
+    for check in itertools.chain([salvaged(db)] if salvage else [], checks(db)):
         found.append(check)
         if not as_json:
             click.echo(line(check))

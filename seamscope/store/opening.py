@@ -29,6 +29,11 @@ LOCKED: Final = (
 )
 """What is set once the file is open. Limits stay free, for cursors that are made later; a SELECT cannot set them."""
 
+_SALVAGE: Final = "run `seamscope doctor --salvage`"
+
+_LOG_HEAD: Final = bytes.fromhex("6400626500")
+"""How a log begins: the entry that says its version (field 100: type 98, field 101)."""
+
 _PRIVATE: Final = 0o600
 _HELD: Final = re.compile(r"Conflicting lock is held in (?P<program>.*?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 
@@ -65,6 +70,7 @@ def temporary_folder(path: Path) -> Path:
 def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open the file, made if absent and not `read_only`; anything that stands in the way is a `StoreError`."""
     _refuse_odd_places(path, read_only=read_only)
+    _refuse_headless_log(path)
     config: dict[str, str | bool | int | float | list[str]] = {
         "access_mode": "READ_ONLY" if read_only else "READ_WRITE",
         "storage_compatibility_version": STORAGE_VERSION,
@@ -110,6 +116,18 @@ def _refuse_odd_places(path: Path, *, read_only: bool) -> None:
         raise StoreError(f"{path} is a link to nothing", "remove the link, or name another --db")
 
 
+def has_head(log: Path) -> bool:
+    """Tell whether a log begins as DuckDB's do; one that does not is read as empty without a word, and written over."""
+    with log.open("rb") as opened:
+        return opened.read(len(_LOG_HEAD)) == _LOG_HEAD
+
+
+def _refuse_headless_log(path: Path) -> None:
+    log = log_file(path)
+    if log.exists() and log.stat().st_size and not has_head(log):
+        raise StoreError(f"the log of {path} is damaged at its beginning", _SALVAGE)
+
+
 def missing(path: Path) -> StoreError:
     """Say that there is no store."""
     return StoreError(f"no store at {path}", "run `seamscope collect` or `seamscope import`, or name another --db")
@@ -137,5 +155,5 @@ def explained(path: Path, error: duckdb.Error) -> StoreError:
     if "different configuration" in text:
         return StoreLockedError(f"{path} is already open in this process", "close it first")
     if "WAL" in text or "wal" in text.split("/")[-1]:
-        return StoreError(f"the log of {path} is damaged: {text[:200]}", "run `seamscope doctor`")
-    return StoreError(f"cannot open {path}: {text[:300]}", "run `seamscope doctor`")
+        return StoreError(f"the log of {path} is damaged: {text[:200]}", _SALVAGE)
+    return StoreError(f"cannot open {path}: {text[:300]}", _SALVAGE)

@@ -1,0 +1,95 @@
+"""Brings a damaged store back: all that was committed before the damage, and nothing thrown away.
+
+DuckDB refuses a log with one bad byte as a whole, and names where it is: the log is cut there, its copy put aside. A
+file whose own pages are damaged cannot be mended here; it is put aside, so that a new one can take its place.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from seamscope.errors import StoreError, StoreLockedError, StoreVersionError
+from seamscope.store.file import Store
+from seamscope.store.opening import has_head, log_file, missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_POSITION: Final = re.compile(r"entry at byte position (\d+)")
+_TRIES: Final = 8
+"""Damaged entries after one another; every cut removes at least one."""
+
+
+@dataclass(slots=True)
+class Salvaged:
+    """What was done to a store."""
+
+    readable: bool = True
+    """Whether it can be opened now; if not, it was put aside whole."""
+    spans: int = 0
+    """Spans in it now."""
+    dropped_log_bytes: int = 0
+    """Length of the log from the damage on: what was committed in it is lost."""
+    put_aside: list[Path] = field(default_factory=list)
+    """Copies of what was damaged, as it was."""
+
+
+def salvage(path: Path) -> Salvaged:
+    """Make a store readable again; one in order is left as it is. Refuses (`StoreLockedError`) beside a writer."""
+    if not path.exists():
+        raise missing(path)
+    done = Salvaged()
+    for _ in range(_TRIES):
+        try:
+            with Store.open(path, create=False) as store:
+                done.spans = int(store.query("SELECT count(*) FROM base.spans").item())
+                return done
+        except (StoreLockedError, StoreVersionError):
+            raise
+        except StoreError as error:
+            if not _mend(path, str(error.__cause__ or error), done):
+                break
+    _put_file_aside(path, done)
+    return done
+
+
+def _mend(path: Path, words: str, done: Salvaged) -> bool:
+    """Cut the log where it is damaged, or take it away where it is no log of this file; False if it is not the log."""
+    log = log_file(path)
+    if not log.exists() or "is not a valid DuckDB database" in words:
+        return False
+    position = _POSITION.search(words)
+    at = int(position[1]) if position and has_head(log) else 0
+    if not at and has_head(log) and "WAL" not in words:
+        return False
+    done.dropped_log_bytes += log.stat().st_size - at
+    copy = _free_name(log, "damaged")
+    if not at:
+        log.rename(copy)
+        done.put_aside.append(copy)
+        return True
+    if not done.put_aside:
+        shutil.copy2(log, copy)
+        done.put_aside.append(copy)
+    with log.open("r+b") as opened:
+        opened.truncate(at)
+    return True
+
+
+def _put_file_aside(path: Path, done: Salvaged) -> None:
+    done.readable = False
+    for place in (path, log_file(path)):
+        if place.exists():
+            copy = _free_name(place, "corrupt")
+            place.rename(copy)
+            done.put_aside.append(copy)
+
+
+def _free_name(place: Path, why: str) -> Path:
+    number = 1
+    while (found := place.with_name(f"{place.name}.{why}-{number}")).exists():
+        number += 1
+    return found

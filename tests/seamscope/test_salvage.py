@@ -1,0 +1,146 @@
+"""A damaged store opens again with everything that was committed before the damage, and nothing is thrown away."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from seamscope.cli import group
+from seamscope.errors import StoreError, StoreLockedError
+from seamscope.store import Store, StoreFile
+from seamscope.store.opening import log_file
+from seamscope.store.salvage import salvage
+from tests.conftest import PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from seamscope.store import Settings, Store
+from tests.seamscope.store_rows import spans
+store = Store.open(Path(sys.argv[1]), settings=Settings(checkpoint_bytes=1 << 40))
+for number in range(8):
+    if number == 3:
+        store.checkpoint()
+    store.commit({"spans": spans(20, first=20 * number)}, now_ns=number + 1)
+os._exit(9)
+"""
+COMMITS = 8
+IN_FILE = 3
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of eight commits, three in its file and five in its log."""
+    path = tmp_path_factory.mktemp("killed") / "test.duckdb"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    assert subprocess.run([sys.executable, "-c", WRITER, str(path)], env=environment, check=False).returncode == 9
+    assert log_file(path).stat().st_size > 10_000
+    return path
+
+
+@pytest.fixture
+def path(killed: Path, tmp_path: Path) -> Path:
+    place = tmp_path / "test.duckdb"
+    shutil.copy(killed, place)
+    shutil.copy(log_file(killed), log_file(place))
+    return place
+
+
+def flip(place: Path, at: int) -> None:
+    content = bytearray(place.read_bytes())
+    content[at] ^= 0x10
+    place.write_bytes(content)
+
+
+def test_store_in_order_is_left_as_it_is(path: Path) -> None:
+    done = salvage(path)
+    assert (done.readable, done.spans, done.put_aside) == (True, 20 * COMMITS, [])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_log_is_cut_where_it_is_damaged(path: Path, seed: int) -> None:
+    log = log_file(path)
+    size = log.stat().st_size
+    at = random.Random(seed).randrange(200, size)  # noqa: S311 - a place, no secret
+    damaged = bytearray(log.read_bytes())
+    damaged[at] ^= 0xFF
+    log.write_bytes(damaged)
+    try:
+        StoreFile.open(path).close()
+    except StoreError as error:
+        assert "salvage" in str(error)  # noqa: PT017 - some bytes tell of a torn tail, which opens
+    done = salvage(path)
+    assert done.readable
+    assert done.spans % 20 == 0
+    assert 20 * IN_FILE <= done.spans <= 20 * COMMITS
+    earlier = int((COMMITS - IN_FILE) * at / size)
+    assert done.spans >= 20 * (IN_FILE + earlier - 1)
+    if done.put_aside:
+        assert done.put_aside[0].read_bytes() == bytes(damaged)
+        assert done.dropped_log_bytes > 0
+    with Store.open(path) as store:
+        assert store.query("SELECT max(commit_no) FROM base.spans").item() * 20 == done.spans
+
+
+def test_log_without_a_head_is_not_taken_for_an_empty_one(path: Path) -> None:
+    flip(log_file(path), 0)
+    damaged = log_file(path).read_bytes()
+    for opening in (StoreFile.open, Store.open):
+        with pytest.raises(StoreError, match="damaged at its beginning; run `seamscope doctor --salvage`"):
+            opening(path)
+    assert log_file(path).read_bytes() == damaged
+    done = salvage(path)
+    assert (done.readable, done.spans, done.dropped_log_bytes) == (True, 20 * IN_FILE, len(damaged))
+    assert done.put_aside[0].read_bytes() == damaged
+
+
+def test_log_of_another_file_is_put_aside(path: Path) -> None:
+    flip(log_file(path), 12)
+    with pytest.raises(StoreError, match=r"log of .* is damaged"):
+        StoreFile.open(path)
+    done = salvage(path)
+    assert (done.readable, done.spans) == (True, 20 * IN_FILE)
+
+
+@pytest.mark.parametrize("damage", ["head", "foreign", "empty"])
+def test_damaged_file_is_put_aside_whole(path: Path, damage: str) -> None:
+    if damage == "head":
+        flip(path, 100)
+    else:
+        path.write_bytes(b"text" * 5000 if damage == "foreign" else b"x")
+    before = (path.read_bytes(), log_file(path).read_bytes())
+    done = salvage(path)
+    assert not done.readable
+    assert sorted(place.read_bytes() for place in done.put_aside) == sorted(before)
+    assert not path.exists()
+    assert not log_file(path).exists()
+    with Store.open(path) as store:
+        assert store.query("SELECT count(*) FROM spans").item() == 0
+
+
+def test_refuses_beside_a_writer(tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    with Store.open(path), pytest.raises(StoreLockedError):
+        salvage(path)
+    with pytest.raises(StoreError, match="no store at"):
+        salvage(tmp_path / "absent.duckdb")
+
+
+def test_command(path: Path) -> None:
+    flip(log_file(path), log_file(path).stat().st_size // 2)
+    words = ["doctor", "--salvage", "--db", str(path), "--json"]
+    result = CliRunner().invoke(group, words, catch_exceptions=False, standalone_mode=False)
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert result.return_value == 0
+    assert checks["salvage"]["facts"]["spans"] == checks["store"]["facts"]["spans"] > 0
