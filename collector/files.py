@@ -82,7 +82,7 @@ class _Stream:
         if self.damage is not None:
             return False
         try:
-            piece = self._unpacked.read(_CHUNK)
+            piece = self._unpacked.read1(_CHUNK)  # not read, which forgets what came before damage
         except _UNPACKING as error:
             self.damage = f"it cannot be unpacked beyond byte {self._unfolded}: {error}"
             return False
@@ -142,6 +142,14 @@ def _wire_signal(data: bytes) -> Signal | None:
         if len(cells.table(table)) and not cells.oddities[0]:
             return signal
     return None
+
+
+def _why_not(data: bytes) -> str | None:
+    """Return why bytes are no request in protobuf, or None; of any signal, since all begin alike."""
+    cells = read_wire([data], TRACES)
+    if cells.errors[0] is None and not len(cells.table("resources")):
+        return "it holds no resource"
+    return cells.errors[0]
 
 
 class BodyFile:
@@ -255,27 +263,22 @@ class BodyFile:
             yield from self._delimited(stream, "")
 
     def _delimited(self, stream: _Stream, as_one: str) -> Iterator[Body]:
-        count = 0
+        count, proven = 0, False
         while stream.peek(1):
             begin = stream.position
             size = self._size(stream)
             data = stream.take(size) if 0 <= size <= BODY_BYTES else b""
-            fault = (
-                None
-                if size == len(data)
-                else f"a body of {size} bytes is cut off"
-                if size >= 0
-                else "a length is cut off"
-            )
-            if fault is None and count == 0:
-                fault = read_wire([data], TRACES).errors[0]
+            fault = None if size == len(data) else "a length or a body is cut off"
+            if fault is None and data and not proven:
+                fault = _why_not(data)
             if fault is not None:
-                if count == 0:
+                if not proven:
                     raise self._not_otlp(stream.damage or as_one or fault)
                 self._damaged(f"{fault} at byte {begin}; the {count} requests before it were read")
                 return
             yield self._body(data, "protobuf")
             count += 1
+            proven = proven or bool(data)  # a file of zeros is a file of empty requests, until it is not
         if count == 0 and stream.damage is not None:
             raise self._not_otlp(stream.damage)
 

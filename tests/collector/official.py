@@ -35,7 +35,7 @@ def double_text(value: float) -> str:
 def json_text(value: Any) -> str:
     """Return a nested `AnyValue` as JSON without blanks."""
     which = value.WhichOneof("value")
-    held = None if TYPES[which] == EMPTY else getattr(value, which)
+    held: Any = None if TYPES[which] == EMPTY else getattr(value, which)
     if TYPES[which] == ARRAY:
         return "[" + ",".join(json_text(each) for each in held.values) + "]"
     if TYPES[which] == KVLIST:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,10 +14,14 @@ from hypothesis import strategies as st
 
 from collector import flat
 from collector.decode import Body, decode_traces
-from collector.flat import FlatTraces
 from collector.wire import WireLimits
 from tests.collector.official import spans_of_flat, spans_of_message
 from tests.strategies import requests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.flat import FlatTraces
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
@@ -47,26 +50,26 @@ def body(**span: Any) -> str:
     return json.dumps(request(**span))
 
 
+def _double(held: float) -> float | str:
+    if math.isfinite(held):
+        return held
+    return "NaN" if math.isnan(held) else "Infinity" if held > 0 else "-Infinity"
+
+
 def _value(value: Any) -> dict[str, Any]:
-    which = value.WhichOneof("value")
-    held = getattr(value, which) if which else None
-    if which == "string_value":
-        return {"stringValue": held}
-    if which == "bool_value":
-        return {"boolValue": held}
-    if which == "int_value":
-        return {"intValue": str(held)}
-    if which == "double_value":
-        if not math.isfinite(held):
-            return {"doubleValue": "NaN" if math.isnan(held) else "Infinity" if held > 0 else "-Infinity"}
-        return {"doubleValue": held}
-    if which == "bytes_value":
-        return {"bytesValue": base64.b64encode(held).decode()}
-    if which == "array_value":
-        return {"arrayValue": {"values": [_value(each) for each in held.values]}}
-    if which == "kvlist_value":
-        return {"kvlistValue": {"values": _pairs(held.values)}}
-    return {}
+    which: Any = value.WhichOneof("value")
+    forms: dict[str | None, Any] = {
+        None: lambda _: {},
+        "string_value": lambda held: {"stringValue": held},
+        "bool_value": lambda held: {"boolValue": held},
+        "int_value": lambda held: {"intValue": str(held)},
+        "double_value": lambda held: {"doubleValue": _double(held)},
+        "bytes_value": lambda held: {"bytesValue": base64.b64encode(held).decode()},
+        "array_value": lambda held: {"arrayValue": {"values": [_value(each) for each in held.values]}},
+        "kvlist_value": lambda held: {"kvlistValue": {"values": _pairs(held.values)}},
+    }
+    made: dict[str, Any] = forms[which](getattr(value, which) if which else None)
+    return made
 
 
 def _pairs(pairs: Any) -> list[dict[str, Any]]:
@@ -252,7 +255,7 @@ def test_a_number_that_is_none_stays_as_text() -> None:
 
 
 def test_doubles_keep_their_value() -> None:
-    sent = [0.1, 1e308, -0.0, 5e-324, "NaN", "-Infinity", "2.5", 3]
+    sent: list[Any] = [0.1, 1e308, -0.0, 5e-324, "NaN", "-Infinity", "2.5", 3]
     batch = decode(body(attributes=[{"key": "k", "value": {"doubleValue": value}} for value in sent]))
     expected = np.array([float(value) for value in sent])
     assert np.array_equal(batch.span_attributes.doubles, expected, equal_nan=True)

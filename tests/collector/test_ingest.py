@@ -1,0 +1,119 @@
+"""Bodies in, rows and outcomes out: no body harms another, and every item is accounted for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from collector import ingest as module
+from collector.decode import Body, decode_traces
+from collector.flat import concat, empty
+from collector.ingest import Outcome, ingest
+from seamscope.schema.tables import INGESTED
+from tests.collector import traffic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def body(message: Any, signal: Any = "traces", encoding: Any = "protobuf") -> Body:
+    return Body(message.SerializeToString() if encoding == "protobuf" else traffic.as_json(message), encoding, signal)
+
+
+def test_a_mix_of_signals_and_encodings() -> None:
+    broken = traffic.spans(4, 3)
+    broken.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
+    broken.resource_spans[0].scope_spans[0].spans[2].span_id = bytes(8)
+    bodies = [
+        body(traffic.spans(3, 1)),
+        body(traffic.logs(2), "logs"),
+        Body(b"\xff", "protobuf", "traces"),
+        body(traffic.spans(2, 2), encoding="json"),
+        body(traffic.metrics(5), "metrics"),
+        body(broken),
+        Body(b"{", "json", "logs"),
+        Body(b"", "protobuf", "traces"),
+        body(traffic.logs(1), "logs", "json"),
+    ]
+    found = ingest(bodies)
+    assert [outcome.accepted for outcome in found.outcomes] == [3, 2, 0, 2, 5, 2, 0, 0, 1]
+    assert [outcome.error is None for outcome in found.outcomes] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert dict(found.outcomes[5].rejected) == {"trace_id_length": 1, "span_id_zero": 1}
+    assert {name: table.num_rows for name, table in found.tables.items()} == {
+        "spans": 7,
+        "resources": found.tables["resources"].num_rows,
+        "span_events": 0,
+        "span_links": 0,
+        "logs": 3,
+    }
+
+
+def test_tables_have_the_stores_columns() -> None:
+    found = ingest([body(traffic.spans(1)), body(traffic.logs(1), "logs")])
+    for name, table in found.tables.items():
+        expected = [field for field in INGESTED[name] if field.name not in {"commit_no", "ingested_ns"}]
+        assert [field.name for field in table.schema] == [field.name for field in expected]
+
+
+def test_order_of_bodies_does_not_matter() -> None:
+    bodies = [body(traffic.spans(2, seed), encoding=encoding) for seed, encoding in enumerate(["json", "protobuf"] * 2)]
+    forward, backward = ingest(bodies), ingest(bodies[::-1])
+    ids = [sorted(found.tables["spans"]["span_id"].to_pylist()) for found in (forward, backward)]
+    assert ids[0] == ids[1]
+    assert [outcome.accepted for outcome in forward.outcomes] == [2] * 4
+
+
+def test_nothing() -> None:
+    assert ingest([]).tables == {}
+    found = ingest([Body(b"", "protobuf", "traces")])
+    assert (found.tables, found.outcomes) == ({}, [Outcome()])
+
+
+def test_large_groups_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH_BYTES", 2_000)
+    bodies = [body(traffic.spans(5, seed)) for seed in range(9)]
+    found = ingest(bodies)
+    assert found.tables["spans"].num_rows == 45
+    assert [outcome.accepted for outcome in found.outcomes] == [5] * 9
+
+
+def test_a_fault_of_ours_costs_one_body_not_the_batch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    decode = decode_traces
+    poison = body(traffic.spans(1, 99))
+
+    def fail_on_poison(bodies: Any) -> Any:
+        if poison in bodies:
+            raise ZeroDivisionError
+        return decode(bodies)
+
+    monkeypatch.setattr(module, "decode_traces", fail_on_poison)
+    found = ingest([body(traffic.spans(2, 1)), poison, body(traffic.spans(3, 2))])
+    assert [outcome.accepted for outcome in found.outcomes] == [2, 0, 3]
+    assert found.outcomes[1].error is not None
+    assert found.tables["spans"].num_rows == 5
+    assert "could not be read" in caplog.text
+
+
+def test_recorded_requests(captures: Path) -> None:
+    bodies = [Body(path.read_bytes(), "protobuf", "traces") for path in sorted(captures.rglob("*.pb"))]
+    found = ingest(bodies)
+    assert all(outcome.error is None and not outcome.rejected for outcome in found.outcomes)
+    assert found.tables["spans"].num_rows == sum(outcome.accepted for outcome in found.outcomes)
+
+
+def test_empty_batches_join() -> None:
+    assert concat([]).errors == ()
+    assert concat([empty(1), empty(2)]).errors == (None,) * 3
