@@ -262,7 +262,7 @@ def ports(live: LiveCollector | None) -> Iterator[Check]:
     said = dict(live.status) if live else {}
     for name, usual in PORTS.items():
         address = said.get(name.removeprefix("OTLP/").lower())
-        host, _, port = str(address or f"127.0.0.1:{usual}").rpartition(":")
+        host, _, port = str(address or f"127.0.0.1:{usual}").rpartition("/")[2].rpartition(":")
         answers = _listens(host.strip("[]") or "127.0.0.1", int(port))
         if live is not None and address and not answers:
             yield Check(name, PROBLEM, f"the collector does not answer on {address}", "restart it")

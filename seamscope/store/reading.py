@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
 _PATIENCE_SECONDS: Final = 2.0
+_INSIST_SECONDS: Final = 0.05
 
 
 class Reader(Protocol):
@@ -167,6 +168,7 @@ class Guest:
         self._cursor: duckdb.DuckDBPyConnection | None = cursor
         self._max_rows = max_rows
         self._lock = threading.Lock()
+        self._over = threading.Event()
 
     def stream(self, sql: str, params: Mapping[str, object] | None = None, max_rows: int | None = None) -> Stream:
         """Run one reading statement: the schema, then batches; past the cap on rows or time it is a `QueryError`."""
@@ -177,14 +179,25 @@ class Guest:
 
     def cancel(self) -> None:
         """Stop the statement; its stream ends in a `QueryError`. Once it has ended, this does nothing."""
+        if self._interrupt():
+            threading.Thread(target=self._insist, name="cancel", daemon=True).start()
+
+    def _interrupt(self) -> bool:
         with self._lock:
             if self._cursor is not None:
                 self._cursor.interrupt()
+            return self._cursor is not None
+
+    def _insist(self) -> None:
+        """Repeat it until the statement has ended: an interrupt that comes just before it begins goes unheard."""
+        while not self._over.wait(_INSIST_SECONDS):
+            self._interrupt()
 
     def done(self) -> None:
         """Let go of the cursor: it may be lent to somebody else, whom `cancel` must not stop."""
         with self._lock:
             self._cursor = None
+        self._over.set()
 
 
 class Cursors:

@@ -115,7 +115,10 @@ def test_collectors_own_ports_must_answer() -> None:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         silent.bind(("127.0.0.1", 0))
-        addresses = {name: f"127.0.0.1:{one.getsockname()[1]}" for name, one in (("grpc", listening), ("http", silent))}
+        addresses = {
+            "grpc": f"127.0.0.1:{listening.getsockname()[1]}",
+            "http": f"http://127.0.0.1:{silent.getsockname()[1]}",
+        }
         found = list(health.ports(LiveCollector("unix:x", addresses)))
     assert [check.state for check in found] == ["ok", "problem"]
 

@@ -105,8 +105,11 @@ def test_log_without_a_head_is_not_taken_for_an_empty_one(path: Path) -> None:
     assert done.put_aside[0].read_bytes() == damaged
 
 
-def test_log_of_another_file_is_put_aside(path: Path) -> None:
-    flip(log_file(path), 12)
+def test_log_of_another_file_is_put_aside(path: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    other = tmp_path / "other.duckdb"
+    subprocess.run([sys.executable, "-c", WRITER, str(other)], env=environment, check=False)
+    log_file(other).replace(log_file(path))
     with pytest.raises(StoreError, match=r"log of .* is damaged"):
         StoreFile.open(path)
     done = salvage(path)
