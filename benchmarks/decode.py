@@ -121,7 +121,7 @@ def _best(work: Callable[[], object]) -> float:
     return round(BODIES * SPANS / fastest)
 
 
-def _walk(bodies: Sequence[bytes]) -> int:
+def _walk(bodies: Sequence[bytes]) -> object:
     """Read bodies into lists the way a first implementation would: objects, span by span."""
     rows, attributes = [], []
     for body in bodies:
@@ -130,9 +130,11 @@ def _walk(bodies: Sequence[bytes]) -> int:
                 for span in scope.spans:
                     ids = (span.trace_id, span.span_id, span.parent_span_id)
                     rows.append((*ids, span.name, span.kind, span.start_time_unix_nano, span.end_time_unix_nano))
-                    for pair in span.attributes:
-                        attributes.append((pair.key, str(getattr(pair.value, pair.value.WhichOneof("value")))))
-    return pa.table({"key": [key for key, _ in attributes], "value": [text for _, text in attributes]}).num_rows
+                    attributes += [
+                        (pair.key, str(getattr(pair.value, pair.value.WhichOneof("value")))) for pair in span.attributes
+                    ]
+    keys, texts = zip(*attributes, strict=True)
+    return pa.array(keys), pa.array(texts), rows
 
 
 def _ptars(bodies: Sequence[bytes]) -> dict[str, float]:

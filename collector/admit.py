@@ -52,8 +52,8 @@ class Admitted:
     """A judged batch.
 
     Attributes:
-        flat: the batch with long values cut and event times held below 2^63; the same rows as before, in the same order, apart from attributes
-            beyond `AttributeLimits.per_owner`, which are gone and counted in `SpanColumns.dropped_attributes`.
+        flat: the batch with long values cut and event times held below 2^63; the same rows in the same order, apart
+            from attributes beyond `AttributeLimits.per_owner`: those of spans are counted as dropped.
         keep: a mask over `flat.spans`.
         keep_links: a mask over `flat.links`: links of kept spans whose ids are valid.
         rejected: spans not kept, per body and reason: shape (bodies, len(REASONS)).

@@ -34,7 +34,8 @@ def piece(function: Callable[P, R]) -> Callable[P, R]:
     A call of an ordinary kernel counts references to each of its arrays up and down again, atomically; in a loop over
     bytes that costs several times what the work does. Pieces do not count, so they cannot allocate.
     """
-    compile_piece: Any = numba.njit(cache=True, nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    njit: Any = numba.njit  # its types do not know the options that leave out counting and calls from Python
+    compile_piece = njit(cache=True, nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     return cast("Callable[P, R]", compile_piece(function))
 
 

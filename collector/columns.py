@@ -105,7 +105,7 @@ class _Speller:
         """All texts, one behind the other."""
         return _frozen(np.concatenate([*self._chunks, _NO_BYTES]))
 
-    def _run(self, room: int, doubles: Numbers, spelled: NDArray[np.uint8]) -> tuple[Numbers, int]:
+    def _run(self, room: int, doubles: Numbers, spelled: NDArray[np.uint8]) -> tuple[Numbers, np.int64]:
         out = np.empty(room, np.uint8)
         data, from_json = self._cells.data, self._cells.from_json
         references, used, met = spell(data, self._kinds, self._values, from_json, out, doubles, spelled)
@@ -175,7 +175,7 @@ def attributes(cells: Cells, tables: Sequence[str]) -> tuple[pa.StringArray, lis
     """Return the distinct keys of attribute tables, and per table its columns and which rows were not UTF-8."""
     parted = [part_attributes(cells.table(name)) for name in tables]
     references = [part[1] for part in parted]
-    codes, firsts = factorise(cells.data, np.concatenate(references), secrets.randbits(62))
+    codes, firsts = factorise(cells.data, np.concatenate(references), np.int64(secrets.randbits(62)))
     names, bad_names = texts(cells, firsts)
     keys, codes_of_keys = _distinct(names, codes)
     ends = np.cumsum([len(part) for part in references])[:-1]
@@ -200,7 +200,8 @@ class CellTable:
 
     def __getitem__(self, column: str) -> Numbers:
         """Return a column as it is in the cells."""
-        return self._columns[column]
+        found: Numbers = self._columns[column]
+        return found
 
     def text(self, column: str) -> pa.StringArray:
         """Return a text column."""

@@ -121,7 +121,7 @@ def _same(data: Bytes, one: Int, other: Int) -> bool:
 
 
 @kernel
-def factorise(data: Bytes, references: Numbers, seed: int) -> tuple[NDArray[np.int32], Numbers]:
+def factorise(data: Bytes, references: Numbers, seed: Int) -> tuple[NDArray[np.int32], Numbers]:
     """Return a code per text, and the first reference of each code, in order of appearance."""
     rows = len(references)
     codes = np.empty(rows, np.int32)

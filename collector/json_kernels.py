@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.flat import FAULT_ID, FAULT_SHAPE
 from collector.byte_kernels import PADDING, load8, piece
+from collector.flat import FAULT_ID, FAULT_SHAPE
+from collector.json_grammar import SKIP_DEPTH, blank, skip, string
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ ITEMS: Final = 3
 
 QUOTED: Final = np.int64(-(1 << 63))
 _FRAMES: Final = 64
-_SKIP_DEPTH: Final = 160
 _LONGEST_NAME: Final = 32
 _LENGTH: Final = 0x7FFFFFFF
 _MESSAGES, _TEXT, _ID, _BOOL, _BYTES = 1, 2, 3, 7, 9
@@ -37,166 +37,6 @@ _VALUE, _MESSAGE, _OPAQUE = 3, 4, 5
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _N = 34, 92, 44, 58, 45, 110
 _OPEN_LIST, _CLOSE_LIST, _OPEN, _CLOSE = 91, 93, 123, 125
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
-_ONES: Final = np.uint64(0x0101010101010101)
-_HIGH_BITS: Final = np.uint64(0x8080808080808080)
-_QUOTES: Final = np.uint64(0x2222222222222222)
-_BACKSLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
-_BLANKS: Final = np.uint64(0x2020202020202020)
-_NONE: Final = np.uint64(0)
-
-
-@piece
-def _blank(data: Bytes, at: Int, end: Int) -> Int:
-    """Return the position behind white space."""
-    while at < end and (data[at] == 32 or 9 <= data[at] <= 10 or data[at] == 13):
-        at += 1
-    return at
-
-
-@piece
-def _plain(data: Bytes, at: Int, end: Int) -> Int:
-    """Return the position of the first quote, backslash or control character, at most `end`.
-
-    Eight bytes at a time: in `special`, the lowest high bit that is set marks the first such byte.
-    """
-    while at < end:
-        word = load8(data, at)
-        quote, backslash = word ^ _QUOTES, word ^ _BACKSLASHES
-        special = (quote - _ONES) & ~quote | (backslash - _ONES) & ~backslash | (word - _BLANKS) & ~word
-        special &= _HIGH_BITS
-        if special != _NONE:
-            below = ((special & (~special + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)
-            return min(at + np.int64(((below & _ONES) * _ONES) >> np.uint64(56)), end)
-        at += 8
-    return end
-
-
-@piece
-def _string(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
-    """Return a reference to the inside of the string that begins at `at`, and where it ends; -1: not a string."""
-    begin, escaped = at + 1, np.int64(0)
-    at = _plain(data, begin, end)
-    while at < end and data[at] != _QUOTE:
-        if data[at] < 32:
-            return np.int64(0), np.int64(-1)
-        escaped = np.int64(1)
-        at += 1
-        if at >= end:
-            return np.int64(0), np.int64(-1)
-        mark = data[at]
-        if mark == 117:
-            for place in range(1, 5):
-                digit = data[at + place] if at + place < end else np.uint8(0)
-                if not (48 <= digit < 58 or 97 <= (digit | 32) < 103):
-                    return np.int64(0), np.int64(-1)
-            at += 4
-        elif mark not in (34, 92, 47, 98, 102, 110, 114, 116):
-            return np.int64(0), np.int64(-1)
-        at = _plain(data, at + 1, end)
-    if at >= end:
-        return np.int64(0), np.int64(-1)
-    return begin << 32 | escaped << 31 | (at - begin), at + 1
-
-
-@piece
-def _digits(data: Bytes, at: Int, end: Int) -> Int:
-    """Return the position behind decimal digits."""
-    while at < end and 48 <= data[at] < 58:
-        at += 1
-    return at
-
-
-@piece
-def _number(data: Bytes, at: Int, end: Int) -> Int:
-    """Return the position behind the number that begins at `at`, -1: not a number."""
-    at += np.int64(at < end and data[at] == _MINUS)
-    behind = _digits(data, at, end)
-    if behind == at or (data[at] == 48 and behind > at + 1):
-        return np.int64(-1)
-    at = behind
-    if at < end and data[at] == 46:
-        behind = _digits(data, at + 1, end)
-        if behind == at + 1:
-            return np.int64(-1)
-        at = behind
-    if at < end and data[at] | 32 == 101:
-        at += 1
-        at += np.int64(at < end and (data[at] == 43 or data[at] == _MINUS))
-        behind = _digits(data, at, end)
-        if behind == at:
-            return np.int64(-1)
-        at = behind
-    return at
-
-
-@piece
-def _literal(data: Bytes, at: Int, end: Int) -> Int:
-    """Return the position behind `true`, `false` or `null`, -1: none of them."""
-    word, size = np.int64(0x65757274), np.int64(4)  # true, little-endian
-    if data[at] == 102:
-        word, size = np.int64(0x65736C6166), np.int64(5)
-    elif data[at] == 110:
-        word = np.int64(0x6C6C756E)
-    if at + size > end:
-        return np.int64(-1)
-    for place in range(size):
-        if np.int64(data[at + place]) != (word >> (8 * place)) & 255:
-            return np.int64(-1)
-    return at + size
-
-
-@piece
-def _scalar(data: Bytes, at: Int, end: Int) -> Int:
-    """Return the position behind a string, a number or a word, -1: none of them."""
-    if at >= end:
-        return np.int64(-1)
-    if data[at] == _QUOTE:
-        return _string(data, at, end)[1]
-    if data[at] >= 97:
-        return _literal(data, at, end)
-    return _number(data, at, end)
-
-
-@piece
-def _skip(data: Bytes, at: Int, end: Int, closers: Bytes) -> Int:
-    """Return the position behind any value; -1: bad grammar, -2: too deep."""
-    depth, first = 0, False
-    while True:
-        if at < end and (data[at] == _OPEN or data[at] == _OPEN_LIST):
-            if depth == _SKIP_DEPTH:
-                return np.int64(-2)
-            closers[depth] = data[at] + 2
-            depth += 1
-            at, first = at + 1, True
-        else:
-            at = _scalar(data, at, end)
-            if at < 0:
-                return at
-        while True:
-            if depth == 0:
-                return at
-            at = _blank(data, at, end)
-            if at >= end:
-                return np.int64(-1)
-            if data[at] != closers[depth - 1]:
-                break
-            depth -= 1
-            at, first = at + 1, False
-        if not first:
-            if data[at] != _COMMA:
-                return np.int64(-1)
-            at = _blank(data, at + 1, end)
-        first = False
-        if closers[depth - 1] == _CLOSE:
-            if at >= end or data[at] != _QUOTE:
-                return np.int64(-1)
-            at = _string(data, at, end)[1]
-            if at < 0:
-                return at
-            at = _blank(data, at, end)
-            if at >= end or data[at] != _COLON:
-                return np.int64(-1)
-            at = _blank(data, at + 1, end)
 
 
 @piece
@@ -246,7 +86,7 @@ def _field(data: Bytes, reference: Int, names: Numbers, message: Int, scratch: B
     slot = (name >> 59) & 31
     while names[(message << 5) + slot, 0] != 0:
         if names[(message << 5) + slot, 0] == name:
-            return names[(message << 5) + slot, 1]
+            return np.int64(names[(message << 5) + slot, 1])
         slot = (slot + 1) & 31
     return np.int64(-1)
 
@@ -255,12 +95,12 @@ def _field(data: Bytes, reference: Int, names: Numbers, message: Int, scratch: B
 def _fits(opener: Int, form: Int, action: Int) -> bool:
     """Tell whether a value that begins like this can have a form (`layout.J_*`)."""
     if action >= _MESSAGE:
-        return opener == _OPEN and action == _OPAQUE
-    if form == _TEXT or form == _ID or form == _BYTES:
-        return opener == _QUOTE
+        return bool(opener == _OPEN and action == _OPAQUE)
+    if form in (_TEXT, _ID, _BYTES):
+        return bool(opener == _QUOTE)
     if form == _BOOL:
-        return opener == 116 or opener == 102
-    return opener == _QUOTE or opener == _MINUS or 48 <= opener < 58
+        return opener in (116, 102)
+    return bool(opener in (_QUOTE, _MINUS) or 48 <= opener < 58)
 
 
 @piece
@@ -291,13 +131,13 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
     listed, message, cell, row, table = np.int64(0), np.int64(0), np.int64(0), np.int64(body), np.int64(-1)
     if stop - at >= 3 and data[at] == 0xEF and data[at + 1] == 0xBB and data[at + 2] == 0xBF:
         at += 3
-    at = _blank(data, at, stop)
+    at = blank(data, at, stop)
     notes[0] = at
     if at >= stop or data[at] != _OPEN:
         return SYNTAX
     at += 1
     while True:
-        at = _blank(data, at, stop)
+        at = blank(data, at, stop)
         notes[0], notes[1] = at, oddities
         if at >= stop:
             return SYNTAX
@@ -305,7 +145,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             at += 1
             first = False
             if depth == 0:
-                notes[0] = _blank(data, at, stop)
+                notes[0] = blank(data, at, stop)
                 return OK if notes[0] == stop else SYNTAX
             depth -= 1
             listed, message, cell = stack[depth, 0], stack[depth, 1], stack[depth, 2]
@@ -314,20 +154,20 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
         if not first:
             if data[at] != _COMMA:
                 return SYNTAX
-            at = _blank(data, at + 1, stop)
+            at = blank(data, at + 1, stop)
         first = False
         operation, form, action, column = np.int64(0), np.int64(0), np.int64(_MESSAGE), np.int64(0)
         child, child_table, place = message, table, np.int64(-1)
         if not listed:
             if at >= stop or data[at] != _QUOTE:
                 return SYNTAX
-            name, at = _string(data, at, stop)
+            name, at = string(data, at, stop)
             if at < 0:
                 return SYNTAX
-            at = _blank(data, at, stop)
+            at = blank(data, at, stop)
             if at >= stop or data[at] != _COLON:
                 return SYNTAX
-            at = _blank(data, at + 1, stop)
+            at = blank(data, at + 1, stop)
             place = _field(data, name, names, message, closers)
             if place >= 0:
                 operation = operations[place]
@@ -361,10 +201,10 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             continue
         begin_value, reference = at, np.int64(0)
         if opener == _QUOTE:
-            reference, at = _string(data, at, stop)
+            reference, at = string(data, at, stop)
             reference |= QUOTED
         else:
-            at = _skip(data, at, stop, closers)
+            at = skip(data, at, stop, closers)
             reference = begin_value << 32 | (at - begin_value)
         if at < 0:
             return SYNTAX if at == -1 else DEPTH
@@ -384,7 +224,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
                 oddities += 1
                 if fill and form == _ID and table >= 0 and faults[table] >= 0:
                     cells[cell + faults[table]] |= FAULT_ID
-            elif fill and (action == _VALUE or action == _OPAQUE):
+            elif fill and action in (_VALUE, _OPAQUE):
                 cells[cell] = child if action == _VALUE else (place & 31) + 1
                 cells[cell + 1] = reference
             elif fill and action != 0:
@@ -413,12 +253,26 @@ def walk_all(
     (code, position, oddities) per body.
     """
     stack, notes = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64)
-    closers = np.empty(_SKIP_DEPTH + PADDING, np.uint8)
+    closers = np.empty(SKIP_DEPTH + PADDING, np.uint8)
     for body in range(len(bounds) - 1):
         if wanted[body]:
             begin, stop, counted = bounds[body], bounds[body + 1], 0 if fill else body
             verdicts[body, 0] = _walk(
-                *(data, begin, stop, body, operations, names, fill, cells, bases, widths, faults),
-                *(rows[counted], limits, stack, notes, closers),
+                data,
+                begin,
+                stop,
+                np.int64(body),
+                operations,
+                names,
+                fill,
+                cells,
+                bases,
+                widths,
+                faults,
+                rows[counted],
+                limits,
+                stack,
+                notes,
+                closers,
             )
             verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]

@@ -12,6 +12,7 @@ import numpy as np
 
 from collector.byte_kernels import load8, piece
 from collector.flat import FAULT_TIME
+from collector.json_grammar import number
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -38,33 +39,9 @@ _DEPTH: Final = 64
 
 
 @piece
-def _is_digit(data: Bytes, at: Int, end: Int) -> bool:
-    """Tell whether there is a decimal digit."""
-    return at < end and 48 <= data[at] < 58
-
-
-@piece
 def _is_number(data: Bytes, at: Int, end: Int) -> bool:
     """Tell whether a stretch is a number by JSON's grammar."""
-    at += np.int64(at < end and data[at] == 45)
-    if not _is_digit(data, at, end) or (data[at] == 48 and _is_digit(data, at + 1, end)):
-        return False
-    while _is_digit(data, at, end):
-        at += 1
-    if at < end and data[at] == 46:
-        at += 1
-        if not _is_digit(data, at, end):
-            return False
-        while _is_digit(data, at, end):
-            at += 1
-    if at < end and data[at] | 32 == 101:
-        at += 1
-        at += np.int64(at < end and (data[at] == 43 or data[at] == 45))
-        if not _is_digit(data, at, end):
-            return False
-        while _is_digit(data, at, end):
-            at += 1
-    return at == end
+    return bool(at < end and number(data, at, end) == end)
 
 
 @piece
@@ -113,10 +90,10 @@ def _integer(data: Bytes, begin: Int, end: Int, form: Int) -> tuple[bool, Int]:
     whole, negative, magnitude = _whole(data, begin, end)
     most = np.uint64(0x7FFFFFFF) if form == _ENUM else np.uint64(0x7FFFFFFFFFFFFFFF)
     if form == _UNSIGNED:
-        return whole and (not negative or magnitude == np.uint64(0)), np.int64(magnitude)
+        return bool(whole and (not negative or magnitude == np.uint64(0))), np.int64(magnitude)
     if negative:
-        return whole and magnitude <= most + np.uint64(1), np.int64(np.uint64(0) - magnitude)
-    return whole and magnitude <= most, np.int64(magnitude)
+        return bool(whole and magnitude <= most + np.uint64(1)), np.int64(np.uint64(0) - magnitude)
+    return bool(whole and magnitude <= most), np.int64(magnitude)
 
 
 @piece
@@ -142,9 +119,9 @@ def _number(data: Bytes, reference: Int, form: Int) -> tuple[bool, Int]:
 def _is_infinite(data: Bytes, at: Int, end: Int) -> bool:
     """Tell whether a stretch is NaN, Infinity or -Infinity."""
     if end - at == 3:
-        return data[at] == 78 and data[at + 1] == 97 and data[at + 2] == 78
+        return bool(data[at] == 78 and data[at + 1] == 97 and data[at + 2] == 78)
     at += np.int64(at < end and data[at] == 45)
-    return end - at == 8 and load8(data, at) == _INFINITY
+    return bool(end - at == 8 and load8(data, at) == _INFINITY)
 
 
 @piece
@@ -215,7 +192,7 @@ def _behind(data: Bytes, at: Int) -> Int:
         elif depth > 0:
             at += 1
         else:
-            while data[at] > 32 and not (data[at] in (44, 93, 125)):
+            while data[at] > 32 and data[at] not in (44, 93, 125):
                 at += 1
         if depth == 0:
             return at
@@ -238,7 +215,7 @@ def _spells(data: Bytes, at: Int, name: Int) -> bool:
             return False
         name >>= 8
         at += 1
-    return data[at] == 34
+    return bool(data[at] == 34)
 
 
 @piece
@@ -313,7 +290,7 @@ def _put(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
         out[at], out[at + 1], out[at + 2], out[at + 3] = 110, 117, 108, 108
         return at + 4
     end = _behind(data, value)
-    if (kind == _INT or kind == _DOUBLE) and data[value] == 34 and _is_number(data, value + 1, end - 1):
+    if kind in (_INT, _DOUBLE) and data[value] == 34 and _is_number(data, value + 1, end - 1):
         return _copy(data, value + 1, end - 1, out, at)
     return _copy(data, value, end, out, at)
 
@@ -361,7 +338,7 @@ def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, stack: 
 
 
 @kernel
-def spell_json(data: Bytes, kinds: NDArray[np.uint8], references: Numbers, out: Bytes) -> tuple[Numbers, int]:
+def spell_json(data: Bytes, kinds: NDArray[np.uint8], references: Numbers, out: Bytes) -> tuple[Numbers, Int]:
     """Put arrays and maps as plain JSON; `out` has three bytes for each they have, and 8 more for each of them.
 
     Returns their references (marked as spelled) and the bytes used.

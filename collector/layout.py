@@ -93,7 +93,9 @@ class Layout:
     """A signal's messages and tables as arrays that kernels read.
 
     `operations` has `MAX_FIELDS` numbers per message (`Field.operation`; 0: no such field); message 0 is the request.
-    `names` has the same shape with the hash of each field's JSON name. `widths` are the columns per table, `forms` the JSON form of what is kept in (table, column).
+    `names` has as many slots per message: (hash of a field's JSON name, place in `operations`), the first slot being
+    the hash's upper five bits and an empty one (0, 0). `widths` are the columns per table, `forms` the JSON form of
+    what is kept in (table, column).
     """
 
     tables: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -110,7 +110,7 @@ def flatten(cells: Cells) -> FlatTraces:
     _mark(spans, bad_events, events.span)
     _mark(spans, bad_links, links.span)
     _mark_all(spans, events, links, tables)
-    columns = {name: table for name, (table, _) in tables.items()}
+    columns: dict[str, Any] = {name: table for name, (table, _) in tables.items()}
     return FlatTraces(
         *(keys, spans, scopes, resources, events, links),
         **columns,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.byte_kernels import load8, store8, piece
+from collector.byte_kernels import load8, piece, store8
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -215,11 +215,11 @@ def _is_plain(source: Bytes, reference: Int) -> bool:
         at += 8
     if at < end:
         bits |= load8(source, at) << np.uint64(8 * (at + 8 - end))
-    return (bits & _HIGH_BITS) == _NONE
+    return bool((bits & _HIGH_BITS) == _NONE)
 
 
 @kernel
-def measure_text(data: Bytes, spelled: Bytes, references: Numbers, offsets: NDArray[np.int32], bad: Mask) -> int:
+def measure_text(data: Bytes, spelled: Bytes, references: Numbers, offsets: NDArray[np.int32], bad: Mask) -> Int:
     """Fill `offsets` (one more than there are texts) and `bad` (not UTF-8); returns the bytes that all texts take."""
     total = np.int64(0)
     none = np.empty(0, np.uint8)

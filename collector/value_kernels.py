@@ -271,7 +271,7 @@ def spelling_bounds(kinds: NDArray[np.uint8], values: Numbers, escaped: bool) ->
 @kernel
 def spell(
     data: Bytes, kinds: NDArray[np.uint8], values: Numbers, from_json: bool, out: Bytes, doubles: Numbers, texts: Bytes
-) -> tuple[Numbers, int, int]:
+) -> tuple[Numbers, Int, Int]:
     """Spell values that are not text; returns a reference per row, the bytes used and the nested doubles met.
 
     Row n of `doubles` is (bits, begin, end): the first is filled in, the others say where in `texts` it is spelled.

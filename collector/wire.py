@@ -81,7 +81,7 @@ def _pair(data: Bytes, at: Int, end: Int, cells: Numbers, cell: Int) -> bool:
     kind, value = np.int64(0), np.int64(0)
     if tag == 0x0A and data[at] < 128 and at + 1 + np.int64(data[at]) == end:
         kind, value = np.int64(_STRING), (at + 1) << 32 | np.int64(data[at])
-    elif tag == 0x18 or tag == 0x10:
+    elif tag in (0x18, 0x10):
         kind = np.int64(_INT if tag == 0x18 else _BOOL)
         value, at = _varint(data, at, end, np.int64(10))
         if at != end:
@@ -239,7 +239,7 @@ def _walk_all(
     widths: Numbers,
     rows: Numbers,
     limits: Numbers,
-    max_values: int,
+    max_values: Int,
     verdicts: Numbers,
 ) -> None:
     """Walk all wanted bodies, to count or to fill.
@@ -253,8 +253,20 @@ def _walk_all(
         if wanted[body]:
             begin, stop, counted = bounds[body], bounds[body + 1], 0 if fill else body
             verdicts[body, 0] = _walk(
-                *(data, begin, stop, body, operations, fill, cells, bases, widths, rows[counted], limits, max_values),
-                *(stack, notes),
+                data,
+                begin,
+                stop,
+                np.int64(body),
+                operations,
+                fill,
+                cells,
+                bases,
+                widths,
+                rows[counted],
+                limits,
+                max_values,
+                stack,
+                notes,
             )
             verdicts[body, 1], verdicts[body, 2] = notes[0] - begin, notes[1]
 
@@ -341,7 +353,7 @@ def read_wire(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None
     verdicts = np.zeros((len(bodies), 3), np.int64)
 
     def walk(good: NDArray[np.bool_], cells: Numbers, bases: Numbers, counts: Numbers, limit: Numbers) -> None:
-        fill, depth = len(cells) > 0, bounded.value_depth
+        fill, depth = len(cells) > 0, np.int64(bounded.value_depth)
         operations, widths = layout.operations, layout.widths
         _walk_all(data, bounds, good, operations, fill, cells, bases, widths, counts, limit, depth, verdicts)
 

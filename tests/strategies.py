@@ -44,10 +44,10 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(lists, pairs.map(lambda values: AnyValue(kvlist_value=KeyValueList(values=values))))
 
 
-VALUES = st.recursive(_scalars(), _nested, max_leaves=8)
+VALUES = st.recursive(_scalars(), _nested, max_leaves=5)
 """Values of attributes: scalars of every type, nothing, and arrays and maps of them."""
 
-ATTRIBUTES = st.lists(st.builds(KeyValue, key=KEYS, value=VALUES), max_size=6)
+ATTRIBUTES = st.lists(st.builds(KeyValue, key=KEYS, value=VALUES), max_size=3)
 
 
 def spans(*, valid: bool = True) -> st.SearchStrategy[Any]:
@@ -88,9 +88,9 @@ def spans(*, valid: bool = True) -> st.SearchStrategy[Any]:
 def requests(*, valid: bool = True) -> st.SearchStrategy[Any]:
     """Return `ExportTraceServiceRequest` messages with several resources and scopes."""
     scope = st.builds(InstrumentationScope, name=TEXT, version=TEXT, attributes=ATTRIBUTES)
-    scope_spans = st.builds(ScopeSpans, scope=scope, spans=st.lists(spans(valid=valid), max_size=4), schema_url=TEXT)
+    scope_spans = st.builds(ScopeSpans, scope=scope, spans=st.lists(spans(valid=valid), max_size=3), schema_url=TEXT)
     resource = st.builds(Resource, attributes=ATTRIBUTES, dropped_attributes_count=st.integers(0, 9))
     resource_spans = st.builds(
-        ResourceSpans, resource=resource, scope_spans=st.lists(scope_spans, max_size=3), schema_url=TEXT
+        ResourceSpans, resource=resource, scope_spans=st.lists(scope_spans, max_size=2), schema_url=TEXT
     )
-    return st.builds(ExportTraceServiceRequest, resource_spans=st.lists(resource_spans, max_size=3))
+    return st.builds(ExportTraceServiceRequest, resource_spans=st.lists(resource_spans, max_size=2))

@@ -140,7 +140,7 @@ def test_repeated_keys_are_all_kept() -> None:
     assert judge(message).flat.span_attributes.text.to_pylist() == ["first", "second"]
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), database=None)
+@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck), database=None)
 @given(requests(valid=False))
 def test_every_span_is_kept_or_counted(message: Any) -> None:
     judged = judge(message)

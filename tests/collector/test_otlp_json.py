@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from collector.flat import FlatTraces
 
-RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+RELAXED = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck), database=None)
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 
 
@@ -416,7 +416,7 @@ def _pythons(data: bytes) -> bool:
     return isinstance(document, dict)
 
 
-@settings(RELAXED, max_examples=300)
+@settings(RELAXED, max_examples=200)
 @given(st.data())
 def test_damaged_json_gets_pythons_verdict(data: st.DataObject) -> None:
     text = body(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from collector.flat import FlatTraces
 
-RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+RELAXED = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck), database=None)
 
 
 def decode(*bodies: bytes, limits: WireLimits | None = None) -> FlatTraces:
@@ -166,20 +166,20 @@ def test_damaged_requests_get_the_official_verdict() -> None:
     dice = random.Random(20)  # noqa: S311 - seeded
     seeds = [sample().SerializeToString()]
     seen: dict[str, int] = {}
-    for _ in range(3_000):
+    for _ in range(1_500):
         found = _agree(_damaged(dice.choice(seeds), dice))
         seen[found] = seen.get(found, 0) + 1
-    assert seen["refused"] > 300
-    assert seen["equal"] > 300
+    assert seen["refused"] > 100
+    assert seen["equal"] > 100
 
 
 def test_stray_fields_read_as_the_official_parser_reads_them() -> None:
     dice = random.Random(21)  # noqa: S311 - seeded
     seen: dict[str, int] = {}
-    for _ in range(1_000):
+    for _ in range(500):
         found = _agree(_with_stray_fields(sample(), dice).SerializeToString())
         seen[found] = seen.get(found, 0) + 1
-    assert seen["equal"] > 300
+    assert seen["equal"] > 100
 
 
 @RELAXED
