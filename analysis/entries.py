@@ -91,11 +91,7 @@ def measure_horizons(
             complete_evidence[number] = 4
         if not own or unawaited[row] == 1:
             continue
-        if (
-            first_byte[row] != unknown
-            and local_top[row] == row
-            and (row == top or unseen_top[top] == 2)
-        ):
+        if first_byte[row] != unknown and local_top[row] == row and (row == top or unseen_top[top] == 2):
             if shell[number] == unknown or first_byte[row] < shell[number]:
                 shell[number], marked[number], shell_evidence[number] = first_byte[row], mark[row], 1
         if role[row] == 3:

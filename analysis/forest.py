@@ -175,7 +175,7 @@ def _parents(spans: Spans) -> tuple[Spans, Int32s, Codes, Repeats]:
     if repeated:
         spans, repeats = _drop_repeats(spans, repeat_of)
         parent, fate, _, _ = parents.resolve(spans.offsets, spans.span_id, spans.parent_id, spans.kind)
-    parents.cut_cycles(spans.start, spans.span_id, parent, fate)
+    parents.cut_cycles(spans.start, spans.span_id, spans.kind, parent, fate)
     return spans, parent, fate, repeats
 
 

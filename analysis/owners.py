@@ -136,16 +136,17 @@ def own_segments(
 
 @kernel
 def greatest_shares(
-    requests: int, request: Int32s, led: Codes, low: Int64s, high: Int64s, owner: Int32s, cause: Codes, owners: int
+    requests: int, request: Int32s, led: Codes, low: Int64s, high: Int64s, owner: Int32s, cause: Codes, rank: Int64s
 ) -> tuple[Int32s, Codes]:
-    """Return, by request, owner and cause of its greatest share (-1 and 255: none); of equals the first in both.
+    """Return, by request, owner and cause of its greatest share (-1 and 255: none); of equals the first by `rank`.
 
-    `led` marks the segments that count. Segments of one request lie side by side.
+    `led` marks the segments that count, `rank` is every owner's place in an order that does not depend on the
+    batch. Segments of one request lie side by side.
     """
     best_owner = np.full(requests, -1, np.int32)
     best_cause = np.full(requests, 255, np.uint8)
-    sums = np.zeros(owners * 32, np.int64)
-    seen = np.empty(owners * 32, np.int32)
+    sums = np.zeros(rank.size * 32, np.int64)
+    seen = np.empty(rank.size * 32, np.int64)
     begin = 0
     while begin < request.size:
         number = request[begin]
@@ -161,8 +162,11 @@ def greatest_shares(
             at += 1
         best = np.int64(-1)
         for which in range(count):
-            key = np.int64(seen[which])
-            if best < 0 or sums[key] > sums[best] or (sums[key] == sums[best] and key < best):
+            key = seen[which]
+            more = best < 0 or sums[key] > sums[best]
+            if more or (
+                sums[key] == sums[best] and rank[key // 32] * 32 + key % 32 < rank[best // 32] * 32 + best % 32
+            ):
                 best = key
         for which in range(count):
             if seen[which] != best:

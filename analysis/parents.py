@@ -2,7 +2,7 @@
 
 An id is looked up in a small table per trace, so a batch costs a few cache lines per span whatever its size.
 Where a client and a server share an id (Zipkin's way), the server's parent is the client and everyone else's
-parent of that id is the server.
+parent of that id is the server. Other spans that share an id and have no parent go under the one that stands for it.
 """
 
 from __future__ import annotations
@@ -68,14 +68,31 @@ def _enter(  # the table of one trace: id → first row, further rows of that id
 
 
 @kernel
-def _named(row: int, wanted: int, mask: int, span_id: Int64s, kind: Codes, table: Int32s, twin: Int32s) -> int:
+def _standing(kind: int) -> int:
+    """Return how much a kind stands for its id among kinds that share one: the server's side is who others mean."""
+    if kind == 2:
+        return 6
+    if kind == 5:
+        return 5
+    if kind == 1:
+        return 4
+    return 6 - kind if kind != 0 else 1  # client, producer, unspecified
+
+
+@kernel
+def _sharing(wanted: int, mask: int, span_id: Int64s, table: Int32s) -> int:
     slot = _slot_of(wanted, mask)
     while table[slot] >= 0 and span_id[table[slot]] != wanted:
         slot = (slot + 1) & mask
+    return int(table[slot])
+
+
+@kernel
+def _named(row: int, wanted: int, mask: int, span_id: Int64s, kind: Codes, table: Int32s, twin: Int32s) -> int:
     best = -1
-    other = table[slot]
+    other = _sharing(wanted, mask, span_id, table)
     while other >= 0:
-        if other != row and (best < 0 or (_serves(kind[other]) and not _serves(kind[best]))):
+        if other != row and (best < 0 or _standing(kind[other]) > _standing(kind[best])):
             best = other
         other = twin[other]
     return int(best)
@@ -83,15 +100,22 @@ def _named(row: int, wanted: int, mask: int, span_id: Int64s, kind: Codes, table
 
 @kernel
 def _sharing_client(row: int, mask: int, span_id: Int64s, kind: Codes, table: Int32s, twin: Int32s) -> int:
-    slot = _slot_of(span_id[row], mask)
-    while span_id[table[slot]] != span_id[row]:
-        slot = (slot + 1) & mask
-    other = table[slot]
+    best = -1
+    other = _sharing(span_id[row], mask, span_id, table)
     while other >= 0:
-        if kind[other] in (3, 4):
-            return int(other)
+        if kind[other] in (3, 4) and (best < 0 or kind[other] == 3):
+            best = other
         other = twin[other]
-    return -1
+    return int(best)
+
+
+@kernel
+def _twin_above(row: int, mask: int, span_id: Int64s, kind: Codes, table: Int32s, twin: Int32s) -> int:
+    """Return the span of the same id that stands for it, where `row` does not itself and is not its client."""
+    best = _named(row, span_id[row], mask, span_id, kind, table, twin)
+    if best < 0 or _standing(kind[best]) <= _standing(kind[row]) or (_serves(kind[best]) and kind[row] in (3, 4)):
+        return -1
+    return best
 
 
 @kernel
@@ -118,20 +142,21 @@ def resolve(offsets: Int64s, span_id: Int64s, parent_id: Int64s, kind: Codes) ->
         mask = _mask_for(end - begin)
         for row in range(begin, end):
             found = _sharing_client(row, mask, span_id, kind, table, twin) if _serves(kind[row]) else -1
-            if found < 0 and parent_id[row] == 0:
-                continue
-            if found < 0 and parent_id[row] == span_id[row]:
-                fate[row] = 3
-                continue
-            if found < 0:
+            itself = parent_id[row] == span_id[row]
+            if found < 0 and parent_id[row] != 0 and not itself:
                 found = _named(row, parent_id[row], mask, span_id, kind, table, twin)
+            if found >= 0:
+                fate[row] = 1
+            elif parent_id[row] != 0:
+                fate[row] = 3 if itself else 2
+            if found < 0:
+                found = _twin_above(row, mask, span_id, kind, table, twin)
             parent[row] = found
-            fate[row] = 1 if found >= 0 else 2
     return parent, fate, repeat_of, repeats
 
 
 @kernel
-def cut_cycles(start: Int64s, span_id: Int64s, parent: Int32s, fate: Codes) -> int:
+def cut_cycles(start: Int64s, span_id: Int64s, kind: Codes, parent: Int32s, fate: Codes) -> int:
     """Cut every cycle at its earliest span (then smallest id), in place; return how many were cut."""
     cut = 0
     colour = np.zeros(parent.size, np.int32)
@@ -147,7 +172,7 @@ def cut_cycles(start: Int64s, span_id: Int64s, parent: Int32s, fate: Codes) -> i
         first = at
         along = parent[at]
         while along != at:
-            if (start[along], span_id[along]) < (start[first], span_id[first]):
+            if (start[along], span_id[along], kind[along]) < (start[first], span_id[first], kind[first]):
                 first = along
             along = parent[along]
         parent[first] = -1

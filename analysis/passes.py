@@ -107,7 +107,7 @@ def _passes(
     requests = critical.find_requests(found)
     segments = critical.attribute(found, requests, critical.walk(found, requests, walk))
     owners, owner_no = tables.owners_table(found)
-    rows = tables.requests_table(found, requests, segments, owner_no)
+    rows = tables.requests_table(found, requests, segments, owners, owner_no)
     return Results(
         tables={
             "requests": rows,

@@ -91,7 +91,7 @@ def _route(forest: Forest, row: Int32s) -> pl.Series:
     ).to_series()
 
 
-def _dominant(requests: Requests, segments: Segments, owners: int) -> tuple[Int32s, Codes]:
+def _dominant(requests: Requests, segments: Segments, owners: pl.DataFrame) -> tuple[Int32s, Codes]:
     """Return owner and cause of the greatest share of each request's first known horizon."""
     first = np.where(requests.shell_evidence != words.UNKNOWN, 0, 1).astype(np.uint8)
     return greatest_shares(
@@ -102,11 +102,13 @@ def _dominant(requests: Requests, segments: Segments, owners: int) -> tuple[Int3
         segments.high,
         segments.owner,
         segments.cause,
-        owners,
+        owners.get_column("owner").rank("ordinal").cast(pl.Int64).to_numpy().copy(),
     )
 
 
-def requests_table(journeys: Journeys, requests: Requests, segments: Segments, owner_no: Int64s) -> pl.DataFrame:
+def requests_table(
+    journeys: Journeys, requests: Requests, segments: Segments, owners: pl.DataFrame, owner_no: Int64s
+) -> pl.DataFrame:
     """Return a row per request."""
     forest = journeys.forest
     spans = forest.spans
@@ -115,7 +117,7 @@ def requests_table(journeys: Journeys, requests: Requests, segments: Segments, o
     method = _prefer(spans.gather("method", naming), spans.gather("method", entry))
     status = _prefer(spans.gather("http_status", naming), spans.gather("http_status", entry))
     belongs = requests.number_of[: forest.unseen_from]
-    owner, cause = _dominant(requests, segments, owner_no.size)
+    owner, cause = _dominant(requests, segments, owners)
     correlation = spans.gather("correlation_id", entry)
     return table(
         "requests",
