@@ -68,6 +68,7 @@ class _Opened(Reading):
         """Close the file; statements that still run are stopped."""
         self._cursors.close()
         self._connection.close()
+        opening.remove_spill_folder(self.path)
 
 
 class StoreFile(_Opened):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +35,7 @@ _LOG_HEAD: Final = bytes.fromhex("6400626500")
 """How a log begins: the entry that says its version (field 100: type 98, field 101)."""
 
 _PRIVATE: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
 _HELD: Final = re.compile(r"Conflicting lock is held in (?P<program>.*?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
 
 
@@ -67,6 +68,22 @@ def temporary_folder(path: Path) -> Path:
     return path.with_name(f"{path.name}.tmp")
 
 
+def make_spill_folder(path: Path, *, is_writer: bool) -> None:
+    """Make the folder for spill the owner's alone; a writer, who has the store to himself, clears what a kill left."""
+    folder = temporary_folder(path)
+    with suppress(OSError):  # a folder that cannot be written: then statements have memory alone
+        folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+        folder.chmod(_PRIVATE_FOLDER)
+        for left in folder.glob("duckdb_temp_*") if is_writer else ():
+            left.unlink()
+
+
+def remove_spill_folder(path: Path) -> None:
+    """Remove the folder for spill if nothing is in it."""
+    with suppress(OSError):
+        temporary_folder(path).rmdir()
+
+
 def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open the file, made if absent and not `read_only`; anything that stands in the way is a `StoreError`."""
     _refuse_odd_places(path, read_only=read_only)
@@ -91,6 +108,7 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
             _lock(connection)
     except duckdb.Error as error:
         raise explained(path, error) from error
+    make_spill_folder(path, is_writer=not read_only)
     if not read_only:
         _make_private(path)
     return connection

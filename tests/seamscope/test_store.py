@@ -13,7 +13,7 @@ import pytest
 from seamscope.errors import StoreError, StoreVersionError
 from seamscope.schema.tables import ATTRIBUTES, INGESTED, OWNERS, RESULTS
 from seamscope.store import Settings, Store, StoreFile
-from seamscope.store.opening import log_file
+from seamscope.store.opening import log_file, temporary_folder
 from seamscope.store.tables import SCHEMA_VERSION, listed
 from tests.conftest import PROJECT
 from tests.seamscope.store_rows import START_NS, event, resource, rows, span, spans
@@ -106,6 +106,21 @@ def test_log_stays_private_after_a_checkpoint(store: Store, path: Path) -> None:
     store.checkpoint()
     store.commit({"spans": spans(3)}, now_ns=NOW_NS)
     assert stat.S_IMODE(log_file(path).stat().st_mode) == 0o600
+
+
+def test_spill_is_its_owners_alone_and_cleared(path: Path) -> None:
+    spill = temporary_folder(path)
+    spill.mkdir()
+    (spill / "duckdb_temp_storage_DEFAULT-0.tmp").write_text("left by a killed collector")
+    with Store.open(path, settings=Settings(memory_bytes=64 << 20, threads=1)) as store:
+        assert not list(spill.iterdir())
+        rows_of = store.stream("SELECT repeat('x', 90) || range AS t FROM range(1_000_000) ORDER BY hash(range)")
+        next(rows_of)
+        next(rows_of)
+        assert list(spill.iterdir())
+        assert stat.S_IMODE(spill.stat().st_mode) == 0o700
+        rows_of.close()
+    assert not spill.exists()
 
 
 def _full_row(schema: pa.Schema) -> dict[str, Any]:
