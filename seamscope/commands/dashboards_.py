@@ -47,7 +47,7 @@ def command(
     serve: bool,
     as_json: bool,
 ) -> None:
-    """Static pages of the same results: the boundary at a glance, a page per route, seam and named request.
+    """Static pages of the same results: the boundary at a glance, and a page per route, seam and request.
 
     They work offline, ask nothing of anyone, and are the same bytes for the same data.
     """

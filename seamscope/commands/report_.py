@@ -73,7 +73,7 @@ def command(
     *,
     as_json: bool,
 ) -> None:
-    """Owner, cause and evidence totals, with exact percentiles of shell and complete and the calls that held them.
+    """Owner, cause and evidence totals, percentiles of shell and complete, and the calls that held them.
 
     Totals are integers that sum to the horizon. The filter line takes route: kind: environment: service: place:
     version: method: status: shell> complete> spans> tier: cause: owner: evidence: stretch> seam: boundary: peer:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @selection_options()
 @json_option()
 def command(db: str, config: Path, filter_: str, since: str | None, until: str | None, *, as_json: bool) -> None:
-    """A row per seam: hops, gap percentiles, how much of the gap is explained, server spans, connections, phases.
+    """A row per seam: hops, gap percentiles, share explained, server spans, connections, phases.
 
     The gap is what the client saw and the server did not. Asynchronous hops are left out.
     """

@@ -47,7 +47,7 @@ def test_help_loads_nothing_heavy() -> None:
         (("trace", "abc", "--db", "absent.duckdb"), 3),
         (("sql", "SELECT 1", "--db", "absent.duckdb"), 3),
         (("dashboards", "--db", "absent.duckdb"), 3),
-        (("tui", "--db", "absent.duckdb"), 3),
+        (("tui", "--db", "absent.duckdb"), 2),
         (("import", "absent.json", "--db", "x.duckdb"), 3),
         (("replay", "absent.pb"), 3),
     ],
