@@ -92,7 +92,7 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
         "access_mode": "READ_ONLY" if read_only else "READ_WRITE",
         "storage_compatibility_version": STORAGE_VERSION,
         "memory_limit": f"{settings.memory_bytes}B",
-        "threads": settings.threads,
+        "threads": settings.threads_for(read_only=read_only),
         "temp_directory": str(temporary_folder(path)),
         "max_temp_directory_size": f"{settings.spill_bytes}B",
         "wal_autocheckpoint": f"{8 * settings.checkpoint_bytes}B",  # a backstop: `Checkpoints` comes first
