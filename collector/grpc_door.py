@@ -17,6 +17,7 @@ import grpc
 
 from collector import otlp_status
 from collector.answers import Answers
+from collector.arriving import Turns
 from collector.decode import Body
 from collector.intake import RefusedError
 from collector.otlp_status import Refusal
@@ -93,6 +94,7 @@ class GrpcDoor:
             EndpointError: the address cannot be had.
         """
         self._answers = Answers(asyncio.get_running_loop())
+        self._turns = Turns()
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((_Methods(self),))
         self._address.listen("OTLP/gRPC", "--grpc").close()  # grpcio would say why it cannot on stderr, at length
@@ -110,9 +112,9 @@ class GrpcDoor:
     def handler(self, signal: Signal) -> Any:
         """Return the coroutine function that serves one signal."""
 
-        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
+        async def export(_messages: AsyncIterator[bytes], context: Any) -> bytes:
             try:
-                return await self._export(signal, messages)
+                return await self._export(signal, context)
             except RefusedError as error:
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
             except _InvalidError as error:
@@ -128,11 +130,12 @@ class GrpcDoor:
 
         return export
 
-    async def _export(self, signal: Signal, messages: AsyncIterator[bytes]) -> bytes:
+    async def _export(self, signal: Signal, context: Any) -> bytes:
         self._intake.check_room(signal)
         async with asyncio.timeout(BODY_DEADLINE_S):
-            data = await anext(messages, None)
-        if data is None:
+            # not through the iterator, which keeps the message it gave until the garbage collector comes by
+            data = await self._turns.read(context.read)
+        if data is grpc.aio.EOF:
             raise _InvalidError("the call carried no request")
         if not data:
             return b""

@@ -8,7 +8,7 @@ from email.message import Message
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from collector.otlp_status import Encoding
 
@@ -23,6 +23,10 @@ _WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 class TooLargeError(Exception):
     """The body is over the limit, counted after decompression."""
+
+
+class NoRoomError(Exception):
+    """Too many bytes are on their way in at once."""
 
 
 class BrokenError(Exception):
@@ -97,40 +101,52 @@ class _Inflating:
             raise BrokenError("the compressed body ends too early")
 
 
-async def read_body(pieces: AsyncIterator[bytes], encoding: str, limit_bytes: int) -> bytes:
+async def read_body(
+    pieces: AsyncIterator[bytes], encoding: str, limit_bytes: int, has_room: Callable[[int], bool] = lambda _: True
+) -> bytes:
     """Read a body whole, decompressed.
 
     Args:
         pieces: as they arrive.
         encoding: of `content_encoding`.
         limit_bytes: most bytes after decompression.
+        has_room: told how many bytes come on top; False where there is no room for them now.
 
     Raises:
         TooLargeError: over the limit; nothing beyond it was inflated.
+        NoRoomError: `has_room` said so.
         BrokenError: not decompressible.
     """
-    body = bytearray()
+    body = _Body(limit_bytes, has_room)
     inflating = None if encoding == "identity" else _Inflating(encoding)
     async for piece in pieces:
         if inflating is None:
-            _add(body, piece, limit_bytes)
+            body.add(piece)
             continue
         inflating.feed(piece)
-        await _inflate(inflating, body, limit_bytes)
-    if inflating is not None and (body or inflating.more):
+        await _inflate(inflating, body)
+    if inflating is not None and (body.data or inflating.more):
         inflating.end()
-    return bytes(body)
+    return bytes(body.data)
 
 
-async def _inflate(inflating: _Inflating, body: bytearray, limit_bytes: int) -> None:
+async def _inflate(inflating: _Inflating, body: _Body) -> None:
     while inflating.more:
         plain = inflating.step()
-        _add(body, plain, limit_bytes)
+        body.add(plain)
         if len(plain) == INFLATE_STEP_BYTES:
             await asyncio.sleep(0)
 
 
-def _add(body: bytearray, piece: bytes, limit_bytes: int) -> None:
-    if len(body) + len(piece) > limit_bytes:
-        raise TooLargeError
-    body += piece
+class _Body:
+    def __init__(self, limit_bytes: int, has_room: Callable[[int], bool]) -> None:
+        self.data = bytearray()
+        self._limit = limit_bytes
+        self._has_room = has_room
+
+    def add(self, piece: bytes) -> None:
+        if len(self.data) + len(piece) > self._limit:
+            raise TooLargeError
+        if not self._has_room(len(piece)):
+            raise NoRoomError
+        self.data += piece

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from collector import http_body, otlp_status
 from collector.answers import Answers
+from collector.arriving import Arriving
 from collector.decode import Body
 from collector.http_protocol import DeadlineProtocol
 from collector.intake import RefusedError
@@ -84,6 +85,7 @@ class HttpDoor:
         self._intake = intake
         self._telemetry = telemetry
         self._address = address
+        self._arriving = Arriving()
 
     async def start(self) -> Address:
         """Listen; return the address with its real port.
@@ -150,6 +152,9 @@ class HttpDoor:
             except http_body.TooLargeError:
                 # the rest is read and dropped: closing now would reset the connection before the answer is seen
                 refusal = otlp_status.too_large(BODY_BYTES)
+            except http_body.NoRoomError:
+                self._telemetry.refused(signal, "arriving")
+                refusal = Refusal(grpc.StatusCode.UNAVAILABLE, "too much arrives at once; send this request again", 1.0)
             except RefusedError as error:
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
             except ClientDisconnect:
@@ -167,7 +172,8 @@ class HttpDoor:
         self._intake.check_room(signal)
         if int(request.headers.get("content-length", 0)) > BODY_BYTES:
             raise http_body.TooLargeError
-        data = await http_body.read_body(request.stream(), compression, BODY_BYTES)
+        with self._arriving.body() as arrival:
+            data = await http_body.read_body(request.stream(), compression, BODY_BYTES, arrival.grows)
         rejected: Mapping[str, int] = {}
         if data:
             outcome = await self._answers.of(self._intake.submit(Body(data, encoding, signal)))

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from collector.arriving import LARGE_BYTES, give_back
 from collector.ingest import Outcome
 from seamscope.errors import SeamscopeError
 
@@ -176,6 +177,7 @@ class Intake:
         while group := self._take():
             group.ingested = self._groups.decode(group.bodies)
             self._hand_over(group)
+            del group  # its bodies must not wait here for the next one
         self._hand_over(None)
 
     def _hand_over(self, group: _Group | None) -> None:
@@ -193,6 +195,7 @@ class Intake:
             if group is None:
                 return
             self._settle(group)
+            del group
 
     def _settle(self, group: _Group) -> None:
         started = time.perf_counter()
@@ -207,6 +210,8 @@ class Intake:
         )
         for each, what in zip(group.waiting, settled, strict=True):
             self._answer(each, what)
+        if group.size > LARGE_BYTES:
+            give_back()
 
     def _note_pace(self, size: int, took_s: float) -> None:
         pace = size / max(took_s, 1e-6)

@@ -119,8 +119,10 @@ def patiently(words: str) -> Iterator[None]:
 @contextmanager
 def started(plan: Plan, config: Config) -> Iterator[Collector]:
     """Run a collector."""
+    from collector.complaints import complain_to
     from collector.serve import Collector
 
+    complain_to(sys.stderr, debug=bool((click.get_current_context().find_root().obj or {}).get("debug")))
     collector = Collector(plan, config)
     with patiently(STARTING):
         collector.start()

@@ -1,0 +1,67 @@
+"""What a running collector says on stderr: one line per trouble, and the same trouble not over and over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+EVERY_S: Final = 10.0
+"""The same complaint comes at most this often, with how many were kept back."""
+
+KINDS: Final = 1000
+"""Complaints told apart; beyond these all others count as one."""
+
+
+class Sparing(logging.Filter):
+    """Lets a complaint (its words before the details) through once in `EVERY_S`."""
+
+    def __init__(self, every_s: float = EVERY_S) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._last: dict[tuple[str, object], float] = {}
+        self._kept_back: dict[tuple[str, object], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is said; one that is carries the number of those that were not."""
+        kind = (record.name, record.msg)
+        if kind not in self._last and len(self._last) >= KINDS:
+            kind = ("", "")
+        now = time.monotonic()
+        if now - self._last.get(kind, -self._every_s) < self._every_s:
+            self._kept_back[kind] = self._kept_back.get(kind, 0) + 1
+            return False
+        self._last[kind] = now
+        record.kept_back = self._kept_back.pop(kind, 0)
+        return True
+
+
+class OneLine(logging.Formatter):
+    """A record as one line; the traceback only where somebody debugs."""
+
+    def __init__(self, *, debug: bool) -> None:
+        super().__init__()
+        self._debug = debug
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        text = " ".join(record.getMessage().split())
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text += f": {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        kept_back = getattr(record, "kept_back", 0)
+        line = f"seamscope: {text}" + (f" ({kept_back} more like this)" if kept_back else "")
+        traceback = self.formatException(record.exc_info) if self._debug and record.exc_info else ""
+        return f"{line}\n{traceback}" if traceback else line
+
+
+def complain_to(stream: TextIO, *, debug: bool = False) -> None:
+    """Send the program's warnings and errors to a stream, sparingly."""
+    handler = logging.StreamHandler(stream)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(OneLine(debug=debug))
+    handler.addFilter(Sparing())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
