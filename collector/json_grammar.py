@@ -118,7 +118,7 @@ def number(data: Bytes, at: Int, end: Int) -> Int:
 
 
 @piece
-def _literal(data: Bytes, at: Int, end: Int) -> Int:
+def literal(data: Bytes, at: Int, end: Int) -> Int:
     """Return the position behind `true`, `false` or `null`, -1: none of them."""
     word = load8(data, at)
     if word & _FOUR_BYTES in (_TRUE, _NULL) and at + 4 <= end:
@@ -134,7 +134,7 @@ def _scalar(data: Bytes, at: Int, end: Int) -> Int:
     if data[at] == _QUOTE:
         return string(data, at, end)[1]
     if data[at] >= 97:
-        return _literal(data, at, end)
+        return literal(data, at, end)
     return number(data, at, end)
 
 

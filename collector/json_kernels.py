@@ -1,8 +1,8 @@
 """OTLP/JSON → cells, as compiled loops: the same two passes over the same layouts as `collector.wire`.
 
 The grammar is RFC 8259's, checked to the last byte, without recursion and to a bounded depth. Names are looked up by
-their hash; `null` is a field not sent. A cell gets a reference to the value as it was written, with `QUOTED` set for
-the inside of a string: `collector.json_values` makes numbers of them.
+hash; `null` is a field not sent. What is no text gets a reference to the value as it was written in its cell, with
+`QUOTED` set for the inside of a string; `collector.json_values` makes a number of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from collector.byte_kernels import PADDING, load8, piece
 from collector.flat import FAULT_ID, FAULT_SHAPE
-from collector.json_grammar import SKIP_DEPTH, blank, skip, string
+from collector.json_grammar import SKIP_DEPTH, blank, literal, number, skip, string
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Numbers = NDArray[np.int64]
     Int = np.int64
+
+
+def _word(text: bytes) -> np.uint64:
+    """Return eight characters as `load8` reads them."""
+    return np.uint64(int.from_bytes(text, "little"))
+
 
 OK: Final = 0
 SYNTAX: Final = 1
@@ -35,6 +41,11 @@ _LENGTH: Final = 0x7FFFFFFF
 _MESSAGES, _TEXT, _ID, _BOOL, _BYTES = 1, 2, 3, 7, 9
 _VALUE, _MESSAGE, _OPAQUE = 3, 4, 5
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _N = 34, 92, 44, 58, 45, 110
+_PAIRS: Final = 2
+_KEY, _VALUE_1, _VALUE_2 = _word(b'{"key":"'), _word(b',"value"'), _word(b'alue":{"')
+_STRING_1, _STRING_2 = _word(b"stringVa"), _word(b'Value":"')
+_BOOL_1, _INT_1 = _word(b"boolValu"), _word(b"intValue")
+_DOUBLE_1, _DOUBLE_2 = _word(b"doubleVa"), _word(b'eValue":')
 _OPEN_LIST, _CLOSE_LIST, _OPEN, _CLOSE = 91, 93, 123, 125
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
@@ -104,6 +115,51 @@ def _fits(opener: Int, form: Int, action: Int) -> bool:
 
 
 @piece
+def _pair(  # noqa: C901, PLR0912 - a shape, step by step
+    data: Bytes, at: Int, stop: Int, cells: Numbers, cell: Int
+) -> Int:
+    """Read a `KeyValue` as emitters write it, without blanks: key, then one scalar. Returns where it ends.
+
+    -1: it is written otherwise. Fills the cells behind `cell` (key, type, value) unless there are none.
+    """
+    if at + 32 > stop or load8(data, at) != _KEY:  # {"key":"
+        return np.int64(-1)
+    key, at = string(data, at + 7, stop)
+    if at < 0 or at + 32 > stop or load8(data, at) != _VALUE_1 or load8(data, at + 3) != _VALUE_2:  # ,"value":{"
+        return np.int64(-1)
+    at += 11
+    word, kind = load8(data, at), np.int64(0)
+    if word == _STRING_1 and load8(data, at + 6) == _STRING_2:  # stringValue":"
+        kind, at = np.int64(1), at + 13
+    elif word == _BOOL_1:  # boolValue":
+        kind, at = np.int64(2), at + 11
+    elif word == _INT_1:  # intValue":
+        kind, at = np.int64(3), at + 10
+    elif word == _DOUBLE_1 and load8(data, at + 5) == _DOUBLE_2:  # doubleValue":
+        kind, at = np.int64(4), at + 13
+    if kind == 0 or data[at - 1] != _COLON or data[at - 2] != _QUOTE:
+        return np.int64(-1)
+    begin, value = at, np.int64(0)
+    opener = data[at]
+    if opener == _QUOTE and kind != 2:
+        value, at = string(data, begin, stop)
+        value |= QUOTED if kind > 1 else np.int64(0)
+    elif kind == 2 and opener in (116, 102):
+        at = literal(data, begin, stop)
+        value = begin << 32 | (at - begin)
+    elif kind > 2 and opener != _QUOTE:
+        at = number(data, begin, stop)
+        value = begin << 32 | (at - begin)
+    else:
+        return np.int64(-1)
+    if at < 0 or at + 2 > stop or data[at] != _CLOSE or data[at + 1] != _CLOSE:
+        return np.int64(-1)
+    if len(cells) > 0:
+        cells[cell + 1], cells[cell + 2], cells[cell + 3] = key, kind, value
+    return at + 2
+
+
+@piece
 def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its state stays in registers
     data: Bytes,
     begin: Int,
@@ -156,6 +212,15 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
                 return SYNTAX
             at = blank(data, at + 1, stop)
         first = False
+        if listed == _PAIRS and rows[table] < limits[table]:
+            cell_of_pair = bases[table] + rows[table] * widths[table] if fill else np.int64(0)
+            behind = _pair(data, at, stop, cells, cell_of_pair)
+            if behind > 0:
+                if fill:
+                    cells[cell_of_pair] = row
+                rows[table] += 1
+                at = behind
+                continue
         operation, form, action, column = np.int64(0), np.int64(0), np.int64(_MESSAGE), np.int64(0)
         child, child_table, place = message, table, np.int64(-1)
         if not listed:
@@ -171,7 +236,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             place = _field(data, name, names, message, closers)
             if place >= 0:
                 operation = operations[place]
-                form, action, column = operation >> 36, (operation >> 4) & 15, (operation >> 8) & 255
+                form, action, column = (operation >> 36) & 15, (operation >> 4) & 15, (operation >> 8) & 255
                 child, child_table = (operation >> 16) & 255, ((operation >> 24) & 255) - 1
         if at >= stop:
             return SYNTAX
@@ -184,7 +249,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             depth += 1
             at, first, message = at + 1, True, child
             if form == _MESSAGES:
-                listed, table = np.int64(1), child_table
+                listed, table = np.int64(1) + ((operation >> 33) & 1), child_table
                 continue
             if listed == 0:
                 cell += column
@@ -202,7 +267,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
         begin_value, reference = at, np.int64(0)
         if opener == _QUOTE:
             reference, at = string(data, at, stop)
-            reference |= QUOTED
+            reference |= np.int64(0) if form in (_TEXT, _ID, _BYTES) else QUOTED
         else:
             at = skip(data, at, stop, closers)
             reference = begin_value << 32 | (at - begin_value)

@@ -28,7 +28,7 @@ _PLAIN: Final = np.int64(0x7FFFFFFFFFFFFFFF)
 """A reference without the mark of a quoted value."""
 WORD: Final = np.int64(1 << 62)
 """The mark of an enumeration's cell that refers to a word."""
-_TEXT, _ID, _UNSIGNED, _SIGNED, _ENUM, _BYTES, _ANY = 2, 3, 4, 5, 8, 9, 10
+_UNSIGNED, _SIGNED, _ENUM, _ANY = 4, 5, 8, 10
 TIME: Final = 11
 """Form of a column of `settle`: an unsigned number that is a time."""
 _INFINITY: Final = np.uint64(0x7974696E69666E49)  # little-endian
@@ -101,7 +101,7 @@ def _number(data: Bytes, reference: Int, form: Int) -> tuple[bool, Int]:
     """Read a whole number of a form, or the word of an enumeration."""
     begin = (reference & _PLAIN) >> 32
     end = begin + (reference & _LENGTH)
-    if form != _ENUM and 1 <= end - begin <= 18 and data[begin] != 48:
+    if form != _ENUM and 1 <= end - begin <= (19 if form == _UNSIGNED else 18) and data[begin] != 48:
         value = np.int64(0)
         at = begin
         while at < end and 48 <= data[at] < 58:
@@ -157,8 +157,6 @@ def settle(data: Bytes, rows: Numbers, forms: Numbers, faults: int, bad: Mask) -
             if form == _ANY:
                 kind, reference = reference, rows[row, column + 1]
                 rows[row, column], rows[row, column + 1] = _settle_value(data, kind, reference)
-            elif form in (_TEXT, _ID, _BYTES):
-                rows[row, column] = reference & _PLAIN
             else:
                 good, rows[row, column] = _number(data, reference, np.int64(_UNSIGNED) if form == TIME else form)
                 if not good and form == TIME and faults >= 0:

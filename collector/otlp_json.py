@@ -15,6 +15,7 @@ import numpy as np
 
 from collector.json_kernels import DEPTH, ITEMS, OK, SYNTAX, walk_all
 from collector.json_values import TIME, settle
+from collector.layout import J_BYTES, J_ID, J_TEXT
 from collector.wire import Cells, WireLimits, joined, room
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def _bodies(cells: Cells, table: str, rows: Numbers) -> Numbers:
 
 
 def _forms(layout: Layout, table: int) -> Numbers:
-    """Return the form of each column of a table, as `settle` takes them."""
+    """Return the form of each column of a table, as `settle` takes them: texts are what they are already."""
     columns = layout.columns[layout.tables[table]]
     forms = [layout.forms.get((table, column), -1) for column in range(len(columns))]
-    return np.array([TIME if name in _TIMES else form for name, form in zip(columns, forms, strict=True)], np.int64)
+    kept = [-1 if form in {J_TEXT, J_ID, J_BYTES} else form for form in forms]
+    return np.array([TIME if name in _TIMES else form for name, form in zip(columns, kept, strict=True)], np.int64)
 
 
 def _settle(cells: Cells, faults: Numbers) -> None:
