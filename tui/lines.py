@@ -53,6 +53,16 @@ def cut(text: str, width: int, ellipsis: str = "…") -> str:
     return text if cells(text) <= width else fit(text, width, ellipsis=ellipsis)
 
 
+def cut_middle(text: str, width: int, ellipsis: str = "…") -> str:
+    """Cut a clean text in its middle: of an address the end tells more than its host."""
+    if cells(text) <= width:
+        return text
+    if not text.isascii() or width < 12:
+        return cut(text, width, ellipsis)
+    tail = (width - 1) * 3 // 5
+    return text[: width - 1 - tail] + ellipsis + text[-tail:]
+
+
 def cut_seam(seam: str, width: int, ellipsis: str = "…", arrow: str = "→") -> str:
     """Cut a clean seam so that both its sides stay readable: `render:ed…→origin:or…`."""
     if cells(seam) <= width or arrow not in seam:

@@ -94,32 +94,47 @@ class StoreSource:
         self._tls_ca = tls_ca
         self._lock = RLock()
         self._reader: Reader | None = None
+        self._asked = 0
+        """Questions under way."""
         self._used = 0.0
         self._seen: tuple[float, ...] = ()
 
     @contextmanager
     def _reading(self) -> Iterator[Reader]:
-        """Lend the reader, opened where it is not; one that fails is let go, so that the next question opens anew."""
+        """Lend the reader, opened where it is not; several threads may read at once.
+
+        One that fails is let go, so that the next question opens anew.
+        """
         with self._lock:
-            try:
-                reader = self._reader or self._open()
-                yield reader
-            except QueryError:
-                raise
-            except SeamscopeError:
-                self.close()
-                raise
-            finally:
+            reader = self._reader or self._open()
+            self._asked += 1
+        try:
+            yield reader
+        except QueryError:
+            raise
+        except SeamscopeError:
+            self._drop(reader)
+            raise
+        finally:
+            with self._lock:
+                self._asked -= 1
                 self._used = time.monotonic()
 
     def _open(self) -> Reader:
-        from seamscope.remote import open_store
+        from seamscope.remote import open_store, read_token
         from seamscope.store import StoreFile
 
-        reader: Reader = open_store(self.name)
+        reader = open_store(self.name, token=read_token(self._token_file), tls_ca=self._tls_ca)
         self._reader = reader
         self.live = not isinstance(reader, StoreFile)
         return reader
+
+    def _drop(self, reader: Reader) -> None:
+        """Let go of a reader, unless another has taken its place."""
+        with self._lock:
+            if self._reader is reader:
+                self._reader, self.live = None, False
+                reader.close()
 
     def moved(self) -> bool:
         """Tell whether the store may have changed: a live one always, a file by its size and times."""
@@ -127,8 +142,10 @@ class StoreSource:
         if self.live or seen != self._seen:
             self._seen = seen
             return True
-        if self._reader is not None and time.monotonic() - self._used > IDLE_SECONDS:
-            self.close()
+        with self._lock:
+            idle = not self._asked and time.monotonic() - self._used > IDLE_SECONDS
+            if idle and self._reader is not None:
+                self._drop(self._reader)
         return False
 
     def _stamp(self) -> tuple[float, ...]:
@@ -195,9 +212,8 @@ class StoreSource:
     def close(self) -> None:
         """Let go of the store; without one there is nothing to do."""
         with self._lock:
-            reader, self._reader = self._reader, None
-            if reader is not None:
-                reader.close()
+            if self._reader is not None:
+                self._drop(self._reader)
 
 
 def without_other(selection: Selection) -> Selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -80,6 +81,7 @@ def command(
     """
     del config
     check(filter_, since, until)
+    gc.disable()  # what is imported stays: looking for garbage costs the start 5 %; on again at the first frame
     from seamscope.results import Selection
     from tui.app import Explorer
     from tui.source import StoreSource

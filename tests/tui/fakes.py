@@ -9,6 +9,7 @@ from seamscope.errors import DataError, StoreError
 from seamscope.results import (
     AsyncWork,
     Group,
+    HeldBy,
     Hop,
     Percentiles,
     Report,
@@ -381,6 +382,9 @@ def group(key: str, number: int) -> Group:
         complete=percentiles(60 * slow, 50 * slow, 130 * slow, 140 * slow, 240 * slow),
         shares={"shell": split, "complete": split},
         requests_in={"shell": 1_200, "complete": 1_234},
+        held_by={"shell": (HeldBy("GET /v1/orders", TO_ORDERS, 1_100, 96 * MS, 0, 11 * MS, 107 * MS, 2_400),)},
+        led_by={"shell": (("compute", 700), ("query", 500))},
+        examples={"shell": {"p50": request_row(1).request_id, "p95": request_row(2).request_id}},
     )
 
 

@@ -12,7 +12,7 @@ from seamscope.schema import words
 from tests.tui.fakes import MS, detail, segments
 from tui.formats import clock, date, offset
 from tui.glyphs import ASCII, UNICODE, choose
-from tui.lines import Line, cells, cut_seam, fit, wrap
+from tui.lines import Line, cells, cut_middle, cut_seam, fit, wrap
 from tui.paint import Paint
 from tui.paths import Path
 from tui.plain import ascii_only
@@ -135,6 +135,12 @@ def test_fits_to_the_cell() -> None:
     assert fit("ab", 4, right=True) == "  ab"
     assert cells(fit("東京都庁", 6)) == 6
     assert fit("abc", 0) == ""
+
+
+def test_an_address_is_cut_in_its_middle() -> None:
+    assert cut_middle("fetch GET http://orders.internal/v1/orders", 24) == "fetch GET …nal/v1/orders"
+    assert cut_middle("short", 24) == "short"
+    assert cells(cut_middle("取得 http://orders.internal/v1/orders", 20)) == 20
 
 
 def test_a_seam_is_cut_on_both_sides() -> None:

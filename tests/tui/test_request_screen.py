@@ -202,8 +202,9 @@ def test_zoom_spreads_a_span_over_the_width() -> None:
         assert (axis.start_ns, axis.end_ns) == (11_500_000, 133_000_000)
         assert shown(pilot).query_one(PathRibbons).axis == axis
         await press(pilot, "escape")
-        assert waterfall(pilot).axis.start_ns == 0
-        shown(pilot)
+        assert (waterfall(pilot).axis.start_ns, waterfall(pilot).axis.end_ns) == (0, 340_000_000)
+        await press(pilot, "Z")
+        assert waterfall(pilot).axis.end_ns == 144_000_000
 
     on_request(script)
 
@@ -307,10 +308,10 @@ def test_the_list_can_be_walked_from_inside() -> None:
     async def script(pilot: Pilot[int]) -> None:
         await press(pilot, "right_square_bracket")
         await until(pilot, lambda: shown(pilot).detail is not None)
-        assert shown(pilot).row.trace_id == trace_id(58)
+        assert shown(pilot).request_id.startswith(trace_id(58))
         await press(pilot, "left_square_bracket", "left_square_bracket")
         await until(pilot, lambda: shown(pilot).detail is not None)
-        assert shown(pilot).row.trace_id == trace_id(59)
+        assert shown(pilot).request_id.startswith(trace_id(59))
 
     on_request(script)
 
@@ -330,7 +331,7 @@ def test_exports() -> None:
 
     async def script(pilot: Pilot[int]) -> None:
         await press(pilot, "x")
-        assert source.asked[-1] == ("export", source.rows[59].request_id, "html")
+        assert ("export", source.rows[59].request_id, "html") in source.asked
         assert "wrote request-" in screen_text(pilot)
         source.broken = SeamscopeError("the disk is full", "make room")  # type: ignore[assignment]
         await press(pilot, "X")

@@ -34,7 +34,7 @@ def test_shows_the_selection_and_its_requests() -> None:
         assert "origin:orders compute 41 %" in lines[3]
         assert lines[5].startswith(" 12:01:17.290 GET /api/search")
         assert "143 ms   490 ms" in lines[5]
-        assert "render:edge-web · pool_wait" in lines[5]
+        assert "pool_wait     render:edge-web" in lines[5]
         assert "? Help" in lines[-1]
 
     drive(explorer(shop()), script)
@@ -332,12 +332,30 @@ def test_breakdown_narrows_the_list() -> None:
         assert "GET /checkout" not in screen_text(pilot)
         await press(pilot, "b", "p", "s")
         assert "render:edge-web→origin:orders" in screen_text(pilot)
-        assert source.asked[-1][2:4] == ("seam", "p50")
+        assert ("report", Selection(), "seam", "p50", False) in source.asked
         assert screen.horizon == "complete"
         await press(pilot, "B", "j", "enter")
         assert shown(pilot).wanted.filter == "route='POST /checkout'"
 
     drive(explorer(source), script)
+
+
+def test_the_breakdown_shows_what_a_group_was_made_of() -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await press(pilot, "b")
+        text = screen_text(pilot)
+        assert "GET /dash  what shell was made of, 1200 requests; led by compute 700  query 500" in text
+        assert "◐ bounded" in text
+        assert "92 %  96.0 ms 11.0 ms → 107 ms" in text
+        assert "2400 calls" in text
+        await press(pilot, "x")
+        screen = pilot.app.screen
+        assert isinstance(screen, RequestScreen)
+        assert screen.request_id == request_row(2).request_id
+        await press(pilot, "q", "s", "x")
+        assert "no request stands at p95 here" in screen_text(pilot)
+
+    drive(explorer(shop()), script)
 
 
 def test_the_breakdown_says_when_it_cannot_be_read() -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
+from textual.widgets import Input
 
-from tui.asking import answered
 from tui.axis import Axis
-from tui.messages import DetailFetched, Exported, Failed, SpanFetched
 from tui.paths import Path
+from tui.screens.request_asking import RequestAsking
 from tui.widgets.canvas import explorer_of
 from tui.widgets.find_bar import FindBar
 from tui.widgets.key_bar import KeyBar
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.timer import Timer
 
-    from seamscope.results import RequestDetail, RequestRow, SpanDetail, WaterfallRow
+    from seamscope.results import RequestDetail, SpanDetail, WaterfallRow
+    from tui.messages import DetailFetched, Exported, Failed, SpanFetched
     from tui.source import Source
     from tui.widgets.request_list import RequestList
 
@@ -42,7 +42,7 @@ REST_SECONDS: Final = 0.08
 KEPT_SPANS: Final = 500
 
 
-class RequestScreen(Screen[None]):
+class RequestScreen(RequestAsking):
     """Asks for one request and its spans; everything on it is drawn from that."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,8 +51,9 @@ class RequestScreen(Screen[None]):
         Binding("n", "segment(1)", "Next on path"),
         Binding("p", "segment(-1)", "Previous", show=False),
         Binding("c", "only_path", "Path only"),
-        Binding("z", "zoom", "Zoom"),
-        Binding("slash", "find", "Find"),
+        Binding("z", "zoom('span')", "Zoom"),
+        Binding("Z", "zoom('path')", "Zoom to the path", show=False),
+        Binding("slash", "find", "Find", priority=True),
         Binding("tab", "switch_pane", "Span", show=False),
         Binding("enter", "switch_pane", "Span"),
         Binding("d", "pane", "Pane", show=False),
@@ -70,23 +71,24 @@ class RequestScreen(Screen[None]):
     ]
     AUTO_FOCUS = "Waterfall"
 
-    def __init__(self, source: Source, row: RequestRow, listed: RequestList | None = None) -> None:
-        super().__init__()
-        self.source = source
-        self.row = row
+    def __init__(self, source: Source, request_id: str, listed: RequestList | None = None) -> None:
+        super().__init__(source)
+        self.request_id = request_id
         self.listed = listed
+        """The list that it was opened from: `[` and `]` walk it."""
         self.detail: RequestDetail | None = None
-        self.horizon = "shell" if row.shell_ns is not None else "complete"
+        self.horizon = "shell"
         self.path: Path | None = None
         self.segment = -1
-        self.zoomed = False
+        self.zoom = ""
+        """`span`: the one under the cursor fills the width; `path`: the horizon that is looked at does; else all."""
         self.spans: dict[tuple[str, str, str], SpanDetail] = {}
         self._rest: Timer | None = None
         self._pane_wanted: bool | None = None
 
     def compose(self) -> ComposeResult:
         """Build the screen; it stays empty until the request was read."""
-        yield RequestHead(self.row)
+        yield RequestHead(self.listed.current if self.listed else None)
         with Horizontal(id="body"):
             with Vertical(id="views"):
                 yield TabBar(VIEWS)
@@ -99,10 +101,15 @@ class RequestScreen(Screen[None]):
         yield FindBar()
         yield KeyBar()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the slash to an input that is typed into; elsewhere it acts at once, so that what follows is typed."""
+        del parameters
+        return not (action == "find" and isinstance(self.focused, Input))
+
     def on_mount(self) -> None:
         """Show the first view and read the request."""
         self.action_view("waterfall")
-        self.fetch_detail(self.row.request_id)
+        self.fetch_detail(self.request_id)
 
     def on_resize(self, event: events.Resize) -> None:
         """Put the pane where there is room."""
@@ -111,34 +118,11 @@ class RequestScreen(Screen[None]):
         self._show_pane(wide and event.size.width >= WIDE if self._pane_wanted is None else self._pane_wanted)
         self.call_after_refresh(self._lay_axis)
 
-    # asking
-
-    @work(thread=True, exclusive=True, group="detail", exit_on_error=False)
-    def fetch_detail(self, request_id: str) -> None:
-        """Read the request."""
-        with answered(self, "detail"):
-            self.post_message(DetailFetched(self.source.detail(request_id)))
-
-    @work(thread=True, exclusive=True, group="span", exit_on_error=False)
-    def fetch_span(self, row: WaterfallRow) -> None:
-        """Read the span under the cursor."""
-        with answered(self, "span"):
-            span = self.source.span(row.trace_id, row.span_id or "", row.span_kind)
-            self.post_message(SpanFetched(span))
-
-    @work(thread=True, exclusive=True, group="export", exit_on_error=False)
-    def fetch_export(self, request_id: str, suffix: str) -> None:
-        """Write the request to a file."""
-        with answered(self, "export"):
-            self.post_message(Exported(self.source.export(request_id, suffix)))
-
-    # answers
-
     def on_detail_fetched(self, message: DetailFetched) -> None:
         """Draw the request."""
-        if message.detail.row.request_id != self.row.request_id:
+        if message.detail.row.request_id != self.request_id:
             return
-        self.detail, self.row = message.detail, message.detail.row
+        self.detail = message.detail
         if not self.detail.segments.get(self.horizon):
             self.horizon = "complete" if self.horizon == "shell" else "shell"
         self._draw(first=True)
@@ -164,8 +148,6 @@ class RequestScreen(Screen[None]):
             self._show_span(problem=words)
         else:
             explorer_of(self).say(words, wrong=True)
-
-    # drawing
 
     def _draw(self, *, first: bool = False) -> None:
         detail = self.detail
@@ -205,8 +187,10 @@ class RequestScreen(Screen[None]):
             return
         start_ns, end_ns = 0, max(detail.row.shell_ns or 0, detail.row.complete_ns or 0)
         row = waterfall.current
-        if self.zoomed and row is not None and row.duration_ns:
+        if self.zoom == "span" and row is not None and row.duration_ns:
             start_ns, end_ns = row.start_ns, row.start_ns + row.duration_ns
+        elif self.zoom == "path" and self.path is not None and self.path.segments:
+            end_ns = self.path.segments[-1].end_ns
         elif not end_ns and detail.waterfall:
             end_ns = max(row.start_ns + row.duration_ns for row in detail.waterfall)
         axis = Axis(waterfall.scrollable_content_region.width, start_ns, max(end_ns, start_ns + 1))
@@ -255,8 +239,6 @@ class RequestScreen(Screen[None]):
         if message.rows.id in VIEWS:
             self.action_view("waterfall")
 
-    # keys
-
     def action_back(self) -> None:
         """Go back to the list; first leave a search, a zoom."""
         pane, waterfall = self.query_one(SpanPane), self.query_one(Waterfall)
@@ -264,8 +246,8 @@ class RequestScreen(Screen[None]):
             pane.filter("")
         elif waterfall.needle:
             waterfall.find("", onward=False)
-        elif self.zoomed:
-            self.action_zoom()
+        elif self.zoom:
+            self.action_zoom("")
         else:
             self.dismiss()
 
@@ -300,9 +282,9 @@ class RequestScreen(Screen[None]):
         tabs.note = "path only: c shows all" if waterfall.outline.only is not None else ""
         tabs.refresh()
 
-    def action_zoom(self) -> None:
-        """Spread the span under the cursor over the whole width, or see all again."""
-        self.zoomed = not self.zoomed
+    def action_zoom(self, what: str) -> None:
+        """Spread the span under the cursor, or the path, over the whole width; again, and all is seen."""
+        self.zoom = "" if self.zoom == what else what
         self._lay_axis()
 
     def action_view(self, name: str) -> None:
@@ -313,7 +295,7 @@ class RequestScreen(Screen[None]):
         for view in VIEWS:
             self.query_one(f"#{view}").display = view == name
         shown = self.query_one(f"#{name}", Rows)
-        shown.focus()
+        self.set_focus(shown)
         self.post_message(Rows.Moved(shown, shown.cursor))
 
     @on(TabBar.Picked)
@@ -330,11 +312,11 @@ class RequestScreen(Screen[None]):
         """Go to the span's pane, or back from it."""
         pane = self.query_one(SpanPane)
         if pane.has_focus:
-            self.query_one(f"#{self.query_one(TabBar).active}").focus()
+            self.set_focus(self.query_one(f"#{self.query_one(TabBar).active}"))
             return
         if not pane.display:
             self.action_pane()
-        pane.focus()
+        self.set_focus(pane)
 
     def action_find(self) -> None:
         """Search spans, or the pane's lines where it has the focus."""
@@ -360,7 +342,7 @@ class RequestScreen(Screen[None]):
     @on(FindBar.Left)
     def _left(self) -> None:
         bar = self.query_one(FindBar)
-        self.query_one(SpanPane if bar.in_pane else Waterfall).focus()
+        self.set_focus(self.query_one(SpanPane if bar.in_pane else Waterfall))
 
     def action_copy(self, what: str) -> None:
         """Copy the id of the span under the cursor, or of the trace."""
@@ -368,13 +350,13 @@ class RequestScreen(Screen[None]):
 
         row = self.query_one(Waterfall).current
         if what == "trace" or row is None:
-            copy_id(self, self.row.trace_id)
+            copy_id(self, self.request_id.partition("-")[0])
         else:
             copy_id(self, row.span_id or row.parent_span_id or row.trace_id)
 
     def action_export(self, suffix: str) -> None:
         """Write the request to a file beside the user."""
-        self.fetch_export(self.row.request_id, suffix)
+        self.fetch_export(self.request_id, suffix)
 
     def action_neighbour(self, by: int) -> None:
         """Look at the request above or below in the list."""
@@ -383,14 +365,13 @@ class RequestScreen(Screen[None]):
             return
         listed.cursor += by
         if listed.current is not None:
-            self.row, self.detail = listed.current, None
-            self.zoomed = False
+            self.request_id, self.detail, self.zoom = listed.current.request_id, None, ""
             head = self.query_one(RequestHead)
-            head.row, head.detail = self.row, None
+            head.row, head.detail = listed.current, None
             head.refresh()
-            self.fetch_detail(self.row.request_id)
+            self.fetch_detail(self.request_id)
 
     def action_refresh(self) -> None:
         """Read the request again."""
         self.spans.clear()
-        self.fetch_detail(self.row.request_id)
+        self.fetch_detail(self.request_id)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.widgets import Input
 
 from tui.asking import answered, nothing, with_head
 from tui.completion import seen_values
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 PAGE = 300
 """Requests that are read at a time."""
 POLL_SECONDS = 1.0
-TOTALS_EVERY = 3
-"""Polls between two readings of the totals while the list changes."""
+TOTALS_SHARE = 10
+"""The totals of a list that changes are read for a tenth of the time at most: over a million spans they take 1.3 s."""
 
 
 class RequestsScreen(Screen[None]):
@@ -40,7 +43,7 @@ class RequestsScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,l,right", "open", "Open"),
-        Binding("slash", "filter", "Filter"),
+        Binding("slash", "filter", "Filter", priority=True),
         Binding("f", "follow", "Follow"),
         Binding("o", "order(1)", "Order"),
         Binding("O", "order(-1)", "Order back", show=False),
@@ -71,7 +74,10 @@ class RequestsScreen(Screen[None]):
         """There are no rows below the last."""
         self.asking: set[str] = set()
         """Questions under way that must not be asked twice."""
-        self.polls_until_totals = 0
+        self.totals_due = 0.0
+        """When the totals may be read again."""
+        self.stale = False
+        """The totals are older than the list."""
 
     def compose(self) -> ComposeResult:
         """Build the screen; it stays empty until the first answer."""
@@ -80,11 +86,22 @@ class RequestsScreen(Screen[None]):
         yield RequestList()
         yield KeyBar()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the slash to an input that is typed into; elsewhere it acts at once, so that what follows is typed."""
+        del parameters
+        return not (action == "filter" and isinstance(self.focused, Input))
+
     def on_mount(self) -> None:
         """Ask once the first frame is out."""
         self.list.empty = ("Opening the store …", self.source.name)
-        self.call_after_refresh(self.ask)
+        self.call_after_refresh(self._started)
         self.set_interval(POLL_SECONDS, self.poll)
+
+    def _started(self) -> None:
+        """Ask; from here on garbage is looked for again, but not in what was imported."""
+        gc.enable()
+        gc.freeze()
+        self.ask()
 
     @property
     def list(self) -> RequestList:
@@ -128,10 +145,11 @@ class RequestsScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="totals", exit_on_error=False)
     def fetch_totals(self, question: int, *, other: bool) -> None:
         """Read the totals."""
+        start = time.monotonic()
         with answered(self, "totals"):
-            self.post_message(
-                TotalsFetched(question, self.source.report(self.shown, by="route", at="mean", other=other))
-            )
+            report = self.source.report(self.shown, by="route", at="mean", other=other)
+            self.post_message(TotalsFetched(question, report))
+        self.totals_due = time.monotonic() + TOTALS_SHARE * (time.monotonic() - start)
 
     def poll(self) -> None:
         """Look whether there is more, one look at a time."""
@@ -160,14 +178,18 @@ class RequestsScreen(Screen[None]):
     def on_head_fetched(self, message: HeadFetched) -> None:
         """Put new and revised rows in their place; while the user looks further down, a hole waits for `g`."""
         self.asking.discard("follow")
-        self._state("ready")
-        self.polls_until_totals -= 1
+        if self.summary.state != "ready":
+            self.ask()
+            return
+        if self.stale:
+            self.ask_totals()
         if message.question != self.question or message.rows is None:
             return
         old = self.list.rows
         rows = with_head(old, message.rows, whole=len(message.rows) < PAGE)
         if rows is None and not self.list.at_top and not self.following:
             self.summary.behind = True
+            self.summary.refresh()
         elif list(old) != (rows if rows is not None else message.rows):
             self.summary.behind = False
             self._show(message.rows if rows is None else rows)
@@ -175,9 +197,10 @@ class RequestsScreen(Screen[None]):
 
     def ask_totals(self) -> None:
         """Read the totals, not more often than the store bears."""
-        if "totals" not in self.asking and (self.summary.report is None or self.polls_until_totals <= 0):
+        due = self.summary.report is None or time.monotonic() >= self.totals_due
+        self.stale = not due
+        if "totals" not in self.asking and due:
             self.asking.add("totals")
-            self.polls_until_totals = TOTALS_EVERY
             self.fetch_totals(self.question, other=self.other)
 
     def on_totals_fetched(self, message: TotalsFetched) -> None:
@@ -232,7 +255,7 @@ class RequestsScreen(Screen[None]):
         if self.list.current is not None:
             from tui.screens.request import RequestScreen
 
-            self.app.push_screen(RequestScreen(self.source, self.list.current, self.list))
+            self.app.push_screen(RequestScreen(self.source, self.list.current.request_id, self.list))
 
     def action_totals(self) -> None:
         """Show where the time goes, by route and other groups; a group that is opened there narrows the list."""
@@ -251,12 +274,12 @@ class RequestsScreen(Screen[None]):
 
     def on_filter_bar_entered(self, message: FilterBar.Entered) -> None:
         """Look at what the filter selects."""
-        self.list.focus()
+        self.set_focus(self.list)
         self._select(replace(self.wanted, filter=message.text))
 
     def on_filter_bar_left(self) -> None:
         """Go on with the filter that was."""
-        self.list.focus()
+        self.set_focus(self.list)
 
     def action_clear(self) -> None:
         """Look at everything again."""
@@ -300,7 +323,7 @@ class RequestsScreen(Screen[None]):
 
     def action_refresh(self) -> None:
         """Read everything again."""
-        self.polls_until_totals = 0
+        self.totals_due = 0.0
         self.ask()
 
     def action_copy(self) -> None:

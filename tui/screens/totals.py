@@ -13,7 +13,9 @@ from tui.asking import answered
 from tui.completion import quoted
 from tui.messages import Failed, TotalsFetched
 from tui.source import AT, BY
+from tui.widgets.canvas import explorer_of
 from tui.widgets.group_list import GroupList
+from tui.widgets.group_pane import GroupPane
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.rows import Rows
 from tui.widgets.summary import Summary
@@ -37,8 +39,9 @@ class TotalsScreen(Screen[str]):
         Binding("b", "by(1)", "Group by next"),
         Binding("B", "by(-1)", "Group by previous", show=False),
         Binding("p", "at", "Mean/p50/p95/p99"),
+        Binding("x", "example", "Open the one at p95"),
         Binding("s", "horizon", "Shell/complete"),
-        Binding("tab", "horizon", "Shell/complete", show=False),
+        Binding("tab", "switch_pane", "Pane", show=False),
         Binding("r", "refresh", "Refresh", show=False),
         Binding("q,escape,backspace,h", "back", "Back"),
     ]
@@ -58,6 +61,7 @@ class TotalsScreen(Screen[str]):
         """Build the screen; it stays empty until the answer."""
         yield Summary(self.source.name)
         yield GroupList()
+        yield GroupPane()
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -88,15 +92,22 @@ class TotalsScreen(Screen[str]):
             summary.notes = message.report.notes
             summary.show(message.report)
             self.query_one(GroupList).show(message.report)
+            self._show_group()
 
     def on_failed(self, message: Failed) -> None:
         """Say what failed."""
         self.query_one(GroupList).tell(message.what, message.hint, "r tries again, q goes back")
 
+    @on(Rows.Moved, "#groups")
+    def _show_group(self) -> None:
+        """Let the pane follow the list."""
+        self.query_one(GroupPane).show(self.query_one(GroupList).current, self.horizon)
+
     def _turn(self, horizon: str) -> None:
         self.horizon = horizon
         self.query_one(GroupList).horizon = self.query_one(Summary).horizon = horizon
         self.query_one(Summary).refresh()
+        self._show_group()
 
     def action_horizon(self) -> None:
         """Count to the first byte, or to the last."""
@@ -122,6 +133,23 @@ class TotalsScreen(Screen[str]):
         group = self.query_one(GroupList).current
         if group is not None:
             self.dismiss(narrowed(self.selection, self.by, group.key).filter)
+
+    def action_example(self) -> None:
+        """Open the request that stands exactly at the percentile; at p95 where the mean is looked at."""
+        group = self.query_one(GroupList).current
+        at = "p95" if self.at == "mean" else self.at
+        request_id = group.examples.get(self.horizon, {}).get(at) if group else None
+        if request_id is None:
+            explorer_of(self).say(f"no request stands at {at} here", wrong=True)
+            return
+        from tui.screens.request import RequestScreen
+
+        self.app.push_screen(RequestScreen(self.source, request_id))
+
+    def action_switch_pane(self) -> None:
+        """Go to the group's pane, or back from it."""
+        pane, groups = self.query_one(GroupPane), self.query_one(GroupList)
+        self.set_focus(groups if pane.has_focus else pane)
 
     def action_back(self) -> None:
         """Go back to the list as it was."""

@@ -47,7 +47,7 @@ class FindBar(Input):
         self.placeholder = placeholder
         self.value = text
         self.display = True
-        self.focus()
+        self.screen.set_focus(self)
 
     def validate_value(self, value: str) -> str:
         """Keep what was pasted from acting on the terminal."""

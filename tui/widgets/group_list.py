@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from textual.reactive import reactive
 
 from tui import formats
-from tui.lines import clean, cut, cut_seam
+from tui.lines import clean, cut_seam
 from tui.ribbons import Stretch, ribbon
 from tui.track import Track
 from tui.widgets.canvas import paint_of
@@ -77,7 +77,7 @@ class GroupList(Rows):
         """Give the widths of key, bar and verdict."""
         room = max(width - 4 * 9 - 14, 30)
         key = max(min(room * 35 // 100, 44), 12)
-        verdict = max(min(room * 35 // 100, 44), 10)
+        verdict = max(min(room * 40 // 100, 54), 19)
         return key, max(room - key - verdict - 2, 6), verdict
 
     def draw_header(self, out: Line, y: int) -> None:
@@ -89,7 +89,7 @@ class GroupList(Rows):
             out.column(name, 8, right=True)
         scale = formats.duration(self.scale_ns) if self.scale_ns > 1 else ""
         out.column(f"{self.at} {self.horizon}, to {scale}" if bar > 26 else self.at, bar)
-        out.column(f"most: owner {paint_of(self).glyphs.dot} cause", verdict)
+        out.column("most", 5, right=True).column("held by", 13).column("owner", max(verdict - 20, 0))
 
     def draw_row(self, out: Line, index: int, *, here: bool) -> None:
         """Draw a group."""
@@ -121,14 +121,10 @@ class GroupList(Rows):
             out.column("not known", width, paint.faint)
             return
         owner, cause, ns = shares[0]
-        share = formats.percent(ns, sum(part for _, _, part in shares))
-        glyphs, end = paint.glyphs, out.used + width
-        room = width - len(cause) - len(share) - 4
-        out.add(f"{share} ", paint.dim)
-        if room >= 6:
-            out.add(cut_seam(clean(glyphs.words(owner)), room, glyphs.ellipsis, glyphs.arrow), paint.text)
-            out.add(f" {glyphs.dot} ", paint.faint)
-        out.add(cut(cause, end - out.used, glyphs.ellipsis), paint.cause(cause, bold=True)).to(end + 1)
+        glyphs, room = paint.glyphs, max(width - 20, 0)
+        out.column(formats.percent(ns, sum(part for _, _, part in shares)), 5, paint.text, right=True)
+        out.column(cause, 13, paint.cause(cause, bold=True))
+        out.column(cut_seam(clean(glyphs.words(owner)), room, glyphs.ellipsis, glyphs.arrow), room, paint.text)
 
     def draw_empty(self, out: Line, y: int) -> None:
         """Say what to do where there is nothing."""

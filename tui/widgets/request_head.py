@@ -24,7 +24,7 @@ class RequestHead(Widget):
 
     ALLOW_SELECT: ClassVar[bool] = False
 
-    def __init__(self, row: RequestRow) -> None:
+    def __init__(self, row: RequestRow | None) -> None:
         super().__init__(id="head")
         self.row = row
         self.detail: RequestDetail | None = None
@@ -45,10 +45,9 @@ class RequestHead(Widget):
         """Draw a line of the head."""
         paint = paint_of(self)
         out = line(self, self.size.width, paint.bar() if y < 2 else paint.row(here=False)).gap(1)
-        if y == 0:
-            self._what(out, paint)
-        elif y == 1:
-            self._which(out, paint)
+        if y < 2:
+            if self.row is not None:
+                (self._which if y else self._what)(out, self.row, paint)
         elif self.problem:
             out.add(self.problem if y == 2 else "r tries again, q goes back", paint.error if y == 2 else paint.dim)
         elif self.detail is None:
@@ -57,8 +56,9 @@ class RequestHead(Widget):
             self._verdict(out, y - 2, paint)
         return out.strip()
 
-    def _what(self, out: Line, paint: Paint) -> None:
-        row, dot = self.row, f" {paint.glyphs.dot} "
+    @staticmethod
+    def _what(out: Line, row: RequestRow, paint: Paint) -> None:
+        dot = f" {paint.glyphs.dot} "
         when = f"{formats.date(row.start_ns)} {formats.clock(row.start_ns)}Z"
         out.add(row.route, paint.error if is_failed(row.status) else paint.strong).gap(2)
         out.add(formats.UNKNOWN if row.status is None else str(row.status), status_style(row, paint)).gap(2)
@@ -68,8 +68,8 @@ class RequestHead(Widget):
             out.add(shown, paint.dim)
         out.to(max(out.width - len(when) - 1, out.used + 2)).add(when, paint.dim)
 
-    def _which(self, out: Line, paint: Paint) -> None:
-        row, detail = self.row, self.detail
+    def _which(self, out: Line, row: RequestRow, paint: Paint) -> None:
+        detail = self.detail
         out.add("trace ", paint.dim).add(row.trace_id, paint.text)
         others = len(detail.trace_ids) - 1 if detail else 0
         if others > 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.reactive import reactive
 
 from tui import formats
-from tui.lines import clean, cut, cut_seam
+from tui.lines import clean, cut_seam
 from tui.ribbons import meter
 from tui.widgets.canvas import paint_of
 from tui.widgets.rows import Rows
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 class Columns:
     """Widths of the list's columns for a width of the screen; 0 leaves a column out."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, places: bool) -> None:
         self.time = 12 if width >= 100 else 8
         self.status = 4
         self.number = 8
         self.kind = 5 if width >= 110 else 0
-        self.place = 7 if width >= 140 else 0
+        self.place = 7 if width >= 140 and places else 0
         self.bar = 8 if width < 100 else 12 if width < 150 else 20
-        fixed = [self.time, self.status, self.number, self.number, self.bar, self.kind, self.place, 2]
+        self.cause = 13 if width >= 100 else 9
+        fixed = [self.time, self.status, self.number, self.number, self.bar, self.cause, self.kind, self.place, 2]
         left = max(width - sum(size + 1 for size in fixed if size) - 2, 20)
-        self.verdict = max(min(left * 55 // 100, 52), 10)
-        self.route = max(left - self.verdict, 10)
+        self.owner = max(min(left * 45 // 100, 48), 9)
+        self.route = max(left - self.owner - 1, 10)
 
 
 class RequestList(Rows):
@@ -48,6 +49,7 @@ class RequestList(Rows):
     def __init__(self) -> None:
         super().__init__(id="requests")
         self.rows: Sequence[RequestRow] = ()
+        self.places = False
         self.scale_ns = 1
         self.empty: tuple[str, ...] = ()
 
@@ -71,7 +73,7 @@ class RequestList(Rows):
         kept = self.current
         at_top = follow or self.at_top
         seen_at = self.cursor - self.scroll_offset.y
-        self.rows = rows
+        self.rows, self.places = rows, any(row.place for row in rows)
         self.count = len(rows)
         index = 0 if at_top or kept is None else self._find(kept.request_id)
         self.cursor = index
@@ -89,12 +91,12 @@ class RequestList(Rows):
     def draw_header(self, out: Line, y: int) -> None:
         """Draw the column names."""
         del y
-        columns, paint = Columns(out.width), paint_of(self)
+        columns, paint = Columns(out.width, places=self.places), paint_of(self)
         out.gap(1).column("time", columns.time).column("request", columns.route).column("st", columns.status)
         for name in ("shell", "complete"):
             out.column(name, columns.number, paint.accent if name == self.horizon else None, right=True)
         out.column(f"to {formats.duration(self.scale_ns)}" if self.scale_ns > 1 else "", columns.bar)
-        out.column("", 2).column(f"owner {paint.glyphs.dot} cause", columns.verdict)
+        out.column("", 2).column("held by", columns.cause).column("owner", columns.owner)
         if columns.kind:
             out.column("kind", columns.kind)
         if columns.place:
@@ -103,7 +105,7 @@ class RequestList(Rows):
     def draw_row(self, out: Line, index: int, *, here: bool) -> None:
         """Draw a request."""
         del here
-        row, columns, paint = self.rows[index], Columns(out.width), paint_of(self)
+        row, columns, paint = self.rows[index], Columns(out.width, places=self.places), paint_of(self)
         failed = is_failed(row.status)
         out.gap(1).column(formats.clock(row.start_ns, 3 if columns.time > 8 else 0), columns.time, paint.dim)
         out.column(row.route, columns.route, paint.error if failed else paint.text)
@@ -113,25 +115,21 @@ class RequestList(Rows):
             out.column(formats.duration(value), columns.number, style, right=True)
         out.paint(meter(row.shell_ns, row.complete_ns, self.scale_ns, columns.bar, row.dominant_cause, paint)).gap(1)
         out.column("" if row.final else paint.glyphs.pending, 2, paint.warning)
-        self._verdict(out, row, columns.verdict, paint)
+        self._verdict(out, row, columns, paint)
         if columns.kind:
             out.column(row.kind, columns.kind, paint.dim)
         if columns.place:
             out.column(row.place or "", columns.place, paint.dim)
 
-    def _verdict(self, out: Line, row: RequestRow, width: int, paint: Paint) -> None:
+    @staticmethod
+    def _verdict(out: Line, row: RequestRow, columns: Columns, paint: Paint) -> None:
         if row.dominant_owner is None:
-            out.column("not known", width, paint.faint)
+            out.column("not known", columns.cause + 1 + columns.owner, paint.faint)
             return
-        cause = row.dominant_cause or "unexplained"
-        owner = paint.glyphs.words(row.dominant_owner)
-        room = width - len(cause) - 3
-        end = out.used + width
-        if room >= 6:
-            out.add(cut_seam(clean(owner), room, paint.glyphs.ellipsis, paint.glyphs.arrow), paint.text)
-            out.add(f" {paint.glyphs.dot} ", paint.faint)
-        out.add(cut(cause, end - out.used, paint.glyphs.ellipsis), paint.cause(cause, bold=True))
-        out.to(end + 1)
+        glyphs = paint.glyphs
+        out.column(row.dominant_cause or "unexplained", columns.cause, paint.cause(row.dominant_cause, bold=True))
+        owner = clean(glyphs.words(row.dominant_owner))
+        out.column(cut_seam(owner, columns.owner, glyphs.ellipsis, glyphs.arrow), columns.owner, paint.text)
 
     def draw_empty(self, out: Line, y: int) -> None:
         """Say what to do where there is nothing to show."""

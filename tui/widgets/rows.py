@@ -40,6 +40,8 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
     count: reactive[int] = reactive(0)
     header: ClassVar[int] = 1
     """Lines above the rows that do not scroll."""
+    points: ClassVar[bool] = True
+    """The cursor is seen."""
     rests: ClassVar[bool] = True
     """The cursor is seen while the focus is elsewhere."""
 
@@ -94,7 +96,7 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
             self.draw_header(out, y)
             return out.strip()
         index = y - self.header + self.scroll_offset.y
-        here = index == self.cursor and index < self.count and (self.rests or self.has_focus)
+        here = index == self.cursor and index < self.count and self.points and (self.rests or self.has_focus)
         out = line(self, width, paint.row(here=here, focused=self.has_focus))
         if index < self.count:
             self.draw_row(out, index, here=here)

@@ -78,7 +78,10 @@ class Summary(Widget):
         words, style = self._words(paint)
         room = out.width - len(words) - 2
         out.add("seamscope ", paint.strong)
-        for text in self._where(paint):
+        store, *rest = self._where(paint)
+        most = max(room - out.used - 24, 12)
+        out.add(store if len(store) <= most else paint.glyphs.ellipsis + store[1 - most :], paint.dim)
+        for text in rest:
             if out.used + len(text) < room:
                 out.add(text, paint.dim)
         out.to(room).gap(1).add(words, style)
@@ -109,7 +112,8 @@ class Summary(Widget):
         out.add(formats.count(total.errors), paint.error if total.errors else paint.strong)
         out.add(" failed" if out.width > 90 else " err", paint.dim)
         for name, group in (("shell", total.shell), ("complete", total.complete)):
-            self._percentiles(out, paint, name, group)
+            if out.width >= 100 or name == self.horizon:
+                self._percentiles(out, paint, name, group)
         for note in self.notes:
             out.gap(3).add(note, paint.warning)
 
@@ -117,8 +121,6 @@ class Summary(Widget):
         here = name == self.horizon
         out.gap(3).add(name, paint.accent if here else paint.dim)
         for label, value in (("p50", values.p50_ns), ("p95", values.p95_ns), ("p99", values.p99_ns)):
-            if label == "p99" and out.width < 110:
-                continue
             out.gap(1).add(f"{label} ", paint.dim)
             out.add(formats.duration(value), paint.strong if here else paint.text)
 

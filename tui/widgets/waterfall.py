@@ -8,7 +8,7 @@ from textual.binding import Binding
 
 from tui import formats
 from tui.axis import NUMBER, Axis
-from tui.lines import clean, cut, cut_seam
+from tui.lines import clean, cut, cut_middle, cut_seam
 from tui.outline import Outline
 from tui.track import ticks
 from tui.widgets.canvas import paint_of
@@ -190,8 +190,10 @@ class Waterfall(Rows):
             out.add(glyph, style).gap(1)
         name = clean(paint.glyphs.words(row.name))
         room, glyphs = end - out.used, paint.glyphs
-        is_seam = row.kind == "seam"
-        shown = cut_seam(name, room, glyphs.ellipsis, glyphs.arrow) if is_seam else cut(name, room, glyphs.ellipsis)
+        if row.kind == "seam":
+            shown = cut_seam(name, room, glyphs.ellipsis, glyphs.arrow)
+        else:
+            shown = (cut_middle if "://" in name else cut)(name, room, glyphs.ellipsis)
         out.add(shown, self._name_style(row, paint))
         service = clean(self._service(row, place))
         if service and end - out.used > min(len(service), 8) + 2:
