@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -80,7 +81,9 @@ def explore(db: str) -> None:
     with subprocess.Popen([sys.executable, "-m", "seamscope", "tui", "--db", db]) as explorer:  # noqa: S603 - ourselves
         before = signal.signal(signal.SIGTERM, lambda *_: explorer.terminate())
         ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the explorer has the keyboard
+        logging.disable()  # the screen is the explorer's
         explorer.wait()
+        logging.disable(logging.NOTSET)
         signal.signal(signal.SIGTERM, before)
         signal.signal(signal.SIGINT, ignored)
 
