@@ -11,15 +11,11 @@ from seamscope.kernel import kernel
 if TYPE_CHECKING:
     from analysis.arrays import Codes, Int32s, Int64s
 
-FOREVER = 9223372036854775807
-
-
 @kernel
 def _plus(time: int, shift: int) -> int:
-    moved = time + shift
-    if shift > 0 and moved < time:
+    if shift > 0 and time > 9223372036854775807 - shift:
         return 9223372036854775807
-    return moved
+    return time + shift
 
 
 @kernel
@@ -111,12 +107,32 @@ def shifted(times: Int64s, shift: Int64s) -> Int64s:
 
 
 @kernel
+def answering(order: Int32s, parent: Int32s, remote: Codes, kind: Codes, role: Codes) -> Int32s:
+    """Return, for every span, the nearest server span of its own process above it or itself; -1 where there is none."""
+    nearest = np.full(parent.size, -1, np.int32)
+    for at in range(order.size):
+        row = order[at]
+        above = parent[row]
+        if kind[row] == 2 or role[row] == 1:
+            nearest[row] = row
+        elif above >= 0 and remote[row] == 0:
+            nearest[row] = nearest[above]
+    return nearest
+
+
+@kernel
+def _outlives_answer(row: int, above: int, nearest: Int32s, end: Int64s, until: int) -> bool:
+    server = nearest[above]
+    return bool(server >= 0 and until > end[server])
+
+
+@kernel
 def _hands_over(row: int, above: int, remote: Codes, kind: Codes, role: Codes, extent: Codes, call_of: Int32s) -> bool:
     if remote[row] == 1:  # a client that ends at the headers: its server may still be writing the body
-        return call_of[above] >= 0 and extent[above] == 1 and kind[row] == 2
+        return bool(call_of[above] >= 0 and extent[above] == 1 and kind[row] == 2)
     serves = (kind[row] == 2 or role[row] == 1) and (kind[above] == 2 or role[above] == 1)
     chained = call_of[row] >= 0 and call_of[row] == call_of[above]
-    return serves or chained or role[above] == 3
+    return bool(serves or chained or role[above] == 3 or role[above] == 4)
 
 
 @kernel
@@ -128,13 +144,16 @@ def lift_ends(
     role: Codes,
     extent: Codes,
     call_of: Int32s,
+    nearest: Int32s,
     start: Int64s,
     end: Int64s,
 ) -> tuple[Int64s, Int32s]:
     """Let spans reach to the end of what they handed over to, and say who is open in the time so gained.
 
     Next.js 16's root ends when it has handed the page to its render; a render span of Next.js 15 ends at the
-    shell; a client span that ends at the headers has a server that may still be writing the body.
+    shell; a route handler has returned when the body it returned is streamed; a client span that ends at the
+    headers has a server that may still be writing the body. What began after its handler or render was over and
+    outlives the whole answer (Next.js's `after()`) is handed nothing. `nearest` is `answering`'s.
 
     Returns:
         The lifted ends, and for every lifted span the nearest span above it that was still open (-1: none).
@@ -147,6 +166,8 @@ def lift_ends(
         if above < 0 or role[row] == 18 or lifted[row] <= lifted[above]:
             continue
         late = remote[row] == 1 and start[row] > end[above]
+        if (role[above] == 3 or role[above] == 4) and start[row] >= end[above]:
+            late = _outlives_answer(row, above, nearest, end, lifted[row])
         if not late and _hands_over(row, above, remote, kind, role, extent, call_of):
             lifted[above] = lifted[row]
     for at in range(order.size):
@@ -159,7 +180,15 @@ def lift_ends(
 
 @kernel
 def mark_unawaited(
-    order: Int32s, parent: Int32s, remote: Codes, kind: Codes, role: Codes, start: Int64s, lifted: Int64s
+    order: Int32s,
+    parent: Int32s,
+    remote: Codes,
+    kind: Codes,
+    role: Codes,
+    nearest: Int32s,
+    start: Int64s,
+    end: Int64s,
+    lifted: Int64s,
 ) -> Codes:
     """Mark what its request does not wait for: background work, and what starts after the response was done."""
     unawaited = np.zeros(parent.size, np.uint8)
@@ -169,6 +198,10 @@ def mark_unawaited(
         if role[row] == 18:
             unawaited[row] = 1
         elif above >= 0:
-            after = remote[row] == 0 and (kind[above] in (2, 5) or role[above] == 1) and start[row] >= lifted[above]
-            unawaited[row] = 1 if unawaited[above] == 1 or (after and start[row] > start[above]) else 0
+            serves = kind[above] == 2 or kind[above] == 5 or role[above] == 1  # noqa: PLR1714 - quicker to compile
+            after = serves and start[row] >= lifted[above]
+            if (role[above] == 3 or role[above] == 4) and start[row] >= end[above]:  # noqa: PLR1714 - likewise
+                after = _outlives_answer(row, above, nearest, end, lifted[row])
+            late = after and remote[row] == 0 and start[row] > start[above]
+            unawaited[row] = 1 if unawaited[above] == 1 or late else 0
     return unawaited

@@ -188,12 +188,10 @@ def _times(forest: Forest, calls: Calls) -> Times:
         first_byte,
     )
     start, end = extents.shifted(forest.start, shift), extents.shifted(forest.end, shift)
-    lifted, cover = extents.lift_ends(
-        forest.order, forest.parent, forest.remote, forest.kind, forest.role, forest.extent, calls.call_of, start, end
-    )
-    unawaited = extents.mark_unawaited(
-        forest.order, forest.parent, forest.remote, forest.kind, forest.role, start, lifted
-    )
+    shared = (forest.order, forest.parent, forest.remote, forest.kind, forest.role)
+    nearest = extents.answering(*shared)
+    lifted, cover = extents.lift_ends(*shared, forest.extent, calls.call_of, nearest, start, end)
+    unawaited = extents.mark_unawaited(*shared, nearest, start, end, lifted)
     known = first_byte != MISSING
     return Times(
         shift=shift,

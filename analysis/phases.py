@@ -110,6 +110,11 @@ def members_of(call_of: Int32s, context: Int32s, server_of: Int32s, phase: Codes
 
 
 @kernel
+def _plus(time: int, length: int) -> int:
+    return 9223372036854775807 if time > 9223372036854775807 - length else time + length
+
+
+@kernel
 def _lay_columns(
     row: int, column_of: Int32s, columns: Int64s, start: Int64s, low: Int64s, high: Int64s, rank: Codes, count: int
 ) -> int:
@@ -118,9 +123,9 @@ def _lay_columns(
         length = columns[column_of[row], which]
         if length <= 0:
             continue
-        low[count], high[count] = at, at + length
+        low[count], high[count] = at, _plus(at, length)
         rank[count] = 11 if which == 0 else (5 if which == 4 else which)
-        at += length
+        at = high[count]
         count += 1
     return count
 
@@ -177,11 +182,12 @@ def label_calls(
         if stop <= begin:
             continue
         count = 0
-        dialled = False
+        dialled = stop
         first_server, last_server = stop, begin
         for at in range(offsets[call], offsets[call + 1]):
             row = members[at]
-            dialled = dialled or 11 <= role[row] <= 14
+            if 11 <= role[row] <= 14:
+                dialled = min(dialled, start[row])
             if server_of[row] == call:
                 first_server, last_server = min(first_server, start[row]), max(last_server, end[row])
         for at in range(offsets[call], offsets[call + 1]):
@@ -196,17 +202,21 @@ def label_calls(
                 if column_of[row] >= 0:
                     count = _lay_columns(row, column_of, columns, start, low, high, rank, count)
                     first_byte, transfer = columns[column_of[row], 5], columns[column_of[row], 6]
-                    if first_byte >= 0 and start[row] + first_byte < end[row]:
+                    if first_byte >= 0 and first_byte < end[row] - start[row]:
                         low[count], high[count], rank[count] = start[row] + first_byte, end[row], 14
                         count += 1
                     elif first_byte < 0 and transfer > 0:
-                        low[count], high[count], rank[count] = end[row] - transfer, end[row], 14
+                        low[count] = end[row] - min(transfer, end[row] - start[row])
+                        high[count], rank[count] = end[row], 14
                         count += 1
             else:
                 low[count], high[count] = start[row], end[row]
                 rank[count] = _rank_of_role(role[row])
-                if role[row] == 9 and reused[row] == 0 and not dialled:
-                    rank[count] = 4
+                if role[row] == 9 and reused[row] == 0:  # waited until it dialled itself; the rest is setting up
+                    began = dialled if dialled < stop else start[row]
+                    low[count + 1], high[count + 1], rank[count + 1] = max(start[row], began), end[row], 4
+                    high[count] = low[count + 1]
+                    count += 1
                 count += 1
         if retries[call] == 1 and first_server < last_server:
             low[count], high[count], rank[count] = first_server, last_server, 15
