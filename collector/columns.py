@@ -15,7 +15,7 @@ from collector.flat import AttributeColumns
 from collector.id_kernels import factorise, identities
 from collector.json_values import WORD, spell_json
 from collector.text_kernels import measure_text, write_text
-from collector.value_kernels import part_attributes, spell, spelling_bounds
+from collector.value_kernels import scalar_numbers, spell, spelling_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,19 +173,21 @@ def _distinct(names: pa.StringArray, codes: flat.I32) -> tuple[pa.StringArray, f
 
 def attributes(cells: Cells, tables: Sequence[str]) -> tuple[pa.StringArray, list[tuple[AttributeColumns, Mask]]]:
     """Return the distinct keys of attribute tables, and per table its columns and which rows were not UTF-8."""
-    parted = [part_attributes(cells.table(name)) for name in tables]
-    references = [part[1] for part in parted]
-    codes, firsts = factorise(cells.data, np.concatenate(references), np.int64(secrets.randbits(62)))
+    matrices = [cells.table(name) for name in tables]
+    codes, firsts = factorise(
+        cells.data, np.concatenate([rows[:, 1] for rows in matrices]), np.int64(secrets.randbits(62))
+    )
     names, bad_names = texts(cells, firsts)
     keys, codes_of_keys = _distinct(names, codes)
-    ends = np.cumsum([len(part) for part in references])[:-1]
+    ends = np.cumsum([len(rows) for rows in matrices])[:-1]
     found = []
-    for part, own, key in zip(parted, np.split(codes, ends), np.split(codes_of_keys, ends), strict=True):
-        owner, _, kinds, cell_values, numbers = part
-        text, bad = values(cells, kinds, cell_values, numbers)
+    for rows, own, key in zip(matrices, np.split(codes, ends), np.split(codes_of_keys, ends), strict=True):
+        owner, _, kinds, cell_values = rows.T
+        numbers = scalar_numbers(kinds, cell_values)
+        text, bad = values(cells, kinds.astype(np.uint8), cell_values, numbers)
         if bad_names.any():
             bad |= bad_names[own]
-        found.append((AttributeColumns(owner, key, kinds, numbers, text), bad))
+        found.append((AttributeColumns(owner.astype(np.uint32), key, kinds.astype(np.uint8), numbers, text), bad))
     return keys, found
 
 
@@ -194,7 +196,7 @@ class CellTable:
 
     def __init__(self, cells: Cells, name: str) -> None:
         self._cells = cells
-        columns = np.ascontiguousarray(cells.table(name).T)
+        columns = cells.table(name).T
         self._columns = dict(zip(cells.layout.columns[name], columns, strict=True))
         self.bad = np.zeros(columns.shape[1], np.bool_)
 

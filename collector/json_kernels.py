@@ -116,11 +116,12 @@ def _fits(opener: Int, form: Int, action: Int) -> bool:
 
 @piece
 def _pair(  # noqa: C901, PLR0912 - a shape, step by step
-    data: Bytes, at: Int, stop: Int, cells: Numbers, cell: Int
+    data: Bytes, at: Int, stop: Int, cells: Numbers, cell: Int, stride: Int
 ) -> Int:
     """Read a `KeyValue` as emitters write it, without blanks: key, then one scalar. Returns where it ends.
 
-    -1: it is written otherwise. Fills the cells behind `cell` (key, type, value) unless there are none.
+    -1: it is written otherwise. Fills the cells of the row behind `cell` (key, type, value; `stride` apart)
+    unless there are none.
     """
     if at + 32 > stop or load8(data, at) != _KEY:  # {"key":"
         return np.int64(-1)
@@ -155,7 +156,7 @@ def _pair(  # noqa: C901, PLR0912 - a shape, step by step
     if at < 0 or at + 2 > stop or data[at] != _CLOSE or data[at + 1] != _CLOSE:
         return np.int64(-1)
     if len(cells) > 0:
-        cells[cell + 1], cells[cell + 2], cells[cell + 3] = key, kind, value
+        cells[cell + stride], cells[cell + 2 * stride], cells[cell + 3 * stride] = key, kind, value
     return at + 2
 
 
@@ -170,7 +171,6 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
     fill: bool,
     cells: Numbers,
     bases: Numbers,
-    widths: Numbers,
     faults: Numbers,
     rows: Numbers,
     limits: Numbers,
@@ -180,11 +180,13 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
 ) -> int:
     """Walk one body; count rows into `rows` (pass 1) or fill their cells (pass 2). Returns an error's code.
 
-    `stack` is scratch of shape (frames, 5): whether a list, message, first cell, row, table. `faults` is the column
+    `stack` is scratch of shape (frames, 6): whether a list, message, first cell, row, table, distance of
+    a row's cells (see `wire`). `faults` is the column
     of each table that takes faults, -1 for none. `notes` gets the position reached and the number of oddities.
     """
     at, depth, oddities, first = np.int64(begin), np.int64(0), np.int64(0), True
     listed, message, cell, row, table = np.int64(0), np.int64(0), np.int64(0), np.int64(body), np.int64(-1)
+    stride = np.int64(0)
     if stop - at >= 3 and data[at] == 0xEF and data[at + 1] == 0xBB and data[at + 2] == 0xBF:
         at += 3
     at = blank(data, at, stop)
@@ -205,7 +207,7 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
                 return OK if notes[0] == stop else SYNTAX
             depth -= 1
             listed, message, cell = stack[depth, 0], stack[depth, 1], stack[depth, 2]
-            row, table = stack[depth, 3], stack[depth, 4]
+            row, table, stride = stack[depth, 3], stack[depth, 4], stack[depth, 5]
             continue
         if not first:
             if data[at] != _COMMA:
@@ -213,8 +215,8 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             at = blank(data, at + 1, stop)
         first = False
         if listed == _PAIRS and rows[table] < limits[table]:
-            cell_of_pair = bases[table] + rows[table] * widths[table] if fill else np.int64(0)
-            behind = _pair(data, at, stop, cells, cell_of_pair)
+            cell_of_pair = bases[table] + rows[table] if fill else np.int64(0)
+            behind = _pair(data, at, stop, cells, cell_of_pair, limits[table])
             if behind > 0:
                 if fill:
                     cells[cell_of_pair] = row
@@ -245,20 +247,20 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             if depth >= _FRAMES:
                 return DEPTH
             stack[depth, 0], stack[depth, 1], stack[depth, 2] = listed, message, cell
-            stack[depth, 3], stack[depth, 4] = row, table
+            stack[depth, 3], stack[depth, 4], stack[depth, 5] = row, table, stride
             depth += 1
             at, first, message = at + 1, True, child
             if form == _MESSAGES:
                 listed, table = np.int64(1) + ((operation >> 33) & 1), child_table
                 continue
             if listed == 0:
-                cell += column
+                cell += column * stride
                 table = table if column == 0 else np.int64(-1)
             elif table >= 0:
                 parent, row = row, rows[table]
                 rows[table] = row + 1
                 if fill:
-                    cell = bases[table] + row * widths[table]
+                    cell, stride = bases[table] + row, limits[table]
                     cells[cell] = parent
                 elif row >= limits[table]:
                     return ITEMS
@@ -279,8 +281,8 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
                 oddities += 1
                 continue
             if fill:
-                cells[bases[table] + rows[table] * widths[table]] = row
-                cells[bases[table] + rows[table] * widths[table] + faults[table]] = FAULT_SHAPE
+                cells[bases[table] + rows[table]] = row
+                cells[bases[table] + rows[table] + faults[table] * limits[table]] = FAULT_SHAPE
             elif rows[table] >= limits[table]:
                 return ITEMS
             rows[table] += 1
@@ -288,12 +290,12 @@ def _walk(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one loop, so that its stat
             if not _fits(opener, form, action):
                 oddities += 1
                 if fill and form == _ID and table >= 0 and faults[table] >= 0:
-                    cells[cell + faults[table]] |= FAULT_ID
+                    cells[cell + faults[table] * stride] |= FAULT_ID
             elif fill and action in (_VALUE, _OPAQUE):
                 cells[cell] = child if action == _VALUE else (place & 31) + 1
-                cells[cell + 1] = reference
+                cells[cell + stride] = reference
             elif fill and action != 0:
-                cells[cell + column] = reference
+                cells[cell + column * stride] = reference
 
 
 @kernel
@@ -306,7 +308,6 @@ def walk_all(
     fill: bool,
     cells: Numbers,
     bases: Numbers,
-    widths: Numbers,
     faults: Numbers,
     rows: Numbers,
     limits: Numbers,
@@ -317,7 +318,7 @@ def walk_all(
     `rows` has a row per body where rows are counted, and one for all where they are filled. `verdicts` gets
     (code, position, oddities) per body.
     """
-    stack, notes = np.empty((_FRAMES, 5), np.int64), np.zeros(2, np.int64)
+    stack, notes = np.empty((_FRAMES, 6), np.int64), np.zeros(2, np.int64)
     closers = np.empty(SKIP_DEPTH + PADDING, np.uint8)
     for body in range(len(bounds) - 1):
         if wanted[body]:
@@ -332,7 +333,6 @@ def walk_all(
                 fill,
                 cells,
                 bases,
-                widths,
                 faults,
                 rows[counted],
                 limits,

@@ -76,7 +76,7 @@ def read_json(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None
 
     def walk(good: NDArray[np.bool_], cells: Numbers, bases: Numbers, counts: Numbers, limit: Numbers) -> None:
         described = (layout.operations, layout.names, len(cells) > 0)
-        walk_all(data, bounds, good, *described, cells, bases, layout.widths, faults, counts, limit, verdicts)
+        walk_all(data, bounds, good, *described, cells, bases, faults, counts, limit, verdicts)
 
     most = (limits or WireLimits()).rows(layout.tables)
     walk(np.ones(len(bodies), np.bool_), np.zeros(0, np.int64), layout.widths, rows, most)

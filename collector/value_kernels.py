@@ -240,18 +240,12 @@ def _json(
 
 
 @kernel
-def part_attributes(
-    rows: Numbers,
-) -> tuple[NDArray[np.uint32], Numbers, NDArray[np.uint8], Numbers, Numbers]:
-    """Take an attribute table apart: owner, key, type, value as in the cells, and the number of scalars, else 0."""
-    count = len(rows)
-    owner, kinds = np.empty(count, np.uint32), np.empty(count, np.uint8)
-    keys, values, numbers = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-    for row in range(count):
-        kind, value = rows[row, 2], rows[row, 3]
-        owner[row], keys[row], kinds[row], values[row] = rows[row, 0], rows[row, 1], kind, value
-        numbers[row] = value if _BOOL <= kind <= _DOUBLE else 0
-    return owner, keys, kinds, values, numbers
+def scalar_numbers(kinds: Numbers, values: Numbers) -> Numbers:
+    """Return the value of what is a number or a bool, 0 for others."""
+    numbers = np.empty(len(kinds), np.int64)
+    for row in range(len(kinds)):
+        numbers[row] = values[row] if _BOOL <= kinds[row] <= _DOUBLE else 0
+    return numbers
 
 
 @kernel

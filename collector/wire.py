@@ -64,10 +64,10 @@ def _varint(data: Bytes, at: Int, end: Int, longest: Int) -> tuple[Int, Int]:
 
 
 @piece
-def _pair(data: Bytes, at: Int, end: Int, cells: Numbers, cell: Int) -> bool:
+def _pair(data: Bytes, at: Int, end: Int, cells: Numbers, cell: Int, stride: Int) -> bool:
     """Read a `KeyValue` of the shape that emitters write: key, then one short scalar. False: it has another shape.
 
-    Fills the cells behind `cell` (key, type, value) unless there are none.
+    Fills the cells of the row behind `cell` (key, type, value; `stride` apart) unless there are none.
     """
     size = end - at
     if size < 6 or data[at] != 0x0A or data[at + 1] > 127:
@@ -93,7 +93,7 @@ def _pair(data: Bytes, at: Int, end: Int, cells: Numbers, cell: Int) -> bool:
     else:
         return False
     if len(cells) > 0:
-        cells[cell + 1], cells[cell + 2], cells[cell + 3] = key, kind, value
+        cells[cell + stride], cells[cell + 2 * stride], cells[cell + 3 * stride] = key, kind, value
     return True
 
 
@@ -107,7 +107,6 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
     fill: bool,
     cells: Numbers,
     bases: Numbers,
-    widths: Numbers,
     rows: Numbers,
     limits: Numbers,
     max_values: Int,
@@ -116,17 +115,18 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
 ) -> int:
     """Walk one body; count rows into `rows` (pass 1) or fill their cells (pass 2). Returns an error's code.
 
-    `stack` is scratch of shape (frames, 6): end, message, first cell, row, fields seen, values open.
+    `stack` is scratch of shape (frames, 7): end, message, first cell, row, fields seen, values open, and how far the
+    cells of a row are apart: a table's columns lie one behind the other, as long as `limits` says in pass 2.
     `notes` gets the position of an error and the number of oddities.
     """
     at, start, depth, oddities, code = np.int64(begin), np.int64(begin), np.int64(0), np.int64(0), _OK
     end, message, cell, row = np.int64(stop), np.int64(0), np.int64(0), np.int64(body)
-    seen, values = np.int64(0), np.int64(0)
+    seen, values, stride = np.int64(0), np.int64(0), np.int64(0)
     while True:
         while at == end and depth > 0:
             depth -= 1
             end, message, cell = stack[depth, 0], stack[depth, 1], stack[depth, 2]
-            row, seen, values = stack[depth, 3], stack[depth, 4], stack[depth, 5]
+            row, seen, values, stride = stack[depth, 3], stack[depth, 4], stack[depth, 5], stack[depth, 6]
         if at == end:
             break
         start = at
@@ -183,9 +183,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
                 cells[cell] = child
                 if child == _BOOL:
                     value = np.int64(value != 0)
-                cells[cell + 1] = value if child != _EMPTY else 0
+                cells[cell + stride] = value if child != _EMPTY else 0
             elif fill and action != 0:
-                cells[cell + column] = value
+                cells[cell + column * stride] = value
             at += size
             continue
         if (operation >> 32) & 1:
@@ -193,13 +193,13 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
             seen |= np.int64(1) << number
         if action == _OPAQUE and fill:
             cells[cell] = number + 1
-            cells[cell + 1] = value
+            cells[cell + stride] = value
             at += size
             continue
         table = ((operation >> 24) & 255) - 1
         if (operation >> 33) & 1 and rows[table] < limits[table]:
-            cell_of_pair = bases[table] + rows[table] * widths[table] if fill else np.int64(0)
-            if _pair(data, at, at + size, cells, cell_of_pair):
+            cell_of_pair = bases[table] + rows[table] if fill else np.int64(0)
+            if _pair(data, at, at + size, cells, cell_of_pair, limits[table]):
                 if fill:
                     cells[cell_of_pair] = row
                 rows[table] += 1
@@ -209,16 +209,16 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
             code = _DEPTH
             break
         stack[depth, 0], stack[depth, 1], stack[depth, 2] = end, message, cell
-        stack[depth, 3], stack[depth, 4], stack[depth, 5] = row, seen, values
+        stack[depth, 3], stack[depth, 4], stack[depth, 5], stack[depth, 6] = row, seen, values, stride
         depth += 1
         end, message, seen = at + size, child, np.int64(0)
         values += action == _OPAQUE
-        cell += column
+        cell += column * stride
         if table >= 0:
             parent, row = row, rows[table]
             rows[table] = row + 1
             if fill:
-                cell = bases[table] + row * widths[table]
+                cell, stride = bases[table] + row, limits[table]
                 cells[cell] = parent
             elif row >= limits[table]:
                 code = _ITEMS
@@ -236,7 +236,6 @@ def _walk_all(
     fill: bool,
     cells: Numbers,
     bases: Numbers,
-    widths: Numbers,
     rows: Numbers,
     limits: Numbers,
     max_values: Int,
@@ -247,7 +246,7 @@ def _walk_all(
     `rows` has a row per body where rows are counted, and one for all where they are filled. `verdicts` gets
     (code, position, oddities) per body.
     """
-    stack = np.empty((_FRAMES, 6), np.int64)
+    stack = np.empty((_FRAMES, 7), np.int64)
     notes = np.zeros(2, np.int64)
     for body in range(len(bounds) - 1):
         if wanted[body]:
@@ -261,7 +260,6 @@ def _walk_all(
                 fill,
                 cells,
                 bases,
-                widths,
                 rows[counted],
                 limits,
                 max_values,
@@ -309,7 +307,7 @@ class Cells:
 
     Attributes:
         data: the bodies, one behind the other; references point into it.
-        cells: the tables' cells, one table behind the other.
+        cells: the tables' cells, one table behind the other, column by column.
         bases: where each table begins in `cells`, and where the last one ends.
         errors: per body why it could not be read, or None.
         oddities: per body, known fields that were passed over for their shape, and values that were sent twice.
@@ -325,9 +323,9 @@ class Cells:
     from_json: bool = False
 
     def table(self, name: str) -> Numbers:
-        """Return a table as a matrix (rows, columns), not copied."""
+        """Return a table as a matrix (rows, columns), not copied; its columns are contiguous."""
         at = self.layout.tables.index(name)
-        return self.cells[self.bases[at] : self.bases[at + 1]].reshape(-1, int(self.layout.widths[at]))
+        return self.cells[self.bases[at] : self.bases[at + 1]].reshape(int(self.layout.widths[at]), -1).T
 
 
 def joined(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
@@ -354,8 +352,7 @@ def read_wire(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None
 
     def walk(good: NDArray[np.bool_], cells: Numbers, bases: Numbers, counts: Numbers, limit: Numbers) -> None:
         fill, depth = len(cells) > 0, np.int64(bounded.value_depth)
-        operations, widths = layout.operations, layout.widths
-        _walk_all(data, bounds, good, operations, fill, cells, bases, widths, counts, limit, depth, verdicts)
+        _walk_all(data, bounds, good, layout.operations, fill, cells, bases, counts, limit, depth, verdicts)
 
     walk(np.ones(len(bodies), np.bool_), np.zeros(0, np.int64), layout.widths, rows, bounded.rows(layout.tables))
     errors = tuple(_WORDS[code].format(at=at) if code else None for code, at, _ in verdicts.tolist())
