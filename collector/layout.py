@@ -1,8 +1,9 @@
 """Which field of which OTLP message goes into which column: one description that all readers of a signal share.
 
 A signal is a set of messages and a set of tables. Reading fills *cells*: each table is a matrix of 64-bit numbers,
-column by column, whose column 0 is the row of the parent. A number is stored as such, a text or an id as a *reference* into
-the received bytes (`offset << 32 | length`), an `AnyValue` as two columns: its type and its number or reference.
+column by column, whose column 0 is the row of the parent. A number is stored as such, a text or an id as a
+*reference* into the received bytes (`offset << 32 | length`), an `AnyValue` as two columns: its type and its number
+or reference.
 Field numbers and names are those of opentelemetry-proto 1.11.
 """
 

@@ -281,17 +281,18 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
-    """What one body may hold: its bytes, and rows per table of its layout.
+    """What one body may hold: rows per table of its layout, and how deep values nest.
 
-    The defaults let 64 MiB of real spans pass (the smallest useful span, with ids, times and a short name but no
-    attribute, takes 70 bytes, a usual one 400 to 1,000; a usual attribute 20 to 60 bytes) and bound what a hostile
-    body of two-byte items can make of it.
+    The defaults let 64 MiB of real spans pass: spans that do useful work take 150 bytes and more (a bare one, with ids,
+    times and a short name, 70), attributes 26 and more. They bound what a hostile body of two-byte items can grow to.
     """
 
-    body_bytes: int = 64 * 1024 * 1024
     groups: int = 100_000
-    records: int = 1_000_000
-    attributes: int = 4_000_000
+    """Resources, and scopes."""
+    records: int = 500_000
+    """Spans, events, links, log records, data points: of each."""
+    attributes: int = 2_500_000
+    """Of resources, spans, events and links: of each."""
     value_depth: int = 32
 
     def rows(self, tables: Sequence[str]) -> Numbers:
