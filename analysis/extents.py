@@ -11,6 +11,7 @@ from seamscope.kernel import kernel
 if TYPE_CHECKING:
     from analysis.arrays import Codes, Int32s, Int64s
 
+
 @kernel
 def _plus(time: int, shift: int) -> int:
     if shift > 0 and time > 9223372036854775807 - shift:

@@ -244,7 +244,8 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
     failed = spans.column("status", np.uint8, 0) == words.code(words.STATUSES, "error")
     parties = len(journeys.parties.numbers)
     resources = forest.resources.frame
-    instance = resources.get_column("instance") if "instance" in resources.columns else None
+    nobody = pl.Series("instance", [None] * len(resources), dtype=pl.String)
+    instance = resources.get_column("instance") if "instance" in resources.columns else nobody
     callee_resource = np.where(seams.first_server >= 0, forest.resource[server], len(resources) - 1)
     return table(
         "hops",
@@ -254,8 +255,8 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
             "client_span_id": ids(forest.span_id[calls.outer]),
             "server_span_id": ids(np.where(seams.first_server >= 0, forest.span_id[server], 0)),
             "seam_no": owner_no[seams.seam + parties],
-            "caller_instance": None if instance is None else instance.gather(forest.resource[calls.outer]),
-            "callee_instance": None if instance is None else instance.gather(callee_resource),
+            "caller_instance": instance.gather(forest.resource[calls.outer]),
+            "callee_instance": instance.gather(callee_resource),
             "peer": spans.gather("peer", calls.named),
             "operation": spans.gather("operation", np.where(headless, server, calls.outer)),
             "status": status,

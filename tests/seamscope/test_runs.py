@@ -1,0 +1,239 @@
+"""Stored spans become stored results: as traces settle, again when spans come late, and the same from the start."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from seamscope import runs
+from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
+from seamscope.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECOND = 1_000_000_000
+MS = 1_000_000
+START = 1_700_000_000 * SECOND
+
+TABLES = ("requests", "segments", "hops", "warnings", "async_work", "request_traces")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "runs.duckdb") as opened:
+        yield opened
+
+
+def span(trace: int, number: int, kind: int, start: int, end: int, parent: int = 0, **columns: Any) -> dict[str, Any]:
+    return {
+        "trace_hi": 9, "trace_lo": trace, "span_id": trace * 100 + number, "parent_id": parent and trace * 100 + parent,
+        "kind": kind, "flags": 0, "start_ns": START + start * MS, "end_ns": START + end * MS, "status": 0, "weight": 1.0,
+        "resource_id": 1, "role": 0, "extent": 0, "tier_hint": 0, "grain_ns": 1, "operation": f"span {number}",
+        **columns,
+    }  # fmt: skip
+
+
+def commit(store: Store, rows: list[dict[str, Any]], at_s: float, links: list[dict[str, Any]] | None = None) -> None:
+    resources = [
+        {"resource_id": number, "service": service, "instance": service, "pooled": False, "tier": 4}
+        for number, service in ((1, "web"), (2, "orders"))
+    ]
+    batch = {"spans": pa.Table.from_pylist(rows, SPANS), "resources": pa.Table.from_pylist(resources, RESOURCES)}
+    if links:
+        batch["span_links"] = pa.Table.from_pylist(links, SPAN_LINKS)
+    store.commit(batch, now_ns=START + round(at_s * SECOND))
+
+
+def page(trace: int) -> list[dict[str, Any]]:
+    return [
+        span(trace, 1, 2, 0, 100),
+        span(trace, 2, 3, 10, 90, 1, peer="10.0.0.9", peer_port=80, extent=2),
+        span(trace, 3, 2, 20, 80, 2, resource_id=2),
+    ]
+
+
+def rows_of(store: Store) -> dict[str, pl.DataFrame]:
+    found = {}
+    for name in TABLES:
+        frame = store.query(f"SELECT * FROM {name}")
+        drop = [column for column in ("revision",) if column in frame.columns]
+        found[name] = frame.drop(drop).sort(pl.all()) if name != "async_work" else frame.sort(pl.all())
+    return found
+
+
+def assert_as_from_the_start(store: Store) -> None:
+    live = rows_of(store)
+    runs.analyze(store, everything=True)
+    again = rows_of(store)
+    for name in TABLES:
+        assert live[name].equals(again[name]), name
+
+
+def at(seconds: float) -> int:
+    return START + round(seconds * SECOND)
+
+
+def test_a_trace_is_analysed_when_it_has_settled(store: Store) -> None:
+    settler = runs.Settler(store)
+    commit(store, page(1), 0)
+    assert settler.step(at(9)).traces == 0
+    done = settler.step(at(10))
+    assert (done.traces, done.spans, done.requests, done.revised) == (1, 3, 1, 0)
+    assert settler.step(at(30)).traces == 0
+    request = store.query("SELECT * FROM requests").to_dicts()[0]
+    assert (request["complete_ns"], request["revision"], request["settled_ns"]) == (100 * MS, 1, at(0))
+    assert request["request_id"] == "00000000000000090000000000000001-0000000000000065"
+    assert_as_from_the_start(store)
+
+
+def test_spans_that_go_on_coming_keep_a_trace_open(store: Store) -> None:
+    settler = runs.Settler(store)
+    commit(store, page(1)[:1], 0)
+    settler.step(at(5))
+    commit(store, page(1)[1:2], 8)
+    assert settler.step(at(12)).traces == 0
+    commit(store, page(1)[2:], 16)
+    assert settler.step(at(25)).traces == 0
+    assert settler.step(at(26)).spans == 3
+    assert store.query("SELECT revision FROM requests").item() == 1
+
+
+def test_late_spans_revise_a_request(store: Store) -> None:
+    settler = runs.Settler(store)
+    commit(store, page(1)[:2], 0)
+    commit(store, page(2), 0)
+    settler.step(at(20))
+    assert store.query("SELECT seam FROM hops ORDER BY start_ns, client_span_id").rows()[0][0].startswith("origin:web→")
+    commit(store, page(1)[2:], 100)
+    done = settler.step(at(120))
+    assert (done.traces, done.spans, done.revised) == (1, 3, 1)
+    found = store.query("SELECT trace_id, revision, spans FROM requests ORDER BY trace_id").rows()
+    assert [row[1:] for row in found] == [(2, 3), (1, 3)]
+    assert store.query("SELECT count(*) FROM hops").item() == 2
+    assert_as_from_the_start(store)
+
+
+def test_a_restart_goes_on_where_the_last_run_stopped(store: Store) -> None:
+    commit(store, page(1), 0)
+    runs.Settler(store).step(at(20))
+    commit(store, page(2)[:2], 21)
+    runs.Settler(store).step(at(22))
+    commit(store, page(2)[2:], 23)
+    settler = runs.Settler(store)
+    assert settler.step(at(40)).traces == 1
+    assert store.query("SELECT spans FROM requests ORDER BY trace_id").to_series().to_list() == [3, 3]
+    assert runs.Settler(store).step(at(99)).traces == 0
+    assert_as_from_the_start(store)
+
+
+def test_a_copy_that_came_later_does_not_keep_a_trace_open_for_ever(store: Store) -> None:
+    commit(store, page(1), 0)
+    settler = runs.Settler(store)
+    settler.step(at(20))
+    commit(store, [{**page(1)[0], "end_ns": START + 101 * MS}], 30)
+    assert settler.step(at(60)).revised == 1
+    assert runs.Settler(store).step(at(99)).traces == 0
+
+
+def test_a_host_that_turns_out_to_be_a_service_is_one_in_what_was_analysed_before(store: Store) -> None:
+    settler = runs.Settler(store)
+    commit(store, page(1)[:2], 0)
+    settler.step(at(20))
+    assert store.query("SELECT seam FROM hops").item() == "origin:web→origin:10.0.0.9:80"
+    commit(store, page(2), 30)
+    done = settler.step(at(60))
+    assert (done.traces, done.revised) == (2, 1)
+    assert set(store.query("SELECT seam FROM hops").to_series()) == {"origin:web→origin:orders"}
+    assert_as_from_the_start(store)
+    assert runs.Settler(store).step(at(99)).traces == 0
+
+
+def test_what_a_restart_knows_of_hosts(store: Store) -> None:
+    commit(store, page(1), 0)
+    runs.Settler(store).step(at(20))
+    commit(store, page(2)[:2], 30)
+    runs.Settler(store).step(at(60))
+    assert set(store.query("SELECT seam FROM hops").to_series()) == {"origin:web→origin:orders"}
+
+
+def test_all_that_is_stored_settled_or_not(store: Store) -> None:
+    commit(store, page(1), 0)
+    told: list[tuple[int, int]] = []
+    done = runs.analyze(store, progress=lambda now, total: told.append((now, total)))
+    assert (done.traces, done.requests) == (1, 1)
+    assert told[-1] == (3, 3)
+    assert runs.analyze(store).traces == 0
+    assert runs.analyze(store, everything=True).revised == 1
+    assert store.query("SELECT revision FROM requests").item() == 1
+
+
+def test_batches_hold_whole_traces_and_about_so_many_spans() -> None:
+    traces = pl.DataFrame(
+        {"trace_hi": [0] * 5, "trace_lo": [5, 4, 3, 2, 1], "first_commit": [1, 1, 1, 2, 3], "last_ns": [0] * 5,
+         "spans": [60, 60, 10, 500, 1]}
+    )  # fmt: skip
+    made = [batch.get_column("trace_lo").to_list() for batch in runs.batches(traces, 100)]
+    assert sorted(sum(made, [])) == [1, 2, 3, 4, 5]
+    assert len(made) > 1
+
+
+def test_many_batches_give_what_one_gives(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for trace in range(1, 30):
+        commit(store, page(trace), trace / 10)
+    runs.analyze(store)
+    one = rows_of(store)
+    monkeypatch.setattr(runs, "BATCH_SPANS", 7)
+    runs.analyze(store, everything=True)
+    many = rows_of(store)
+    for name in TABLES:
+        assert one[name].equals(many[name]), name
+
+
+def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(store, page(1), 0)
+    settler = runs.Settler(store)
+    whole = store.write_results
+
+    def fails(*_: Any, **__: Any) -> int:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(store, "write_results", fails)
+    with pytest.raises(OSError, match="disk full"):
+        settler.step(at(20))
+    monkeypatch.setattr(store, "write_results", whole)
+    assert settler.step(at(21)).requests == 1
+
+
+def test_following_ends_when_it_is_told_to(store: Store) -> None:
+    commit(store, page(1), 0)
+    stop = threading.Event()
+    settler = runs.Settler(store)
+    thread = threading.Thread(target=settler.follow, args=(stop, 0.001))
+    thread.start()
+    for _ in range(2_000):
+        if store.query("SELECT count(*) FROM requests").item():
+            break
+        stop.wait(0.005)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert store.query("SELECT count(*) FROM requests").item() == 1
+
+
+def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
+    from seamscope.commands.analyze_ import command
+
+    place = tmp_path / "cli.duckdb"
+    with Store.open(place) as store:
+        commit(store, page(1), 0)
+    run = CliRunner().invoke(command, ["--db", str(place)], catch_exceptions=False)
+    assert run.output.startswith("1 requests from 3 spans in ")
+    again = CliRunner().invoke(command, ["--db", str(place), "--all", "--json"], catch_exceptions=False)
+    assert '"revised": 1' in again.output
