@@ -1,8 +1,8 @@
 """The queue between the doors and the store: bounded in bytes, committed in groups, answered when committed.
 
-Two threads: one decodes what has gathered while the other commits the group before it. Groups form by themselves:
-what arrives while a group is being worked on is the next one, so a lone request is committed at once and a flood in
-large transactions. An answer means *committed*: after it, the rows survive `kill -9`.
+Two threads: under load one decodes what has gathered while the other commits the group before it. Groups form by
+themselves: what arrives while a group is being worked on is the next one, so a lone request is committed at once and
+a flood in large transactions. An answer means *committed*: after it, the rows survive `kill -9`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ QUEUE_BYTES: Final = 64 * 1024 * 1024
 
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """Bytes of bodies that are decoded and committed together; a larger body is a group of its own."""
+
+OVERLAP_BYTES: Final = 1024 * 1024
+"""Bytes worth decoding while a commit runs. A group costs much the same however small it is, so with less than this
+it is cheaper, and no slower, to let requests gather until the commit has ended."""
 
 MIN_RETRY_S: Final = 0.2
 MAX_RETRY_S: Final = 30.0
@@ -100,7 +104,9 @@ class Intake:
         self._group_bytes = group_bytes
         self._changed = threading.Condition()
         self._pending: deque[_Waiting] = deque()
+        self._pending_bytes = 0
         self._decoded: _Group | None = None
+        self._committing = False
         self._held = 0
         self._bytes_per_s = 0.0
         self._stopping = False
@@ -143,6 +149,7 @@ class Intake:
             full = bool(self._held) and self._held + size > self._queue_bytes
             if not full and not self._stopping:
                 self._pending.append(waiting)
+                self._pending_bytes += size
                 self._hold(size)
                 self._changed.notify_all()
                 return waiting.answer
@@ -163,15 +170,23 @@ class Intake:
         self._telemetry.holds(self._held)
 
     def _take(self) -> _Group | None:
-        """Wait until the committer is free for a further group; return what has gathered, None at the end."""
+        """Wait until there is a group worth decoding; return it, None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._decoded is None and (self._pending or self._stopping))
+            self._changed.wait_for(self._is_due)
             taken: list[_Waiting] = []
             size = 0
             while self._pending and (not taken or size + len(self._pending[0].body.data) <= self._group_bytes):
                 taken.append(self._pending.popleft())
                 size += len(taken[-1].body.data)
+            self._pending_bytes -= size
             return _Group(taken) if taken else None
+
+    def _is_due(self) -> bool:
+        if self._decoded is not None:
+            return False
+        if self._stopping:
+            return True
+        return bool(self._pending) and (not self._committing or self._pending_bytes >= OVERLAP_BYTES)
 
     def _decode_loop(self) -> None:
         while group := self._take():
@@ -191,11 +206,15 @@ class Intake:
             with self._changed:
                 self._changed.wait_for(lambda: self._decoded is not None or self._decoder_done)
                 group, self._decoded = self._decoded, None
+                self._committing = group is not None
                 self._changed.notify_all()
             if group is None:
                 return
             self._settle(group)
             del group
+            with self._changed:
+                self._committing = False
+                self._changed.notify_all()
 
     def _settle(self, group: _Group) -> None:
         started = time.perf_counter()
