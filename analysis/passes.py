@@ -169,4 +169,22 @@ def join(parts: list[Results]) -> Results:
     )
 
 
+def only(results: Results, traces: pl.DataFrame) -> Results:
+    """Keep the requests of some traces (`trace_hi`, `trace_lo`), renumbered; work that others caused goes too."""
+    requests = results["requests"]
+    kept = requests.join(traces, on=KEYS, how="semi", maintain_order="left").select("request_no")
+    kept = kept.with_row_index("number").with_columns(pl.col("number").cast(pl.Int64))
+    tables_ = {}
+    for name, frame in results.tables.items():
+        told = frame.join(kept, on="request_no", how="inner", maintain_order="left")
+        lone = (
+            frame.filter(pl.col("request_no").is_null()).join(traces, on=KEYS, how="semi")
+            if name == "warnings"
+            else None
+        )
+        told = told.with_columns(request_no=pl.col("number")).drop("number")
+        tables_[name] = told if lone is None else pl.concat([told, lone])
+    return Results(tables_, results.owners, results.peers)
+
+
 OWNER_COLUMNS: Final = ("dominant_owner_no", "owner_no", "seam_no")

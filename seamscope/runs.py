@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analysis import INPUT, LINK_INPUT, NoRules, Peers, analyse
+from analysis import INPUT, LINK_INPUT, NoRules, Peers, analyse, only
 from seamscope.schema import words
 from seamscope.statements import statement
 
@@ -39,6 +39,9 @@ BATCH_SPANS: Final = 500_000
 """Traces are analysed together up to this many spans: some 600 MB at the peak."""
 
 KEYS: Final = ("trace_hi", "trace_lo")
+
+MOST_CONSUMERS: Final = 1_000
+"""Traces that are looked up as work caused by one other trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Settler:
             if not ready.height:
                 break
             total = done.spans + int(ready.get_column("spans").sum())
-            for batch in batches(ready):
+            for batch in batches(ready, BATCH_SPANS):
                 done += self._analyse(batch, everything=everything)
                 if progress is not None:
                     progress(min(done.spans, total), total)
@@ -143,32 +146,43 @@ class Settler:
 
     def _analyse(self, batch: pl.DataFrame, *, everything: bool) -> RunSummary:
         """Analyse one batch of traces and put its rows in the place of older ones."""
-        wanted = {name: batch.get_column(name).to_numpy() for name in KEYS}
-        stored = self._store.query(statement("runs/stored_requests"), wanted)
-        spans = self._read("runs/spans", INPUT, batch, stored)
-        links = self._read("runs/links", LINK_INPUT, batch, stored)
+        written, beside = self._with_messages(batch)
+        stored = self._store.query(statement("runs/stored_requests"), _wanted(written))
+        spans, links = self._whole(written, beside, stored)
         resources = self._store.query(statement("runs/resources"))
         results = analyse(spans, resources, links, self._rules, Peers(self._peers))
+        if beside.height:
+            results = only(results, written)
         tables = dict(results.tables)
         if not everything:
             tables["requests"] = _revised(tables["requests"], stored)
         self._store.write_results(tables, results.owners, _numbers(stored))
         self._open = self._open_traces().join(batch, on=KEYS, how="anti")
-        self._reopen(self._learn(results.peers), batch)
+        self._reopen(self._learn(results.peers), written)
         return _summary(batch, spans, results, stored)
 
-    def _read(self, name: str, columns: tuple[str, ...], batch: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
-        """Read rows of whole traces: of those seen before from the store's beginning, of others from their own."""
-        text = statement(name, columns=", ".join(columns))
-        late = batch.join(stored, on=KEYS, how="semi").with_columns(first_commit=pl.lit(0, pl.Int64))
-        fresh = batch.join(stored, on=KEYS, how="anti")
-        parts = [self._rows(text, part) for part in (fresh, late) if part.height]
-        return pl.concat(parts)
+    def _with_messages(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Add the traces that sent these traces' messages; and, to be read beside them, all that these sent."""
+        senders = self._store.query(statement("runs/producers"), _wanted(batch))
+        written = pl.concat([batch, _from_the_start(senders.join(batch, on=KEYS, how="anti"))], how="vertical_relaxed")
+        most = {"most": MOST_CONSUMERS}
+        receivers = self._store.query(statement("runs/consumers"), {**_wanted(written), **most})
+        return written, _from_the_start(receivers.join(written, on=KEYS, how="anti"))
+
+    def _whole(
+        self, written: pl.DataFrame, beside: pl.DataFrame, stored: pl.DataFrame
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Read spans and links of whole traces: of those seen before from the store's beginning."""
+        late = _from_the_start(written.join(stored, on=KEYS, how="semi").select(KEYS))
+        fresh = written.join(stored, on=KEYS, how="anti")
+        parts = [part for part in (fresh, pl.concat([late, beside])) if part.height]
+        spans = [self._rows(statement("runs/spans", columns=", ".join(INPUT)), part) for part in parts]
+        links = [self._rows(statement("runs/links", columns=", ".join(LINK_INPUT)), part) for part in parts]
+        return pl.concat(spans), pl.concat(links)
 
     def _rows(self, text: str, traces: pl.DataFrame) -> pl.DataFrame:
         first = traces.get_column("first_commit").min()
-        wanted: dict[str, object] = {name: traces.get_column(name).to_numpy() for name in KEYS}
-        return self._store.query(text, {**wanted, "first_commit": first, "upto": self._seen})
+        return self._store.query(text, {**_wanted(traces), "first_commit": first, "upto": self._seen})
 
     def _learn(self, peers: pl.DataFrame) -> set[str]:
         """Remember which hosts are which services; give the hosts of which more is known than before."""
@@ -187,11 +201,20 @@ class Settler:
         found = self._store.query(statement("runs/silent_callers"), {"peers": sorted(hosts)})
         again = found.join(batch, on=KEYS, how="anti").join(self._open_traces(), on=KEYS, how="anti")
         if again.height:
-            columns = (pl.lit(0, pl.Int64).alias(name) for name in ("first_commit", "last_ns", "spans"))
-            self._note(again.with_columns(*columns))
+            self._note(_from_the_start(again))
 
 
-def batches(traces: pl.DataFrame, spans: int = BATCH_SPANS) -> Iterator[pl.DataFrame]:
+def _wanted(traces: pl.DataFrame) -> dict[str, object]:
+    return {name: traces.get_column(name).to_numpy() for name in KEYS}
+
+
+def _from_the_start(traces: pl.DataFrame) -> pl.DataFrame:
+    """Make rows of open traces whose spans may be anywhere in the store."""
+    columns = (pl.lit(0, pl.Int64).alias(name) for name in ("first_commit", "last_ns", "spans"))
+    return traces.select(KEYS).with_columns(*columns)
+
+
+def batches(traces: pl.DataFrame, spans: int) -> Iterator[pl.DataFrame]:
     """Split traces into batches of about `spans` spans, in the order in which they began."""
     ordered = traces.sort("first_commit", *KEYS)
     number = (ordered.get_column("spans").cum_sum() - 1).clip(0) // spans

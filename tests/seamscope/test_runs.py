@@ -196,6 +196,31 @@ def test_many_batches_give_what_one_gives(store: Store, monkeypatch: pytest.Monk
         assert one[name].equals(many[name]), name
 
 
+def message(trace: int, sender: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    link = {
+        "trace_hi": 9, "trace_lo": trace, "span_id": trace * 100 + 1, "kind": 5, "linked_trace_hi": 9,
+        "linked_trace_lo": sender, "linked_span_id": sender * 100 + 2, "flags": 0,
+    }  # fmt: skip
+    return [span(trace, 1, 5, 200, 300)], [link]
+
+
+@pytest.mark.parametrize("sender_first", [True, False])
+def test_messages_find_the_request_that_sent_them_whichever_comes_first(store: Store, sender_first: bool) -> None:
+    settler = runs.Settler(store)
+    sender = [span(1, 1, 2, 0, 100), span(1, 2, 4, 10, 20, 1)]
+    commits: list[Any] = [(sender, None), message(2, 1), message(3, 1)]
+    for number, (rows, links) in enumerate(commits if sender_first else commits[::-1]):
+        commit(store, rows, 20 * number, links)
+        settler.step(at(20 * number + 15))
+    found = store.query("SELECT request_id, trace_id, queue_wait_ns, link FROM async_work ORDER BY trace_id").rows()
+    assert [(row[0][-2:], int(row[1][-1]), *row[2:]) for row in found] == [
+        ("65", 2, 180 * MS, "link"),
+        ("65", 3, 180 * MS, "link"),
+    ]
+    assert store.query("SELECT max(revision) FROM requests WHERE kind = 'job'").item() == 1
+    assert_as_from_the_start(store)
+
+
 def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(store, page(1), 0)
     settler = runs.Settler(store)
