@@ -36,6 +36,8 @@ _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST = 1, 2, 3, 4, 6, 7
 _SPELLED: Final = np.int64(-(1 << 63))
 _VALUES, _KEY, _VALUE = 0x7365756C6176, 0x79656B, 0x65756C6176  # little-endian names
 _DEPTH: Final = 64
+_LONG: Final = 1024 * 1024
+"""A list or map of more bytes stays the text it was sent as: it is cut anyway, and not worth to be spelled plainly."""
 
 
 @piece
@@ -130,6 +132,8 @@ def _settle_value(data: Bytes, kind: Int, reference: Int) -> tuple[Int, Int]:
     plain = reference & _PLAIN
     begin = plain >> 32
     end = begin + (plain & _LENGTH)
+    if kind >= _ARRAY and end - begin > _LONG:
+        return np.int64(_STRING), plain
     if kind == _BOOL:
         return kind, np.int64(data[begin] == 116)
     if kind == _INT:

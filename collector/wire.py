@@ -39,6 +39,9 @@ _ITEMS: Final = 6
 
 _FRAMES: Final = 100
 """Nested messages, as in the official parser."""
+_MESSAGES: Final = 10_000_000
+"""Messages of one body that are walked step by step: far more than 64 MiB of real spans have, scopes' attributes and
+what nests in values included. (Attributes of the usual shape are read in one step.)"""
 
 _VALUE: Final = 3
 _OPAQUE: Final = 5
@@ -121,7 +124,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
     """
     at, start, depth, oddities, code = np.int64(begin), np.int64(begin), np.int64(0), np.int64(0), _OK
     end, message, cell, row = np.int64(stop), np.int64(0), np.int64(0), np.int64(body)
-    seen, values, stride = np.int64(0), np.int64(0), np.int64(0)
+    seen, values, stride, messages = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     while True:
         while at == end and depth > 0:
             depth -= 1
@@ -207,6 +210,10 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
                 continue
         if depth >= _FRAMES or (action == _OPAQUE and values >= max_values):
             code = _DEPTH
+            break
+        messages += 1
+        if messages > _MESSAGES:
+            code = _ITEMS
             break
         stack[depth, 0], stack[depth, 1], stack[depth, 2] = end, message, cell
         stack[depth, 3], stack[depth, 4], stack[depth, 5], stack[depth, 6] = row, seen, values, stride

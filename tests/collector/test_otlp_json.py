@@ -328,6 +328,13 @@ def test_arrays_and_maps_become_plain_json() -> None:
     assert text == '{"a":[1,null,"x\\""],"b":false,"":[],"c":null,"":null}'
 
 
+def test_a_very_long_array_stays_the_text_it_was_sent_as() -> None:
+    values = {"values": [{}] * 300_000}
+    batch = decode(body(attributes=[{"key": "k", "value": {"arrayValue": values}}]))
+    assert batch.span_attributes.type.tolist() == [flat.STRING]
+    assert batch.span_attributes.text.to_pylist() == [json.dumps(values)]
+
+
 @pytest.mark.parametrize(
     "bad",
     [

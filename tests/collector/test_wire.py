@@ -287,6 +287,17 @@ def test_the_shipped_limits_stop_eight_megabytes_of_empty_spans() -> None:
     assert "more items" in error
 
 
+def test_a_bomb_inside_a_value_or_a_scope_is_refused() -> None:
+    empties = b"\x0a\x00" * 10_000_000
+    for tags in (
+        (b"\x0a", b"\x12", b"\x12", b"\x4a", b"\x12", b"\x2a"),
+        (b"\x0a", b"\x12", b"\x0a", b"\x1a", b"\x12", b"\x2a"),
+    ):
+        (error,) = decode(_wrapped(empties, *tags)).errors
+        assert error is not None
+        assert "more items" in error
+
+
 def test_text_that_is_not_utf8_marks_its_span_alone() -> None:
     good, bad = (
         sample().SerializeToString(),
