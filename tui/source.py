@@ -42,7 +42,11 @@ class Source(Protocol):
     """A collector lends the store, so more may come at any moment."""
 
     def moved(self) -> bool:
-        """Tell whether the store may have changed since it was last asked; lets go of an idle file."""
+        """Tell whether the store may have changed since this was last asked."""
+        ...
+
+    def rest(self) -> None:
+        """Let go of a file that nobody has asked for a while, so that a collector may take it."""
         ...
 
     def settle(self, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
@@ -139,19 +143,21 @@ class StoreSource:
     def moved(self) -> bool:
         """Tell whether the store may have changed: a live one always, a file by its size and times."""
         seen = self._stamp()
-        if self.live or seen != self._seen:
-            self._seen = seen
-            return True
+        moved = self.live or seen != self._seen
+        self._seen = seen
+        return moved
+
+    def rest(self) -> None:
+        """Let go of an idle file."""
         with self._lock:
             idle = not self._asked and time.monotonic() - self._used > IDLE_SECONDS
-            if idle and self._reader is not None:
+            if idle and not self.live and self._reader is not None:
                 self._drop(self._reader)
-        return False
 
     def _stamp(self) -> tuple[float, ...]:
-        """Give what changes when somebody writes the file."""
+        """Give what changes when somebody writes the file, or a collector comes or goes."""
         stamp: list[float] = []
-        for path in (Path(self.name), Path(f"{self.name}.wal"), Path(self.name).parent):
+        for path in (Path(self.name), Path(f"{self.name}.wal"), Path(f"{self.name}.sock")):
             try:
                 found = path.stat()
             except OSError:

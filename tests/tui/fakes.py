@@ -426,6 +426,9 @@ class FakeSource:
         """Say that there may be more."""
         return True
 
+    def rest(self) -> None:
+        """Hold nothing, so let go of nothing."""
+
     def settle(self, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
         """Take production where there are several environments."""
         self._ask("settle", selection)

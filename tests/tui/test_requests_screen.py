@@ -267,6 +267,20 @@ def test_a_collector_that_goes_leaves_what_was_read() -> None:
     drive(explorer(source), script)
 
 
+def test_a_collector_that_stops_leaves_its_file_and_a_word() -> None:
+    source = shop()
+
+    async def script(pilot: Pilot[int]) -> None:
+        source.live = False
+        shown(pilot).poll()
+        await until(pilot, lambda: "collector gone: seamscope collect starts one" in screen_text(pilot))
+        source.live = True
+        shown(pilot).poll()
+        await until(pilot, lambda: "● live" in screen_text(pilot))
+
+    drive(explorer(source), script)
+
+
 def test_something_unforeseen_does_not_end_the_explorer() -> None:
     source = shop()
     source.broken = ZeroDivisionError("nothing to divide")  # type: ignore[assignment]

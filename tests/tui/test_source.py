@@ -65,6 +65,7 @@ def test_a_file_is_let_go_while_nothing_is_asked(
     source = StoreSource(str(path))
     assert source.page(Selection(), order="newest", limit=1, other=True)
     assert source.moved()
+    source.rest()
     assert not source.moved()
     Store.open(path).close()
     path.touch()

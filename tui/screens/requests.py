@@ -135,10 +135,11 @@ class RequestsScreen(Screen[None]):
             self.post_message(MoreFetched(question, rows, complete=len(rows) < PAGE))
 
     @work(thread=True, group="follow", exit_on_error=False)
-    def fetch_head(self, question: int, order: str, *, other: bool) -> None:
-        """Read the head of the list again."""
+    def fetch_head(self, question: int, order: str, *, seen: bool, other: bool) -> None:
+        """Read the head of the list again, where it is seen and the store has moved."""
         with answered(self, "follow"):
-            moved = self.source.moved()
+            self.source.rest()
+            moved = seen and self.source.moved()
             rows = self.source.page(self.shown, order=order, limit=PAGE, other=other) if moved else None
             self.post_message(HeadFetched(question, rows))
 
@@ -153,9 +154,9 @@ class RequestsScreen(Screen[None]):
 
     def poll(self) -> None:
         """Look whether there is more, one look at a time."""
-        if "follow" not in self.asking and self.is_current and self.answered:
+        if "follow" not in self.asking and self.answered:
             self.asking.add("follow")
-            self.fetch_head(self.question, self.order, other=self.other)
+            self.fetch_head(self.question, self.order, seen=self.is_current, other=self.other)
 
     def on_rows_fetched(self, message: RowsFetched) -> None:
         """Show the list from its head."""
@@ -178,9 +179,11 @@ class RequestsScreen(Screen[None]):
     def on_head_fetched(self, message: HeadFetched) -> None:
         """Put new and revised rows in their place; while the user looks further down, a hole waits for `g`."""
         self.asking.discard("follow")
-        if self.summary.state != "ready":
+        if self.summary.state != "ready" and self.is_current:
             self.ask()
             return
+        if self.summary.live != self.source.live:
+            self._state("ready")
         if self.stale:
             self.ask_totals()
         if message.question != self.question or message.rows is None:
@@ -237,6 +240,7 @@ class RequestsScreen(Screen[None]):
         summary = self.summary
         summary.state = state
         summary.following, summary.live = self.following, self.source.live
+        summary.was_live = summary.was_live or summary.live
         summary.order, summary.other, summary.selection = self.order, self.other, self.shown
         summary.refresh()
 

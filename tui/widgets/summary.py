@@ -32,6 +32,7 @@ class Summary(Widget):
         """`opening`, `ready`, `gone` (there are rows, no more come) or `failed`."""
         self.following = False
         self.live = False
+        self.was_live = False
         self.behind = False
         """There are newer rows than the list shows."""
         self.problem = ""
@@ -70,6 +71,8 @@ class Summary(Widget):
             return f"{still} {'out of reach, trying again' if self.state == 'gone' else 'cannot read'}", paint.error
         if self.behind:
             return f"{live} newer above: g", paint.warning
+        if not self.live and self.was_live:
+            return f"{still} collector gone: seamscope collect starts one", paint.warning
         if not self.live:
             return f"{still} no collector", paint.dim
         return (f"{live} following", paint.good) if self.following else (f"{live} live", paint.good)
