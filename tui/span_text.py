@@ -64,7 +64,7 @@ def _facts(row: WaterfallRow) -> Iterator[Entry]:
 
 def _times(row: WaterfallRow, span: SpanDetail | None) -> Iterator[Entry]:
     yield Entry("took", formats.duration(row.duration_ns))
-    yield Entry("starts", f"{formats.offset(row.start_ns)} from the request's start")
+    yield Entry("starts", f"{formats.offset(row.start_ns)}")
     if span is not None:
         yield Entry("at", f"{formats.date(span.start_ns)} {formats.clock(span.start_ns, 9)}Z")
     yield Entry("span", row.span_id or f"between {row.parent_span_id} and its server")
