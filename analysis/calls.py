@@ -15,7 +15,7 @@ import numpy as np
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s
+    from analysis.arrays import Codes, Int32s, Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ def find_calls(
     remote: Codes,
     kind: Codes,
     role: Codes,
-    peer: Int32s,
-    system: Int32s,
+    peer: Int64s,
+    system: Int64s,
     hit: Codes,
     fate: Codes,
 ) -> tuple[Int32s, Int32s, Int32s, Int32s, Codes, Int32s, Int32s]:
-    """Find every call; `peer` and `system` are codes of host and database (-1: none), `hit` marks cache hits.
+    """Find every call; `peer` and `system` are numbers of host and database (-1: none), `hit` marks cache hits.
 
     A server span that was put under its caller's request because the caller itself was lost makes no call.
 
@@ -143,3 +143,19 @@ def find_calls(
         named[:count].copy(),
         innermost[:count].copy(),
     )
+
+
+@kernel
+def first_servers(server_of: Int32s, start: Int64s, span_id: Int64s, calls: int) -> tuple[Int32s, Int32s]:
+    """Return, by call, its server span that started first (-1: none), and how many it has."""
+    first = np.full(calls, -1, np.int32)
+    count = np.zeros(calls, np.int32)
+    for row in range(server_of.size):
+        call = server_of[row]
+        if call < 0:
+            continue
+        count[call] += 1
+        other = first[call]
+        if other < 0 or (start[row], span_id[row]) < (start[other], span_id[other]):
+            first[call] = row
+    return first, count

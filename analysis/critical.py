@@ -69,14 +69,15 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Segments of every known horizon, in order; times are on the request's clock."""
+    """Segments of every known horizon, in order; times count from the request's start."""
 
-    request: Int32s
+    request: Int64s
     horizon: Codes
     low: Int64s
     high: Int64s
-    span: Int32s
-    call: Int32s
+    span_id: Int64s
+    """0: a stretch without a span."""
+    call_id: Int64s
     owner: Int32s
     """A party, or the number of parties + a seam."""
     cause: Codes
@@ -261,7 +262,8 @@ def attribute(journeys: Journeys, requests: Requests, stretches: tuple[npt.NDArr
             evidence_of,
             owner_of,
             journeys.party[requests.entry],
-            forest.unseen_from,
+            forest.span_id,
+            requests.start,
             seams.caller,
             seams.callee,
             (seams.seam + parties).astype(np.int32),

@@ -35,10 +35,10 @@ NAMING: Final = ("peer", "peer_port", "db_system", "db_namespace", "messaging_sy
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Codes of the texts that tell calls apart, by row; -1 where there is none."""
+    """Numbers for the texts that tell calls apart, by row; -1 where there is none."""
 
-    peer: Int32s
-    system: Int32s
+    peer: Int64s
+    system: Int64s
     hit: Codes
 
 
@@ -111,20 +111,21 @@ class Journeys:
     """By row: the call that this wait came before (`siblings.lend_waits`)."""
 
 
-def _codes(series: pl.Series) -> Int32s:
+def _keys(series: pl.Series) -> Int64s:
+    """Return a number per text, equal for equal texts; `NONE` for null."""
     if series.null_count() == len(series):
-        return np.full(len(series), -1, np.int32)
-    coded = series.cast(pl.String).cast(pl.Categorical(pl.Categories.random())).to_physical()
-    return coded.cast(pl.Int32).fill_null(-1).to_numpy().astype(np.int32)
+        return np.full(len(series), NONE, np.int64)
+    hashed = (series.cast(pl.String).hash(11).to_numpy() >> np.uint64(1)).astype(np.int64)
+    return np.where(series.is_null().to_numpy(), NONE, hashed)
 
 
 def _hosts(forest: Forest) -> Hosts:
     kind, role = forest.kind[: forest.unseen_from], forest.role[: forest.unseen_from]
     telling = np.flatnonzero((kind == CLIENT) | (kind == PRODUCER) | (role == FETCH) | (role == QUERY) | IS_PHASE[role])
-    peer, system = np.full(forest.count, -1, np.int32), np.full(forest.count, -1, np.int32)
+    peer, system = np.full(forest.count, NONE, np.int64), np.full(forest.count, NONE, np.int64)
     hit = np.zeros(forest.count, np.uint8)
-    peer[telling] = _codes(forest.spans.gather("peer", telling))
-    system[telling] = _codes(forest.spans.gather("db_system", telling))
+    peer[telling] = _keys(forest.spans.gather("peer", telling))
+    system[telling] = _keys(forest.spans.gather("db_system", telling))
     fetches = telling[role[telling] == FETCH]
     hit[fetches] = (
         (forest.spans.gather("cache_status", fetches).cast(pl.String) == "hit").fill_null(value=False).to_numpy()
@@ -187,19 +188,23 @@ def _times(forest: Forest, calls: Calls) -> Times:
         forest.grain,
         first_byte,
     )
-    start, end = extents.shifted(forest.start, shift), extents.shifted(forest.end, shift)
+    moved = bool(shift.any())
+    start = extents.shifted(forest.start, shift) if moved else forest.start
+    end = extents.shifted(forest.end, shift) if moved else forest.end
     shared = (forest.order, forest.parent, forest.remote, forest.kind, forest.role)
     nearest = extents.answering(*shared)
     lifted, cover = extents.lift_ends(*shared, forest.extent, calls.call_of, nearest, start, end)
     unawaited = extents.mark_unawaited(*shared, nearest, start, end, lifted)
-    known = first_byte != MISSING
+    if moved:
+        known = first_byte != MISSING
+        first_byte = np.where(known, extents.shifted(np.where(known, first_byte, 0), shift), MISSING)
     return Times(
         shift=shift,
         start=start,
         end=end,
         lifted=lifted,
         cover=cover,
-        first_byte=np.where(known, extents.shifted(np.where(known, first_byte, 0), shift), MISSING),
+        first_byte=first_byte,
         mark=mark,
         local_top=local_top,
         unawaited=unawaited,
@@ -222,21 +227,13 @@ def _callees(
             again = pl.DataFrame([spans.gather(name, more).alias(name) for name in NAMING])
             told = pl.DataFrame([_either(told[name], again[name]) for name in NAMING])
     kind, role = forest.kind[rows], forest.role[rows]
-    told = told.with_columns(
-        is_data=pl.Series((kind == PRODUCER) | (role == QUERY)), at=pl.Series(np.arange(rows.size))
-    )
-    keys = [*NAMING, "is_data"]
-    distinct = told.group_by(keys, maintain_order=True).agg(pl.col("at"))
-    services = forest.resources.known
-    found = np.zeros(rows.size, np.int32)
-    numbers = []
-    for peer, port, system, namespace, broker, rpc, is_data in distinct.select(keys).iter_rows():
-        said = place.Callee(peer, int(port or 0), system, namespace, broker, rpc, is_data)
-        numbers.append(parties.number(*place.callee_party(said, rules, peers, services)))
-    lengths = distinct.get_column("at").list.len().to_numpy()
-    where = distinct.get_column("at").explode().to_numpy()
-    found[where] = np.repeat(np.array(numbers, np.int32), lengths) if numbers else 0
-    return found
+    told = told.with_columns(is_data=pl.Series((kind == PRODUCER) | (role == QUERY)))
+    number, first = number_pairs(np.zeros(rows.size, np.int64), told.hash_rows(5).to_numpy().view(np.int64).copy())
+    numbers = [
+        parties.number(*place.callee_party(place.Callee(*said), rules, peers, forest.resources.known))
+        for said in told[first].with_columns(pl.col("peer_port").fill_null(0)).iter_rows()
+    ]
+    return np.array(numbers, np.int32)[number] if numbers else np.zeros(0, np.int32)
 
 
 PEERS: Final = {"peer": pl.String, "port": pl.Int32, "tier": pl.UInt8, "service": pl.String, "hops": pl.UInt32}
@@ -279,12 +276,7 @@ def _loose(forest: Forest, calls: Calls) -> Int32s:
 def _seams(
     forest: Forest, calls: Calls, times: Times, party: Int32s, parties: place.Parties, rules: Rules, peers: Peers
 ) -> Seams:
-    served = np.flatnonzero(calls.server_of >= 0)
-    served = served[np.lexsort((forest.span_id[served], times.start[served], calls.server_of[served]))]
-    call = calls.server_of[served]
-    first_server = np.full(calls.count, -1, np.int32)
-    first_server[call[::-1]] = served[::-1]
-    servers = np.bincount(call, minlength=calls.count).astype(np.int32)
+    first_server, servers = calling.first_servers(calls.server_of, times.start, forest.span_id, calls.count)
     callee = np.where(first_server >= 0, party[first_server], 0).astype(np.int32)
     silent = np.flatnonzero(first_server < 0)
     learned = learn_peers(forest, calls, first_server, callee, parties)
@@ -355,7 +347,8 @@ def _labels(forest: Forest, calls: Calls, times: Times, seams: Seams, phase: Cod
     members_from, members = phases.members_of(calls.call_of, calls.context, calls.server_of, phase, calls.count)
     column_of, table = _columns(forest, calls)
     queued = forest.padded(forest.spans.column("queued_at_ns", np.int64, -1), -1)
-    queued = np.where(queued >= 0, extents.shifted(queued, times.shift), -1)
+    if times.shift.any():
+        queued = np.where(queued >= 0, extents.shifted(queued, times.shift), -1)
     reused = forest.padded(forest.spans.column("reused", np.uint8, words.UNKNOWN), words.UNKNOWN)
     cut = phases.label_calls(
         calls.outer,

@@ -37,7 +37,8 @@ def own_segments(
     evidence_of: Codes,
     owner_of: Int32s,
     root_owner: Int32s,
-    unseen_from: int,
+    span_id: Int64s,
+    began: Int64s,
     caller: Int32s,
     callee: Int32s,
     seam: Int32s,
@@ -47,7 +48,7 @@ def own_segments(
     causes: Codes,
     evidences: Codes,
     capacity: int,
-) -> tuple[int, Int32s, Codes, Int64s, Int64s, Int32s, Int32s, Int32s, Codes, Codes]:
+) -> tuple[int, Int64s, Codes, Int64s, Int64s, Int64s, Int64s, Int32s, Codes, Codes]:
     """Turn stretches (per request and horizon the last first) into segments (in order).
 
     A stretch of a call is cut by the call's labels; one that lies after its span's own end belongs to the span
@@ -55,14 +56,15 @@ def own_segments(
 
     Returns:
         How many segments there are (more than `capacity`: ask again with that much), and by segment its request,
-        horizon, from, to, span (-1: none), outermost call (-1: none), owner, cause, evidence.
+        horizon, from and to (since `began`, its request's start), id of span and of outermost call (0: none), owner,
+        cause, evidence.
     """
-    to_request = np.empty(capacity, np.int32)
+    to_request = np.empty(capacity, np.int64)
     to_horizon = np.empty(capacity, np.uint8)
     to_low = np.empty(capacity, np.int64)
     to_high = np.empty(capacity, np.int64)
-    to_span = np.empty(capacity, np.int32)
-    to_call = np.empty(capacity, np.int32)
+    to_span = np.empty(capacity, np.int64)
+    to_call = np.empty(capacity, np.int64)
     to_owner = np.empty(capacity, np.int32)
     to_cause = np.empty(capacity, np.uint8)
     to_evidence = np.empty(capacity, np.uint8)
@@ -73,8 +75,10 @@ def own_segments(
         while stop < request.size and request[stop] == request[begin] and horizon[stop] == horizon[begin]:
             stop += 1
         fresh = count
+        zero = began[request[begin]]
         for at in range(stop - 1, begin - 1, -1):
             row, cursor = span[at], low[at]
+            outer = span_id[outermost[at]] if outermost[at] >= 0 else np.int64(0)
             while cursor < high[at]:
                 who = row
                 until = high[at]
@@ -83,7 +87,7 @@ def own_segments(
                 elif until > end[row]:
                     until = end[row]
                 call = call_of[who] if who >= 0 else -1
-                shown = who
+                shown = span_id[who] if who >= 0 else np.int64(0)
                 if who < 0:
                     cause, evidence, owner = np.uint8(0), np.uint8(0), root_owner[request[at]]
                 elif call >= 0:
@@ -107,26 +111,24 @@ def own_segments(
                     owner = _owner(cause, caller[call], callee[call], seam[call])
                 else:
                     cause, evidence, owner = cause_of[who], evidence_of[who], owner_of[who]
-                    if who >= unseen_from:
-                        shown = np.int32(-1)
                 if evidence == 1 and marks[at] == 1:
                     evidence = np.uint8(4)
                 same = (
                     count > fresh
                     and count <= capacity
                     and to_span[count - 1] == shown
-                    and to_call[count - 1] == outermost[at]
+                    and to_call[count - 1] == outer
                     and to_owner[count - 1] == owner
                     and to_cause[count - 1] == cause
                     and to_evidence[count - 1] == evidence
                 )
                 if same:
-                    to_high[count - 1] = until
+                    to_high[count - 1] = until - zero
                 else:
                     if count < capacity:
                         to_request[count], to_horizon[count] = request[at], horizon[at]
-                        to_low[count], to_high[count] = cursor, until
-                        to_span[count], to_call[count] = shown, outermost[at]
+                        to_low[count], to_high[count] = cursor - zero, until - zero
+                        to_span[count], to_call[count] = shown, outer
                         to_owner[count], to_cause[count], to_evidence[count] = owner, cause, evidence
                     count += 1
                 cursor = until
@@ -136,7 +138,7 @@ def own_segments(
 
 @kernel
 def greatest_shares(
-    requests: int, request: Int32s, led: Codes, low: Int64s, high: Int64s, owner: Int32s, cause: Codes, rank: Int64s
+    requests: int, request: Int64s, led: Codes, low: Int64s, high: Int64s, owner: Int32s, cause: Codes, rank: Int64s
 ) -> tuple[Int32s, Codes]:
     """Return, by request, owner and cause of its greatest share (-1 and 255: none); of equals the first by `rank`.
 

@@ -112,7 +112,7 @@ def _passes(
         tables={
             "requests": rows,
             "request_traces": tables.request_traces_table(rows),
-            "segments": tables.segments_table(found, requests, segments, owner_no),
+            "segments": tables.segments_table(segments, owner_no),
             "hops": hops.hops_table(found, requests, owner_no),
             "warnings": remarks.warnings_table(found, requests),
             "async_work": remarks.async_table(found, requests, links),

@@ -88,7 +88,7 @@ def _after(siblings: Int32s, first: int, stop: int, time: int, start: Int64s) ->
 
 
 @kernel
-def _fits(row: int, other: int, peer: Int32s, system: Int32s) -> bool:
+def _fits(row: int, other: int, peer: Int64s, system: Int64s) -> bool:
     same_peer = peer[row] < 0 or peer[other] < 0 or peer[row] == peer[other]
     same_system = system[row] < 0 or system[other] < 0 or system[row] == system[other]
     return same_peer and same_system
@@ -103,8 +103,8 @@ def _adopting(
     start: Int64s,
     end: Int64s,
     call_of: Int32s,
-    peer: Int32s,
-    system: Int32s,
+    peer: Int64s,
+    system: Int64s,
     given: Int64s,
     bit: int,
 ) -> int:
@@ -130,8 +130,8 @@ def adopt_phases(
     role: Codes,
     start: Int64s,
     end: Int64s,
-    peer: Int32s,
-    system: Int32s,
+    peer: Int64s,
+    system: Int64s,
     calls: int,
     call_of: Int32s,
     context: Int32s,
@@ -170,8 +170,8 @@ def lend_waits(
     role: Codes,
     start: Int64s,
     end: Int64s,
-    peer: Int32s,
-    system: Int32s,
+    peer: Int64s,
+    system: Int64s,
     call_of: Int32s,
     context: Int32s,
     answered: Codes,

@@ -150,20 +150,18 @@ def requests_table(
     )
 
 
-def segments_table(journeys: Journeys, requests: Requests, segments: Segments, owner_no: Int64s) -> pl.DataFrame:
+def segments_table(segments: Segments, owner_no: Int64s) -> pl.DataFrame:
     """Return a row per segment."""
-    span_id = journeys.forest.span_id
-    start = requests.start[segments.request]
     return table(
         "segments",
         {
             "request_no": segments.request,
             "horizon": segments.horizon,
-            "start_ns": segments.low - start,
-            "end_ns": segments.high - start,
-            "span_id": ids(np.where(segments.span >= 0, span_id[segments.span], 0)),
-            "call_id": ids(np.where(segments.call >= 0, span_id[segments.call], 0)),
-            "owner_no": owner_no[segments.owner],
+            "start_ns": segments.low,
+            "end_ns": segments.high,
+            "span_id": ids(segments.span_id),
+            "call_id": ids(segments.call_id),
+            "owner_no": owner_no.astype(np.uint32)[segments.owner],
             "cause": segments.cause,
             "evidence": segments.evidence,
         },
