@@ -36,6 +36,8 @@ class Tally:
     """Items per signal."""
     rejected: Counter[str] = field(default_factory=Counter)
     """Items per reason."""
+    notes: Counter[str] = field(default_factory=Counter)
+    """What was lost of accepted items, by kind (`collector.ingest.Outcome.notes`)."""
     duplicates: int = 0
     """Spans that the store had already, among the accepted."""
     unreadable: int = 0
@@ -55,6 +57,7 @@ class Tally:
         self.requests += 1
         self.accepted[body.signal] += outcome.accepted
         self.rejected.update(outcome.rejected)
+        self.notes.update(outcome.notes)
         if outcome.error is not None:
             self.unreadable += 1
             self.complain(outcome.error)
@@ -72,6 +75,7 @@ class Tally:
             "accepted": {signal: count for signal, count in self.accepted.items() if count},
             "duplicates": self.duplicates,
             "rejected": dict(self.rejected),
+            "notes": dict(self.notes),
             "unreadable_requests": self.unreadable,
             "messages": dict(self.messages),
             "failed": self.failed,
@@ -114,7 +118,8 @@ class CollectorSink:
     def _hand_over(self, body: Body) -> Outcome:
         answer = self._lent.import_body(body.data, encoding=body.encoding, signal=body.signal)
         error = answer.get("error")
-        return Outcome(int(answer.get("accepted", 0)), dict(answer.get("rejected") or {}), error or None)
+        rejected, notes = (dict(answer.get(name) or {}) for name in ("rejected", "notes"))
+        return Outcome(int(answer.get("accepted", 0)), rejected, error or None, notes)
 
 
 def groups(bodies: Iterable[Body]) -> Iterator[list[Body]]:

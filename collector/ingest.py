@@ -36,11 +36,15 @@ class Outcome:
         accepted: items (spans, log records, data points) that are in `Ingested.tables`, or counted for metrics.
         rejected: items that are not, by reason.
         error: why nothing of the body could be read, or None; then `accepted` is 0 and `rejected` empty.
+        notes: what was lost of accepted items, by kind: `odd_field` (a field of another shape than OTLP gives it was
+            passed over), `cut_value` (a value was longer than `admit.AttributeLimits` lets it), `broken_link` (a
+            span link whose ids are not valid).
     """
 
     accepted: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,30 @@ class Ingested:
     outcomes: Sequence[Outcome]
 
 
+def _named(names: Sequence[str], counts: NDArray[np.int64]) -> list[dict[str, int]]:
+    """Return the counts of each body (row) that are not 0, by name (column)."""
+    return [{name: n for name, n in zip(names, row, strict=True) if n} for row in counts.tolist()]
+
+
 def _outcomes(
-    accepted: Sequence[int], rejected: NDArray[np.int64], reasons: Sequence[str], errors: Sequence[str | None]
+    accepted: NDArray[np.int64],
+    rejected: Sequence[Mapping[str, int]],
+    errors: Sequence[str | None],
+    notes: Sequence[Mapping[str, int]],
 ) -> list[Outcome]:
     """Put the counts of a batch into an outcome per body."""
-    return [
-        Outcome(count, {reason: n for reason, n in zip(reasons, lost, strict=True) if n}, error)
-        for count, lost, error in zip(accepted, rejected.tolist(), errors, strict=True)
-    ]
+    return [Outcome(*counts) for counts in zip(accepted.tolist(), rejected, errors, notes, strict=True)]
+
+
+_NOTES: Final = ("odd_field", "cut_value", "broken_link")
+
+
+def _notes(judged: admit.Admitted) -> list[dict[str, int]]:
+    """Return what was lost of accepted spans, per body."""
+    flat = judged.flat
+    broken = judged.keep[flat.links.span] & ~judged.keep_links
+    links = np.bincount(flat.spans.body[flat.links.span[broken]], minlength=len(flat.errors))
+    return _named(_NOTES, np.column_stack([flat.oddities, judged.truncated, links]))
 
 
 def _traces(bodies: Sequence[Body], rules: Rules) -> Ingested:
@@ -66,13 +86,15 @@ def _traces(bodies: Sequence[Body], rules: Rules) -> Ingested:
     judged = admit.admit(flat)
     kept = np.bincount(flat.spans.body[judged.keep], minlength=len(bodies))
     tables = normalise(judged.flat, judged.keep, rules, judged.keep_links) if kept.any() else {}
-    return Ingested(tables, _outcomes(kept.tolist(), judged.rejected, admit.REASONS, flat.errors))
+    rejected = _named(admit.REASONS, judged.rejected)
+    return Ingested(tables, _outcomes(kept, rejected, flat.errors, _notes(judged)))
 
 
 def _logs(bodies: Sequence[Body], rules: Rules) -> Ingested:
     del rules
     found = logs.decode_logs(bodies)
-    return Ingested(found.tables, _outcomes(found.accepted.tolist(), found.rejected, logs.REASONS, found.errors))
+    rejected, notes = _named(logs.REASONS, found.rejected), _named(_NOTES[:1], found.oddities[:, None])
+    return Ingested(found.tables, _outcomes(found.accepted, rejected, found.errors, notes))
 
 
 def _metrics(bodies: Sequence[Body], rules: Rules) -> Ingested:

@@ -45,12 +45,14 @@ class Logs:
         accepted: records kept, per body.
         rejected: records not kept, per body and reason: shape (bodies, len(REASONS)).
         errors: per body why nothing of it could be read, or None.
+        oddities: per body, fields that were passed over for their shape.
     """
 
     tables: dict[str, pa.Table]
     accepted: NDArray[np.int64]
     rejected: NDArray[np.int64]
     errors: tuple[str | None, ...]
+    oddities: NDArray[np.int64]
 
 
 def read(bodies: Sequence[Body], layout: Layout, limits: WireLimits | None = None) -> Cells:
@@ -130,7 +132,7 @@ def decode_logs(bodies: Sequence[Body], limits: WireLimits | None = None) -> Log
     logs = pa.table({name: pa.array(column) for name, column in columns.items()}, schema=_STORED)
     kept = logs if keep.all() else logs.filter(pa.array(keep))
     found = {"logs": kept, "resources": resources.table()} if kept.num_rows else {}
-    return Logs(found, np.bincount(body[keep], minlength=len(bodies)), rejected, cells.errors)
+    return Logs(found, np.bincount(body[keep], minlength=len(bodies)), rejected, cells.errors, cells.oddities)
 
 
 def count_metrics(

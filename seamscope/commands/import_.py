@@ -83,6 +83,7 @@ def _told(tally: Tally, analysis: Mapping[str, Any] | None) -> str:
     if tally.duplicates:
         lines.append(f"  {tally.duplicates:,} spans were there before")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in tally.rejected.most_common()]
+    lines += [f"  {count:,} noted: {kind}" for kind, count in tally.notes.most_common()]
     if tally.unreadable:
         lines.append(f"  {tally.unreadable:,} requests could not be read")
     lines += [f"  {count:,} × {message}" for message, count in tally.messages.items()]

@@ -74,6 +74,20 @@ def test_order_of_bodies_does_not_matter() -> None:
     assert [outcome.accepted for outcome in forward.outcomes] == [2] * 4
 
 
+def test_what_was_lost_of_accepted_items_is_noted() -> None:
+    message = traffic.spans(1)
+    (span,) = message.resource_spans[0].scope_spans[0].spans
+    span.attributes.add(key="long").value.string_value = "x" * 70_000
+    span.links.add(trace_id=b"short")
+    odd = message.SerializeToString() + b"\x08\x05"  # resource_spans as a number
+    found = ingest([Body(odd, "protobuf", "traces"), body(traffic.spans(1, 1))])
+    assert [dict(outcome.notes) for outcome in found.outcomes] == [
+        {"odd_field": 1, "cut_value": 1, "broken_link": 1},
+        {},
+    ]
+    assert [outcome.accepted for outcome in found.outcomes] == [1, 1]
+
+
 def test_nothing() -> None:
     assert ingest([]).tables == {}
     found = ingest([Body(b"", "protobuf", "traces")])
