@@ -11,6 +11,7 @@ Int64s: TypeAlias = npt.NDArray[np.int64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Codes: TypeAlias = npt.NDArray[np.uint8]
 """Codes of a vocabulary in `seamscope.schema.words`, or marks (0 and 1)."""
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 NONE: Final = -1
 """No row: the parent of a root, the server of a call that sent nothing."""

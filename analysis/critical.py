@@ -14,7 +14,7 @@ from seamscope.schema import words
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from analysis.arrays import Codes, Int32s, Int64s
+    from analysis.arrays import Codes, Int32s, Int64s, Mask
     from analysis.journeys import Journeys
     from analysis.rules import Walk
 
@@ -59,6 +59,8 @@ class Requests:
     complete_evidence: Codes
     naming: Int32s
     """The nested server span that names the route; -1 where the entry does."""
+    by_middleware: Mask
+    """By request: the middleware answered it (a redirect, a refusal); nothing behind it ran."""
     mark: Int32s
 
     @property
@@ -99,11 +101,15 @@ def _unseen_marks(journeys: Journeys, region: Int32s) -> Codes:
     return marks
 
 
-def _kinds(journeys: Journeys, top: Int32s, entry: Int32s, other: Codes, traits: Codes) -> Codes:
+def _kinds(
+    journeys: Journeys, top: Int32s, entry: Int32s, other: Codes, traits: Codes, by_middleware: Mask
+) -> Codes:
+    """Say what kind each request is; a framework's request is a page, rendered or not, unless a handler ran."""
     forest = journeys.forest
     rpc = forest.spans.gather("rpc_system", entry).is_not_null().to_numpy()
     kind = np.where(rpc, entries.RPC, entries.API)
-    kind = np.where(traits & 1 != 0, entries.PAGE, kind)
+    framework = (forest.role[entry] == 1) & (traits & 16 == 0) & ~by_middleware
+    kind = np.where((traits & 1 != 0) | framework, entries.PAGE, kind)
     job = (forest.kind[entry] == 5) | (traits & 2 != 0) | (traits & 4 != 0)
     kind = np.where(job, entries.JOB, kind)
     return np.where(other[top] == 1, entries.OTHER, kind).astype(np.uint8)
@@ -150,17 +156,19 @@ def find_requests(journeys: Journeys) -> Requests:
         times.mark,
     )
     entry = _entries(journeys, top)
+    by_middleware = (traits & 8 != 0) & (traits & (1 | 16) == 0) & (naming < 0)
     return Requests(
         top=top,
         entry=entry,
         number_of=number_of_top[region],
-        kind=_kinds(journeys, top, entry, other, traits),
+        kind=_kinds(journeys, top, entry, other, traits, by_middleware),
         start=times.start[top],
         shell=shell,
         complete=complete,
         shell_evidence=shell_evidence,
         complete_evidence=complete_evidence,
         naming=naming,
+        by_middleware=by_middleware,
         mark=mark,
     )
 

@@ -70,7 +70,8 @@ def measure_horizons(
     Returns:
         By request: first byte and last byte (the request's clock; the least int64: unknown), their evidence
         (255: unknown), the mark of the first byte, the nested server span that names the route (-1: none), and
-        marks: 1 a render inside, 2 a consumer right inside, 4 ran as a job.
+        marks: 1 a render inside, 2 a consumer right inside, 4 ran as a job, 8 a middleware pass inside,
+        16 a route handler inside.
     """
     unknown = np.int64(-9223372036854775808)
     count = tops.size
@@ -96,6 +97,10 @@ def measure_horizons(
                 shell[number], marked[number], shell_evidence[number] = first_byte[row], mark[row], 1
         if role[row] == 3:
             traits[number] |= 1
+        if role[row] == 2:
+            traits[number] |= 8
+        if role[row] == 4:
+            traits[number] |= 16
         if kind[row] == 5 and row != top:
             traits[number] |= 2
         if tier[row] == 7:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.arrays import MISSING, Codes, Int32s, Int64s, Mask
 from analysis.owners import greatest_shares
 from seamscope.schema import words
 from seamscope.schema.tables import OWNERS, RESULTS
@@ -91,6 +91,11 @@ def _route(forest: Forest, row: Int32s) -> pl.Series:
     ).to_series()
 
 
+def _answered(route: pl.Series, by_middleware: Mask) -> pl.Series:
+    """Keep what the middleware answered apart from the page of that route: a redirect is no fast render."""
+    return (route + " (middleware)").zip_with(pl.Series(by_middleware), route) if by_middleware.any() else route
+
+
 def _dominant(requests: Requests, segments: Segments, owners: pl.DataFrame) -> tuple[Int32s, Codes]:
     """Return owner and cause of the greatest share of each request's first known horizon."""
     first = np.where(requests.shell_evidence != words.UNKNOWN, 0, 1).astype(np.uint8)
@@ -127,7 +132,7 @@ def requests_table(
             "entry_span_id": ids(forest.span_id[entry]),
             "kind": requests.kind,
             "service": pl.Series(forest.resources.service, dtype=pl.String).gather(forest.resource[entry]),
-            "route": _prefer(_route(forest, naming), _route(forest, entry)),
+            "route": _answered(_prefer(_route(forest, naming), _route(forest, entry)), requests.by_middleware),
             "method": method,
             "status": status,
             "environment": _of_resource(forest, entry, "environment"),
