@@ -25,22 +25,49 @@ LARGE_BYTES: Final = 8 * 1024 * 1024
 
 
 class Turns:
-    """Lets a few readers read at a time; for one event loop."""
+    """Lets a few readers read at a time; for one event loop.
+
+    The latest comes first: calls that never send anything must not stand in line before those that do.
+    """
 
     def __init__(self, turns: int = TURNS, turn_s: float = TURN_S) -> None:
-        self._free = asyncio.Semaphore(turns)
+        self.free = turns
+        """Turns that nobody has."""
         self._turn_s = turn_s
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def read(self, reading: Callable[[], Awaitable[T]]) -> T:
         """Wait for a turn, then for what `reading` gives."""
-        await self._free.acquire()
-        timer = asyncio.get_running_loop().call_later(self._turn_s, self._free.release)
+        loop = asyncio.get_running_loop()
+        await self._take(loop)
+        timer = loop.call_later(self._turn_s, self._give)
         try:
             return await reading()
         finally:
-            if timer.when() > asyncio.get_running_loop().time():
+            if timer.when() > loop.time():
                 timer.cancel()
-                self._free.release()
+                self._give()
+
+    async def _take(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.free:
+            self.free -= 1
+            return
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._give()  # it came too late
+            raise
+
+    def _give(self) -> None:
+        while self._waiting:
+            turn = self._waiting.pop()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.free += 1
 
 
 class Arriving:

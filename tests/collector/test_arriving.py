@@ -43,7 +43,7 @@ async def test_a_slow_one_gives_its_turn_up() -> None:
     never.cancel()
     with pytest.raises(asyncio.CancelledError):
         await never
-    assert turns._free._value == 1  # neither lost nor doubled
+    assert turns.free == 1  # neither lost nor doubled
 
 
 @pytest.mark.anyio
@@ -56,7 +56,7 @@ async def test_a_reader_that_fails_frees_its_turn() -> None:
     for _ in range(3):
         with pytest.raises(ConnectionResetError):
             await turns.read(fail)
-    assert turns._free._value == 1
+    assert turns.free == 1
 
 
 @pytest.mark.anyio
@@ -69,7 +69,25 @@ async def test_one_that_is_cancelled_in_line_takes_no_turn() -> None:
     waiting.cancel()
     gate.set()
     await first
-    assert turns._free._value == 1
+    assert turns.free == 1
+
+
+@pytest.mark.anyio
+async def test_the_latest_comes_first() -> None:
+    turns = Turns(1, turn_s=3600)
+    gate = asyncio.Event()
+    begun: list[int] = []
+
+    async def read(number: int) -> None:
+        begun.append(number)
+
+    tasks = [asyncio.create_task(turns.read(gate.wait))]
+    tasks += [asyncio.create_task(turns.read(partial(read, number))) for number in range(3)]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert begun == [2, 1, 0]
+    assert turns.free == 1
 
 
 def test_bytes_are_counted_until_the_body_has_arrived() -> None:
