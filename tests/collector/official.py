@@ -163,3 +163,82 @@ def spans_of_flat(flat: FlatTraces) -> list[list[dict[str, Any]]]:
             }
         )
     return found
+
+
+def _double(held: float) -> float | str:
+    if math.isfinite(held):
+        return held
+    return "NaN" if math.isnan(held) else "Infinity" if held > 0 else "-Infinity"
+
+
+def _value(value: Any) -> dict[str, Any]:
+    which: Any = value.WhichOneof("value")
+    forms: dict[str | None, Any] = {
+        None: lambda _: {},
+        "string_value": lambda held: {"stringValue": held},
+        "bool_value": lambda held: {"boolValue": held},
+        "int_value": lambda held: {"intValue": str(held)},
+        "double_value": lambda held: {"doubleValue": _double(held)},
+        "bytes_value": lambda held: {"bytesValue": base64.b64encode(held).decode()},
+        "array_value": lambda held: {"arrayValue": {"values": [_value(each) for each in held.values]}},
+        "kvlist_value": lambda held: {"kvlistValue": {"values": _pairs(held.values)}},
+    }
+    made: dict[str, Any] = forms[which](getattr(value, which) if which else None)
+    return made
+
+
+def _pairs(pairs: Any) -> list[dict[str, Any]]:
+    return [{"key": pair.key, "value": _value(pair.value)} for pair in pairs]
+
+
+def _json_span(span: Any) -> dict[str, Any]:
+    return {
+        "traceId": span.trace_id.hex().upper(),
+        "spanId": span.span_id.hex(),
+        "parentSpanId": span.parent_span_id.hex(),
+        "traceState": span.trace_state,
+        "flags": span.flags,
+        "name": span.name,
+        "kind": span.kind,
+        "startTimeUnixNano": str(span.start_time_unix_nano),
+        "endTimeUnixNano": span.end_time_unix_nano,
+        "attributes": _pairs(span.attributes),
+        "droppedAttributesCount": span.dropped_attributes_count,
+        "events": [
+            {"timeUnixNano": str(event.time_unix_nano), "name": event.name, "attributes": _pairs(event.attributes)}
+            for event in span.events
+        ],
+        "droppedEventsCount": span.dropped_events_count,
+        "links": [
+            {
+                "traceId": link.trace_id.hex(),
+                "spanId": link.span_id.hex(),
+                "traceState": link.trace_state,
+                "flags": link.flags,
+                "attributes": _pairs(link.attributes),
+            }
+            for link in span.links
+        ],
+        "droppedLinksCount": span.dropped_links_count,
+        "status": {"code": span.status.code, "message": span.status.message},
+    }
+
+
+def otlp_json(message: Any) -> dict[str, Any]:
+    """Return a request as OTLP/JSON writes it."""
+    return {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": _pairs(group.resource.attributes)},
+                "scopeSpans": [
+                    {
+                        "scope": {"name": scope.scope.name, "version": scope.scope.version},
+                        "spans": [_json_span(span) for span in scope.spans],
+                        "schemaUrl": scope.schema_url,
+                    }
+                    for scope in group.scope_spans
+                ],
+            }
+            for group in message.resource_spans
+        ]
+    }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 from collector import flat
 from collector.decode import Body, decode_traces
 from collector.wire import WireLimits
-from tests.collector.official import spans_of_flat, spans_of_message
+from tests.collector.official import otlp_json, spans_of_flat, spans_of_message
 from tests.strategies import requests
 
 if TYPE_CHECKING:
@@ -48,85 +46,6 @@ def request(**span: Any) -> dict[str, Any]:
 
 def body(**span: Any) -> str:
     return json.dumps(request(**span))
-
-
-def _double(held: float) -> float | str:
-    if math.isfinite(held):
-        return held
-    return "NaN" if math.isnan(held) else "Infinity" if held > 0 else "-Infinity"
-
-
-def _value(value: Any) -> dict[str, Any]:
-    which: Any = value.WhichOneof("value")
-    forms: dict[str | None, Any] = {
-        None: lambda _: {},
-        "string_value": lambda held: {"stringValue": held},
-        "bool_value": lambda held: {"boolValue": held},
-        "int_value": lambda held: {"intValue": str(held)},
-        "double_value": lambda held: {"doubleValue": _double(held)},
-        "bytes_value": lambda held: {"bytesValue": base64.b64encode(held).decode()},
-        "array_value": lambda held: {"arrayValue": {"values": [_value(each) for each in held.values]}},
-        "kvlist_value": lambda held: {"kvlistValue": {"values": _pairs(held.values)}},
-    }
-    made: dict[str, Any] = forms[which](getattr(value, which) if which else None)
-    return made
-
-
-def _pairs(pairs: Any) -> list[dict[str, Any]]:
-    return [{"key": pair.key, "value": _value(pair.value)} for pair in pairs]
-
-
-def _span(span: Any) -> dict[str, Any]:
-    return {
-        "traceId": span.trace_id.hex().upper(),
-        "spanId": span.span_id.hex(),
-        "parentSpanId": span.parent_span_id.hex(),
-        "traceState": span.trace_state,
-        "flags": span.flags,
-        "name": span.name,
-        "kind": span.kind,
-        "startTimeUnixNano": str(span.start_time_unix_nano),
-        "endTimeUnixNano": span.end_time_unix_nano,
-        "attributes": _pairs(span.attributes),
-        "droppedAttributesCount": span.dropped_attributes_count,
-        "events": [
-            {"timeUnixNano": str(event.time_unix_nano), "name": event.name, "attributes": _pairs(event.attributes)}
-            for event in span.events
-        ],
-        "droppedEventsCount": span.dropped_events_count,
-        "links": [
-            {
-                "traceId": link.trace_id.hex(),
-                "spanId": link.span_id.hex(),
-                "traceState": link.trace_state,
-                "flags": link.flags,
-                "attributes": _pairs(link.attributes),
-            }
-            for link in span.links
-        ],
-        "droppedLinksCount": span.dropped_links_count,
-        "status": {"code": span.status.code, "message": span.status.message},
-    }
-
-
-def otlp_json(message: Any) -> dict[str, Any]:
-    """Return a request as OTLP/JSON writes it."""
-    return {
-        "resourceSpans": [
-            {
-                "resource": {"attributes": _pairs(group.resource.attributes)},
-                "scopeSpans": [
-                    {
-                        "scope": {"name": scope.scope.name, "version": scope.scope.version},
-                        "spans": [_span(span) for span in scope.spans],
-                        "schemaUrl": scope.schema_url,
-                    }
-                    for scope in group.scope_spans
-                ],
-            }
-            for group in message.resource_spans
-        ]
-    }
 
 
 def _loaded(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -329,7 +248,7 @@ def test_arrays_and_maps_become_plain_json() -> None:
 
 
 def test_a_very_long_array_stays_the_text_it_was_sent_as() -> None:
-    values = {"values": [{}] * 300_000}
+    values: dict[str, Any] = {"values": [{}] * 300_000}
     batch = decode(body(attributes=[{"key": "k", "value": {"arrayValue": values}}]))
     assert batch.span_attributes.type.tolist() == [flat.STRING]
     assert batch.span_attributes.text.to_pylist() == [json.dumps(values)]
