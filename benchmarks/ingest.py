@@ -2,7 +2,8 @@
 
 The load is `load.py ENDPOINT PID REQUESTS SPANS_PER_REQUEST` (`--load`, `$SEAMSCOPE_LOAD`): prebuilt OTLP/gRPC
 requests, 48 in flight, every span new. Beside the collector runs the yardstick of `benchmarks.naive_receiver`, and
-`ratio` is how many times more the collector takes, `cpu_ratio` how many times less work a span is. Figures are medians of the rounds.
+`ratio` is how many times more the collector takes, `cpu_ratio` how many times less work a span is. Figures are medians
+of the rounds.
 """
 
 from __future__ import annotations
