@@ -45,8 +45,8 @@ format: $(VENV)/dev ## format the code and mend what can be mended
 bench: $(VENV)/dev ## benchmarks: JSON on stdout, a table on stderr
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/dev ## the long forms of the tests
-	$(BIN)/pytest -m soak $(ARGS)
+soak: $(VENV)/dev ## the long forms: properties from fresh seeds, and tests marked soak
+	SEAMSCOPE_SOAK=1 $(BIN)/pytest -m "soak or hypothesis" $(ARGS)
 
 record: $(VENV)/run ## record sample_traces/ anew with the lab (SCENARIO=… SEED=… OUT=…)
 	$(BIN)/python sample_traces/lab/next16-go/record.py --seed $(SEED) --out $(OUT) $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)

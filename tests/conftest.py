@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.register_profile("soak", deadline=None)
+settings.load_profile("soak" if os.environ.get("SEAMSCOPE_SOAK") else "steady")
 
 
 def skip_or_fail(reason: str) -> None:

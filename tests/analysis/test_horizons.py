@@ -72,7 +72,23 @@ def test_a_reply_of_the_framework_in_one_piece_has_its_first_byte_at_its_end(tra
     traces.span("middleware GET", "internal", "web", 1, 1.5, "GET", role="middleware", tier_hint="edge")
     request = traces.told().request()
     assert (request["shell"], request["shell_evidence"]) == (2, "bounded")
-    assert (request["complete"], request["status"]) == (2, 307)
+    assert (request["complete"], request["status"], request["kind"]) == (2, 307, "api")
+    assert request["route"] == "GET (middleware)"
+
+
+def test_a_page_that_was_rendered_before_is_a_page(traces: Traces) -> None:
+    traces.service("web", "render")
+    traces.span("GET", "server", "web", 0, 2, role="request", extent="handler")
+    traces.span("middleware GET", "internal", "web", 1, 1.5, "GET", role="middleware", tier_hint="edge")
+    traces.span("GET /login", "server", "web", 2, 9, "GET", role="request", extent="body", method="GET", route="/login")
+    request = traces.told().request()
+    assert (request["kind"], request["route"], request["shell"]) == ("page", "GET /login", 9)
+
+
+def test_a_workers_request_is_no_page(traces: Traces) -> None:
+    traces.service("edge", "edge")
+    traces.span("fetchHandler", "server", "edge", 0, 9, role="request")
+    assert traces.told().request()["kind"] == "api"
 
 
 def test_a_render_without_a_mark_has_no_known_first_byte(traces: Traces) -> None:
