@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ Int32s: TypeAlias = npt.NDArray[np.int32]
 Codes: TypeAlias = npt.NDArray[np.uint8]
 """Codes of a vocabulary in `seamscope.schema.words`, or marks (0 and 1)."""
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+Number: TypeAlias = int | np.signedinteger[Any]
+"""A whole number, of Python's or out of an array; compiled kernels know one kind only."""
 
 NONE: Final = -1
 """No row: the parent of a root, the server of a call that sent nothing."""

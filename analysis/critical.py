@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from analysis import entries, owners, path
-from analysis.arrays import NONE
+from analysis.arrays import MISSING, NONE
 from seamscope.schema import words
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from analysis.arrays import Codes, Int32s, Int64s, Mask
     from analysis.journeys import Journeys
     from analysis.rules import Walk
@@ -38,6 +36,14 @@ CAUSE_OF_ROLE: Final = {
 }
 """Role → cause of a span's own time; any other role computes."""
 
+MEASURED: Final = words.code(words.EVIDENCE, "measured")
+BOUNDED: Final = words.code(words.EVIDENCE, "bounded")
+HEADERS: Final = words.code(words.EXTENTS, "headers")
+SERVER: Final = words.code(words.SPAN_KINDS, "server")
+CLIENT: Final = words.code(words.SPAN_KINDS, "client")
+CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
+REQUEST: Final = words.code(words.ROLES, "request")
+RENDER: Final = words.code(words.TIERS, "render")
 SEAM_CAUSES: Final = ("setup", "dns", "connect", "tls", "network", "transfer")
 
 
@@ -101,16 +107,15 @@ def _unseen_marks(journeys: Journeys, region: Int32s) -> Codes:
     return marks
 
 
-def _kinds(
-    journeys: Journeys, top: Int32s, entry: Int32s, other: Codes, traits: Codes, by_middleware: Mask
-) -> Codes:
-    """Say what kind each request is; a framework's request is a page, rendered or not, unless a handler ran."""
+def _kinds(journeys: Journeys, top: Int32s, entry: Int32s, other: Codes, traits: Codes, by_middleware: Mask) -> Codes:
+    """Say what kind each request is; a page framework's request is a page, rendered or not, unless a handler ran."""
     forest = journeys.forest
     rpc = forest.spans.gather("rpc_system", entry).is_not_null().to_numpy()
+    framework = (forest.role[entry] == REQUEST) & (journeys.tier[entry] == RENDER)
+    page = framework & (traits & entries.HANDLES == 0) & ~by_middleware
     kind = np.where(rpc, entries.RPC, entries.API)
-    framework = (forest.role[entry] == 1) & (traits & 16 == 0) & ~by_middleware
-    kind = np.where((traits & 1 != 0) | framework, entries.PAGE, kind)
-    job = (forest.kind[entry] == 5) | (traits & 2 != 0) | (traits & 4 != 0)
+    kind = np.where(page | (traits & entries.RENDERS != 0), entries.PAGE, kind)
+    job = (forest.kind[entry] == CONSUMER) | (traits & (entries.CONSUMES | entries.IS_JOB) != 0)
     kind = np.where(job, entries.JOB, kind)
     return np.where(other[top] == 1, entries.OTHER, kind).astype(np.uint8)
 
@@ -129,65 +134,102 @@ def _entries(journeys: Journeys, top: Int32s) -> Int32s:
     return entry
 
 
+@dataclass(frozen=True, slots=True)
+class _Horizons:
+    shell: Int64s
+    complete: Int64s
+    shell_evidence: Codes
+    complete_evidence: Codes
+    mark: Int32s
+
+
+def _horizons(
+    journeys: Journeys, top: Int32s, answers: Int32s, last: Int64s, other: Codes, unseen: Codes, traits: Codes
+) -> _Horizons:
+    """Measure both horizons of every request; a server that ends at its headers says when the first byte left.
+
+    A framework's request span with neither a render inside nor a mark of the first byte answered in one piece. What
+    a caller that nobody saw called bounds its request; a root that serves nobody lasts as long as it does.
+    """
+    forest, times = journeys.forest, journeys.times
+    shell, mark = entries.find_first_bytes(answers, top, times.local_top, unseen, times.first_byte, times.mark)
+    complete, evidence, headers = entries.find_last_bytes(
+        answers, top, forest.kind, forest.role, forest.extent, times.end
+    )
+    stray, unheard = other[top] == 1, unseen[top] != 0
+    complete = np.select([stray, unheard], [times.lifted[top], last], complete)
+    evidence = np.select([stray, unheard], [MEASURED, BOUNDED], evidence.astype(np.int64))
+    shell, mark = np.where(stray, MISSING, shell), np.where(stray, NONE, mark)
+    own = ~stray & ~unheard & (shell == MISSING)
+    by_headers = own & (headers != MISSING) & (forest.extent[top] == HEADERS)
+    at_once = own & ~by_headers & (forest.role[top] == REQUEST) & (journeys.tier[top] == RENDER)
+    at_once &= (traits & entries.RENDERS == 0) & (complete != MISSING)
+    known = np.where(shell != MISSING, MEASURED, np.select([by_headers, at_once], [MEASURED, BOUNDED], words.UNKNOWN))
+    shell = np.select([by_headers, at_once], [headers, complete], shell)
+    shell = np.where(shell == MISSING, MISSING, np.maximum(shell, times.start[top]))
+    complete = np.where(complete == MISSING, MISSING, np.maximum(complete, shell))
+    return _Horizons(shell, complete, known.astype(np.uint8), evidence.astype(np.uint8), mark.astype(np.int32))
+
+
 def find_requests(journeys: Journeys) -> Requests:
     """Find every request, its entry and its horizons."""
     forest, times = journeys.forest, journeys.times
     region, other = entries.find_regions(forest.order, forest.parent, forest.kind, forest.role, forest.unseen_from)
     top = np.flatnonzero(region == np.arange(forest.count)).astype(np.int32)
-    number_of_top = np.full(forest.count, -1, np.int32)
-    number_of_top[top] = np.arange(top.size, dtype=np.int32)
-    shell, complete, shell_evidence, complete_evidence, mark, naming, traits = entries.measure_horizons(
-        top,
-        number_of_top,
-        region,
-        times.local_top,
-        forest.parent,
-        _unseen_marks(journeys, region),
-        other,
-        forest.kind,
-        forest.role,
-        forest.extent,
-        journeys.tier,
-        times.unawaited,
-        times.start,
-        times.end,
-        times.lifted,
-        times.first_byte,
-        times.mark,
-    )
+    number_of = np.full(forest.count, NONE, np.int32)
+    number_of[top] = np.arange(top.size, dtype=np.int32)
+    unseen = _unseen_marks(journeys, region)
+    answers = entries.find_responses(top, number_of, region, times.local_top, forest.parent, unseen, times.unawaited)
+    traits = entries.find_traits(answers, top, forest.kind, forest.role, journeys.tier)
+    last = entries.last_ends(number_of, region, top, times.unawaited, times.lifted)
+    horizons = _horizons(journeys, top, answers, last, other, unseen, traits)
     entry = _entries(journeys, top)
-    by_middleware = (traits & 8 != 0) & (traits & (1 | 16) == 0) & (naming < 0)
+    naming = entries.find_naming(answers, top, forest.kind, forest.role, times.start, times.lifted)
+    behind = entries.RENDERS | entries.HANDLES
+    by_middleware = (traits & entries.GUARDS != 0) & (traits & behind == 0) & (naming < 0)
     return Requests(
         top=top,
         entry=entry,
-        number_of=number_of_top[region],
+        number_of=number_of[region],
         kind=_kinds(journeys, top, entry, other, traits, by_middleware),
         start=times.start[top],
-        shell=shell,
-        complete=complete,
-        shell_evidence=shell_evidence,
-        complete_evidence=complete_evidence,
+        shell=horizons.shell,
+        complete=horizons.complete,
+        shell_evidence=horizons.shell_evidence,
+        complete_evidence=horizons.complete_evidence,
         naming=naming,
         by_middleware=by_middleware,
-        mark=mark,
+        mark=horizons.mark,
     )
 
 
-def walk(journeys: Journeys, requests: Requests, how: Walk) -> tuple[npt.NDArray[Any], ...]:
-    """Walk every known horizon; stretches as `path.walk_paths` gives them, all requests together."""
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """What the walk found, per request and horizon the last stretch first (`path.walk_paths`)."""
+
+    request: Int32s
+    horizon: Codes
+    span: Int32s
+    low: Int64s
+    high: Int64s
+    call: Int32s
+    clipped: Codes
+
+
+def walk(journeys: Journeys, requests: Requests, how: Walk) -> Stretches:
+    """Walk every known horizon of every request."""
     forest, times, calls = journeys.forest, journeys.times, journeys.calls
     in_call = (journeys.phase == 1) & (calls.context >= 0)
     holds = ((times.unawaited == 0) & ~in_call).astype(np.uint8)
     first, children = path.children_by_end(forest.parent, holds, times.start, times.lifted, forest.span_id)
-    client = (calls.call_of >= 0) & (forest.kind != 2)
-    loose_wait = (journeys.phase == 1) & (forest.kind == 3)
+    client = (calls.call_of >= 0) & (forest.kind != SERVER)
+    loose_wait = (journeys.phase == 1) & (forest.kind == CLIENT)
     is_call = np.where(client | loose_wait, 1, np.where(forest.remote == 1, 2, 0)).astype(np.uint8)
     inner = ((forest.remote == 0) & (is_call == 0)).astype(np.uint8)
-    is_server = (calls.server_of >= 0).astype(np.uint8)
     capacity = 8 * forest.count + 1024  # memory is taken as it is filled
-    begin, found = 0, []
+    begin, parts = 0, [_none()]
     while begin < requests.count:
-        done, count, *parts = path.walk_paths(
+        found = path.walk_paths(
             begin,
             requests.top,
             requests.shell,
@@ -200,24 +242,27 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> tuple[npt.NDArray
             times.lifted,
             forest.grain,
             is_call,
-            is_server,
+            (calls.server_of >= 0).astype(np.uint8),
             inner,
             forest.depth,
             how.strict,
             how.overlap,
             capacity,
         )
-        found.append([part[:count] for part in parts])
+        begin, count = found[0], found[1]
+        parts.append(Stretches(*(column[:count] for column in found[2:])))  # type: ignore[arg-type]
         capacity = capacity if count else 2 * capacity
-        begin = done
-    if len(found) == 1:
-        return tuple(found[0])
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True)) if found else _nothing()
+    return parts[-1] if len(parts) == 2 else _together(parts)
 
 
-def _nothing() -> tuple[npt.NDArray[Any], ...]:
-    kinds = (np.int32, np.uint8, np.int32, np.int64, np.int64, np.int32, np.uint8)
-    return tuple(np.empty(0, kind) for kind in kinds)
+def _none() -> Stretches:
+    some, long, marks = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.uint8)
+    return Stretches(some, marks, some, long, long, some, marks)
+
+
+def _together(parts: list[Stretches]) -> Stretches:
+    columns = ([getattr(part, field.name) for part in parts] for field in fields(Stretches))
+    return Stretches(*(np.concatenate(column) for column in columns))
 
 
 def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
@@ -246,7 +291,7 @@ def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
     return cause, evidence, owner
 
 
-def attribute(journeys: Journeys, requests: Requests, stretches: tuple[npt.NDArray[Any], ...]) -> Segments:
+def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> Segments:
     """Give every stretch of the paths its owner and cause."""
     forest, times, calls, seams, labels = (
         journeys.forest,
@@ -259,10 +304,16 @@ def attribute(journeys: Journeys, requests: Requests, stretches: tuple[npt.NDArr
     call_of = np.where(calls.headless[calls.call_of] == 1, -1, calls.call_of) if calls.count else calls.call_of
     call_of = np.where(calls.call_of < 0, -1, call_of).astype(np.int32)
     parties = len(journeys.parties.numbers)
-    capacity = stretches[0].size * 2 + 1024
+    capacity = 2 * stretches.request.size + 1024
     while True:
-        count, *parts = owners.own_segments(
-            *stretches,
+        found = owners.own_segments(
+            stretches.request,
+            stretches.horizon,
+            stretches.span,
+            stretches.low,
+            stretches.high,
+            stretches.call,
+            stretches.clipped,
             times.end,
             times.cover,
             call_of,
@@ -282,6 +333,6 @@ def attribute(journeys: Journeys, requests: Requests, stretches: tuple[npt.NDArr
             labels.evidence,
             capacity,
         )
-        if count <= capacity:
-            return Segments(*[part[:count] for part in parts])
-        capacity = count
+        if found[0] <= capacity:
+            return Segments(*(column[: found[0]] for column in found[1:]))  # type: ignore[arg-type]
+        capacity = found[0]

@@ -122,7 +122,7 @@ def answering(order: Int32s, parent: Int32s, remote: Codes, kind: Codes, role: C
 
 
 @kernel
-def _outlives_answer(row: int, above: int, nearest: Int32s, end: Int64s, until: int) -> bool:
+def _outlives_answer(above: int, nearest: Int32s, end: Int64s, until: int) -> bool:
     server = nearest[above]
     return bool(server >= 0 and until > end[server])
 
@@ -168,7 +168,7 @@ def lift_ends(
             continue
         late = remote[row] == 1 and start[row] > end[above]
         if (role[above] == 3 or role[above] == 4) and start[row] >= end[above]:
-            late = _outlives_answer(row, above, nearest, end, lifted[row])
+            late = _outlives_answer(above, nearest, end, lifted[row])
         if not late and _hands_over(row, above, remote, kind, role, extent, call_of):
             lifted[above] = lifted[row]
     for at in range(order.size):
@@ -199,10 +199,10 @@ def mark_unawaited(
         if role[row] == 18:
             unawaited[row] = 1
         elif above >= 0:
-            serves = kind[above] == 2 or kind[above] == 5 or role[above] == 1  # noqa: PLR1714 - quicker to compile
+            serves = kind[above] == 2 or kind[above] == 5 or role[above] == 1
             after = serves and start[row] >= lifted[above]
-            if (role[above] == 3 or role[above] == 4) and start[row] >= end[above]:  # noqa: PLR1714 - likewise
-                after = _outlives_answer(row, above, nearest, end, lifted[row])
+            if (role[above] == 3 or role[above] == 4) and start[row] >= end[above]:
+                after = _outlives_answer(above, nearest, end, lifted[row])
             late = after and remote[row] == 0 and start[row] > start[above]
             unawaited[row] = 1 if unawaited[above] == 1 or late else 0
     return unawaited

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from analysis import phases
-from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.arrays import MISSING, Codes, Int32s, Int64s, Number
 from analysis.tables import ids, known, table, trace_ids
 from seamscope.kernel import kernel
 from seamscope.schema import words
@@ -21,6 +21,33 @@ PHASES: Final = ("setup", "dns", "connect", "tls", "pool_wait", "send", "network
 PHASE_OF_ROLE: Final = {"dns": "dns", "connect": "connect", "tls": "tls", "setup": "setup"}
 WORKERS: Final = ("cloudflare", "@microlabs/otel-cf-workers", "@microlabs/otel-workers-sdk")
 """SDKs of runtimes whose clock stands still between I/O."""
+
+
+@kernel
+def _compare(
+    length: int,
+    whole: int,
+    until: int,
+    server_starts: int,
+    ends_at: int,
+    server_ends_at: int,
+    told: int,
+    marked: Number,
+) -> tuple[int, Number, Number, int]:
+    """Return what to set against each other: the client's length, the server's, and how far it outlives the client.
+
+    A side that ends at the headers is compared with the other's first byte (`told` by the client, `marked` by the
+    server; negative where unknown). The last is a kind of gap: 0, or why there is none.
+    """
+    if ends_at == 1:
+        if marked < 0:
+            return length, whole, 0, 2
+        return length, marked, server_starts + marked - length, 0
+    if server_ends_at == 1:
+        if told < 0:
+            return length, whole, 0, 5
+        return told, whole, until - told, 0
+    return length, whole, until - length, 0
 
 
 @kernel
@@ -48,52 +75,45 @@ def measure_gaps(
     """
     unknown = np.int64(-9223372036854775808)
     calls = outer.size
-    server = np.full(calls, unknown, np.int64)
-    gap = np.full(calls, unknown, np.int64)
+    server, gap = np.full(calls, unknown, np.int64), np.full(calls, unknown, np.int64)
     kind = np.full(calls, 4, np.uint8)
-    request = np.full(calls, unknown, np.int64)
-    response = np.full(calls, unknown, np.int64)
+    request, response = np.full(calls, unknown, np.int64), np.full(calls, unknown, np.int64)
     error = np.full(calls, unknown, np.int64)
     for call in range(calls):
-        first = first_server[call]
+        client, first = outer[call], first_server[call]
         if first < 0:
             continue
-        client = outer[call]
-        slack = grain[client] + grain[first]
         server[call] = union[call]
         if headless[call] == 1:
             kind[call] = 5
             continue
-        length = close[call] - start[client]
-        over = last_end[call] - close[call]
-        whole = union[call]
-        kind[call] = 0 if servers[call] == 1 else 1
-        if ends_at[call] == 1:  # the client ends at the headers: compare with the server's first byte
-            if first_byte[first] == unknown:
-                kind[call] = 2
-            whole = first_byte[first] - start[first]
-            over = first_byte[first] - close[call]
-        elif extent[first] == 1:  # the server ends at the headers: compare with the client's first byte
-            if client_first_byte[call] < 0:
-                kind[call] = 5
-            length = client_first_byte[call]
-            over = last_end[call] - start[client] - length
-        if kind[call] in (2, 5):
-            pass
-        elif frozen[call] == 1:
-            kind[call] = 5
-        elif over > slack or length - whole < 0:
-            kind[call] = 3
-        else:
+        slack = grain[client] + grain[first]
+        marked = first_byte[first] - start[first] if first_byte[first] != unknown else np.int64(-1)
+        begin = start[client]
+        length, whole, over, why = _compare(
+            close[call] - begin,
+            union[call],
+            last_end[call] - begin,
+            start[first] - begin,
+            ends_at[call],
+            extent[first],
+            client_first_byte[call],
+            marked,
+        )
+        if why == 0 and frozen[call] == 1:
+            why = 5
+        elif why == 0 and (over > slack or length < whole):
+            why = 3
+        elif why == 0:
             gap[call] = length - whole
-        leg = max(start[first] - start[client], 0)
+        kind[call] = why if why != 0 or servers[call] == 1 else 1
+        leg = max(start[first] - begin, 0)
         if gap[call] != unknown:
             request[call] = min(leg, gap[call])
             response[call] = gap[call] - request[call]
             error[call] = slack if one_host[call] == 1 else max(request[call], response[call])
-        elif kind[call] != 5:
-            request[call] = leg
-            error[call] = slack if one_host[call] == 1 else leg
+        elif why != 5:
+            request[call], error[call] = leg, slack if one_host[call] == 1 else leg
     return server, gap, kind, request, response, error
 
 

@@ -118,3 +118,12 @@ def is_private(host: str) -> bool:
     except ValueError:
         return "." not in host or host.endswith(PRIVATE_SUFFIXES)
     return address.is_private or address.is_loopback or address.is_link_local
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a host is a number, or this machine: then only the port tells services apart."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost"
+    return True

@@ -233,7 +233,8 @@ def _callees(
         parties.number(*place.callee_party(place.Callee(*said), rules, peers, forest.resources.known))
         for said in told[first].with_columns(pl.col("peer_port").fill_null(0)).iter_rows()
     ]
-    return np.array(numbers, np.int32)[number] if numbers else np.zeros(0, np.int32)
+    found: Int32s = np.array(numbers, np.int32)[number] if numbers else np.zeros(0, np.int32)
+    return found
 
 
 PEERS: Final = {"peer": pl.String, "port": pl.Int32, "tier": pl.UInt8, "service": pl.String, "hops": pl.UInt32}
@@ -261,7 +262,7 @@ def learn_peers(
         service=pl.Series([service for _, service in party], dtype=pl.String),
     )
     types = pl.Schema(PEERS)
-    return named_peers.select(types.names()).cast(types).sort("peer", "port", "service", "tier")  # type: ignore[arg-type]
+    return named_peers.select(types.names()).cast(types).sort("peer", "port", "service", "tier")
 
 
 def _loose(forest: Forest, calls: Calls) -> Int32s:
@@ -270,7 +271,8 @@ def _loose(forest: Forest, calls: Calls) -> Int32s:
     rows = np.flatnonzero(phase).astype(np.int32)
     outbound = (forest.role[rows] >= GETCONN) & (forest.role[rows] <= RECEIVE)
     said = forest.spans.gather("peer", rows).is_not_null() | forest.spans.gather("db_system", rows).is_not_null()
-    return rows[outbound | said.to_numpy()]
+    loose: Int32s = rows[outbound | said.to_numpy()]
+    return loose
 
 
 def _seams(

@@ -22,6 +22,34 @@ def _owner(cause: int, caller: int, callee: int, seam: int) -> int:
 
 
 @kernel
+def _label_at(cursor: int, found: int, last: int, highs: Int64s) -> int:
+    """Return the first label that ends after `cursor` (`last`: none)."""
+    low, high = found, last
+    while low < high:
+        middle = (low + high) // 2
+        if highs[middle] <= cursor:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def _in_call(
+    cursor: int, until: int, first: int, last: int, lows: Int64s, highs: Int64s, causes: Codes, evidences: Codes
+) -> tuple[int, int, int]:
+    """Return until when a call's time from `cursor` on is of one cause, the cause, and its evidence."""
+    at = _label_at(cursor, first, last, highs)
+    if at == last:
+        return until, 0, 0
+    if lows[at] > cursor:
+        return min(until, lows[at]), 0, 0
+    if causes[at] == 255:
+        return min(until, highs[at]), 0, 0
+    return min(until, highs[at]), causes[at], evidences[at]
+
+
+@kernel
 def own_segments(
     request: Int32s,
     horizon: Codes,
@@ -59,71 +87,48 @@ def own_segments(
         horizon, from and to (since `began`, its request's start), id of span and of outermost call (0: none), owner,
         cause, evidence.
     """
-    to_request = np.empty(capacity, np.int64)
-    to_horizon = np.empty(capacity, np.uint8)
-    to_low = np.empty(capacity, np.int64)
-    to_high = np.empty(capacity, np.int64)
-    to_span = np.empty(capacity, np.int64)
-    to_call = np.empty(capacity, np.int64)
+    to_request, to_horizon = np.empty(capacity, np.int64), np.empty(capacity, np.uint8)
+    to_low, to_high = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    to_span, to_call = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     to_owner = np.empty(capacity, np.int32)
-    to_cause = np.empty(capacity, np.uint8)
-    to_evidence = np.empty(capacity, np.uint8)
+    to_cause, to_evidence = np.empty(capacity, np.uint8), np.empty(capacity, np.uint8)
     count = 0
     begin = 0
     while begin < request.size:
         stop = begin
         while stop < request.size and request[stop] == request[begin] and horizon[stop] == horizon[begin]:
             stop += 1
-        fresh = count
-        zero = began[request[begin]]
+        fresh, zero = count, began[request[begin]]
         for at in range(stop - 1, begin - 1, -1):
             row, cursor = span[at], low[at]
             outer = span_id[outermost[at]] if outermost[at] >= 0 else np.int64(0)
             while cursor < high[at]:
-                who = row
-                until = high[at]
-                if cursor >= end[row]:
-                    who = cover[row]
-                elif until > end[row]:
-                    until = end[row]
-                call = call_of[who] if who >= 0 else -1
-                shown = span_id[who] if who >= 0 else np.int64(0)
-                if who < 0:
-                    cause, evidence, owner = np.uint8(0), np.uint8(0), root_owner[request[at]]
-                elif call >= 0:
-                    found, last = firsts[call], firsts[call + 1]
-                    while last - found > 8:
-                        middle = (found + last) // 2
-                        if highs[middle] <= cursor:
-                            found = middle + 1
-                        else:
-                            last = middle + 1
-                    last = firsts[call + 1]
-                    while found < last and highs[found] <= cursor:
-                        found += 1
-                    if found < last and lows[found] <= cursor and causes[found] != 255:
-                        until = min(until, highs[found])
-                        cause, evidence = causes[found], evidences[found]
-                    else:
-                        if found < last:
-                            until = min(until, highs[found] if lows[found] <= cursor else lows[found])
-                        cause, evidence = np.uint8(0), np.uint8(0)
+                late = cursor >= end[row]
+                who = cover[row] if late else row
+                until = high[at] if late else min(high[at], end[row])
+                call = call_of[who] if who >= 0 else np.int32(-1)
+                cause, evidence, owner, shown = 0, 0, root_owner[request[at]], np.int64(0)
+                if call >= 0:
+                    until, cause, evidence = _in_call(
+                        cursor, until, firsts[call], firsts[call + 1], lows, highs, causes, evidences
+                    )
                     owner = _owner(cause, caller[call], callee[call], seam[call])
-                else:
-                    cause, evidence, owner = cause_of[who], evidence_of[who], owner_of[who]
+                    shown = span_id[who]
+                elif who >= 0:
+                    cause, evidence, owner, shown = cause_of[who], evidence_of[who], owner_of[who], span_id[who]
                 if evidence == 1 and marks[at] == 1:
-                    evidence = np.uint8(4)
-                same = (
-                    count > fresh
-                    and count <= capacity
-                    and to_span[count - 1] == shown
-                    and to_call[count - 1] == outer
-                    and to_owner[count - 1] == owner
-                    and to_cause[count - 1] == cause
-                    and to_evidence[count - 1] == evidence
-                )
-                if same:
-                    to_high[count - 1] = until - zero
+                    evidence = 4
+                last = count - 1
+                if (
+                    last >= fresh
+                    and last < capacity
+                    and to_span[last] == shown
+                    and to_call[last] == outer
+                    and to_owner[last] == owner
+                    and to_cause[last] == cause
+                    and to_evidence[last] == evidence
+                ):
+                    to_high[last] = until - zero
                 else:
                     if count < capacity:
                         to_request[count], to_horizon[count] = request[at], horizon[at]

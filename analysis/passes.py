@@ -87,7 +87,7 @@ class _Desk:
             return _empty()
         try:
             return _passes(spans, self.resources, self.links, self.rules, self.peers, self.walk)
-        except Exception as error:  # noqa: BLE001 - whatever it is, only its trace is set aside
+        except Exception as error:  # noqa: BLE001 - whatever it is, only its traces are set aside
             traces = spans.select(KEYS).unique(maintain_order=True)
             if traces.height == 1 or self.failed >= MOST_SOUGHT:
                 self.failed += 1

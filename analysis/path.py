@@ -17,12 +17,7 @@ import numpy as np
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s, Int64s
-
-SHELL = 0
-COMPLETE = 1
-CLIPPED = 1
-"""Mark of a stretch that lies in a span which was still open where the path left it for what came later."""
+    from analysis.arrays import Codes, Int32s, Int64s, Number
 
 
 @kernel
@@ -100,7 +95,7 @@ def children_by_end(parent: Int32s, holds: Codes, start: Int64s, end: Int64s, sp
 
 
 @kernel
-def _carry(root: int, mark: int, until: int, parent: Int32s, carries: Codes, value: int) -> None:
+def _carry(root: int, mark: int, parent: Int32s, carries: Codes, value: int) -> None:
     at = mark
     while at >= 0:
         carries[at] = value
@@ -136,6 +131,134 @@ def _last_carrier(
 
 
 @kernel
+def _next_child(
+    at: int,
+    stop: int,
+    cursor: int,
+    top: int,
+    bottom: int,
+    until: Number,
+    slack: int,
+    most: Number,
+    children: Int32s,
+    start: Int64s,
+    end: Int64s,
+    grain: Int64s,
+    carries: Codes,
+) -> tuple[Number, Number, Number]:
+    """Look at the children from `at` on (the last to end first) for the one that holds the cursor.
+
+    Children that end after `until` are left out, save those that carry the mark; `slack` widens that by a clock's
+    grain. `most` is by how much a child may reach beyond the cursor (negative: by any amount), the first time
+    (`cursor` at `top`) apart.
+
+    Returns:
+        The child (-1: none), where to look on, and until where the span is on its own if there is none.
+    """
+    best = np.int32(-1)
+    while at < stop:
+        child = children[at]
+        reach = end[child]
+        if reach > until and carries[child] == 0 and reach - until > max(grain[child], slack):
+            at += 1
+            continue
+        if reach < cursor:
+            return best, at, max(reach, bottom)
+        at += 1
+        too_far = 0 <= most <= reach - cursor and reach > cursor and cursor != top
+        if start[child] < cursor and not too_far and (best < 0 or start[child] < start[best]):
+            best = child
+    return best, at, bottom
+
+
+@kernel
+def _go_into(
+    frames: Int64s,
+    level: int,
+    node: Number,
+    bottom: int,
+    cursor: int,
+    next_at: int,
+    outermost: Number,
+    clipped: int,
+) -> None:
+    frame = frames[level]
+    frame[0], frame[1], frame[2], frame[3] = node, bottom, cursor, cursor
+    frame[4], frame[5], frame[6] = next_at, outermost, clipped
+
+
+@kernel
+def _walk_one(
+    root: int,
+    until: int,
+    last: int,
+    shell: bool,
+    strict: bool,
+    overlap: float,
+    first: Int64s,
+    children: Int32s,
+    start: Int64s,
+    end: Int64s,
+    grain: Int64s,
+    is_call: Codes,
+    is_server: Codes,
+    carries: Codes,
+    frames: Int64s,
+    span: Int32s,
+    low: Int64s,
+    high: Int64s,
+    call: Int32s,
+    marks: Codes,
+    count: int,
+) -> int:
+    """Walk one horizon; write its stretches from `count` on. Returns where they end, -1 where the room did not do."""
+    begin, level, never = count, 0, np.int64(9223372036854775807)
+    _go_into(frames, 0, root, start[root], until, first[root], root if is_call[root] == 1 else -1, 0)
+    while level >= 0:
+        frame = frames[level]
+        node, bottom, top, cursor = frame[0], frame[1], frame[2], frame[3]
+        at, outermost, clipped = frame[4], frame[5], frame[6]
+        if cursor <= bottom:
+            level -= 1
+            continue
+        most = np.int64(overlap * (top - bottom)) if strict else np.int64(-1)
+        best, at, ending = _next_child(
+            at,
+            first[node + 1],
+            cursor,
+            top,
+            bottom,
+            until if shell else never,
+            grain[last],
+            most,
+            children,
+            start,
+            end,
+            grain,
+            carries,
+        )
+        frame[4] = at
+        if best < 0:
+            frame[3] = ending
+            if count > begin and span[count - 1] == node and low[count - 1] == cursor and marks[count - 1] == clipped:
+                low[count - 1] = ending
+                continue
+            if count == span.size:
+                return -1
+            span[count], low[count], high[count], call[count], marks[count] = node, ending, cursor, outermost, clipped
+            count += 1
+            continue
+        into = max(start[best], bottom)
+        frame[3] = into
+        if outermost < 0 and is_call[best] != 0:
+            outermost = np.int64(best)
+        still_open = end[best] - cursor > grain[best] + grain[node] and carries[best] == 0 and is_server[best] == 0
+        level += 1
+        _go_into(frames, level, best, into, cursor, first[best], outermost, 1 if still_open else clipped)
+    return count
+
+
+@kernel
 def walk_paths(
     begin: int,
     root: Int32s,
@@ -159,103 +282,59 @@ def walk_paths(
     """Walk the known horizons of requests `begin`, `begin` + 1, … until all are done or `capacity` is used up.
 
     `shell` and `complete` are times on the request's clock (the least int64: unknown), `mark` the span that marks
-    the first byte. `is_call` marks client spans (1) and spans that enter another process (2), `is_server` the server side
-    of a call, `inner` what runs in its parent's process and is no call.
+    the first byte. `is_call` marks client spans (1) and spans that enter another process (2), `is_server` the
+    server side of a call, `inner` what runs in its parent's process and is no call.
 
     Returns:
         The first request not done, the number of stretches, and the stretches, per request and horizon the last
         first: request, horizon, span, from, to, outermost call (-1: none), marks.
     """
-    unknown = np.int64(-9223372036854775808)
-    request = np.empty(capacity, np.int32)
-    horizon = np.empty(capacity, np.uint8)
-    span = np.empty(capacity, np.int32)
-    low = np.empty(capacity, np.int64)
-    high = np.empty(capacity, np.int64)
-    call = np.empty(capacity, np.int32)
+    request, horizon = np.empty(capacity, np.int32), np.empty(capacity, np.uint8)
+    span, call = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
+    low, high = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     marks = np.empty(capacity, np.uint8)
-    node_at = np.empty(depth + 2, np.int32)
-    low_at = np.empty(depth + 2, np.int64)
-    high_at = np.empty(depth + 2, np.int64)
-    cursor_at = np.empty(depth + 2, np.int64)
-    next_at = np.empty(depth + 2, np.int64)
-    call_at = np.empty(depth + 2, np.int32)
-    marks_at = np.empty(depth + 2, np.uint8)
+    frames = np.empty((depth + 2, 7), np.int64)
     carries = np.zeros(parent.size, np.uint8)
     count = 0
     for number in range(begin, root.size):
-        top = root[number]
-        kept = count
+        kept, top = count, root[number]
         for which in range(2):
             until = shell[number] if which == 0 else complete[number]
-            if until == unknown or until <= start[top]:
+            if until <= start[top]:  # unknown is the least of all times
                 continue
             last = top
             if which == 0:
                 last = mark[number]
                 if last < 0:
                     last = _last_carrier(top, until, first, children, start, end, inner)
-                _carry(top, last, until, parent, carries, 1)
-            level = 0
-            node_at[0], low_at[0], high_at[0], cursor_at[0] = top, start[top], until, until
-            next_at[0], call_at[0], marks_at[0] = first[top], top if is_call[top] == 1 else -1, 0
-            while level >= 0:
-                node, bottom, cursor, at = node_at[level], low_at[level], cursor_at[level], next_at[level]
-                if cursor <= bottom:
-                    level -= 1
-                    continue
-                best = np.int32(-1)
-                stop = first[node + 1]
-                ending = bottom
-                while at < stop:
-                    child = children[at]
-                    reach = end[child]
-                    if which == 0 and carries[child] == 0 and reach > until + max(grain[child], grain[last]):
-                        at += 1
-                        continue
-                    if reach < cursor:
-                        ending = max(reach, bottom)
-                        break
-                    at += 1
-                    if start[child] >= cursor:
-                        continue
-                    if strict and reach > cursor and cursor != high_at[level]:
-                        most = overlap * (high_at[level] - bottom)
-                        if not reach - cursor < most:
-                            continue
-                    if best < 0 or start[child] < start[best]:
-                        best = child
-                next_at[level] = at
-                if best < 0:
-                    if (
-                        count > kept
-                        and span[count - 1] == node
-                        and low[count - 1] == cursor
-                        and (horizon[count - 1] == which and marks[count - 1] == marks_at[level])
-                    ):
-                        low[count - 1] = ending
-                    else:
-                        if count == capacity:
-                            if which == 0:
-                                _carry(top, last, until, parent, carries, 0)
-                            return number, kept, request, horizon, span, low, high, call, marks
-                        request[count], horizon[count], span[count] = number, which, node
-                        low[count], high[count] = ending, cursor
-                        call[count], marks[count] = call_at[level], marks_at[level]
-                        count += 1
-                    cursor_at[level] = ending
-                    continue
-                into = max(start[best], bottom)
-                cursor_at[level] = into
-                clipped = end[best] > cursor + grain[best] + grain[node] and carries[best] == 0
-                outermost = call_at[level]
-                if outermost < 0 and is_call[best] != 0:
-                    outermost = best
-                inherited = marks_at[level]
-                level += 1
-                node_at[level], low_at[level], high_at[level], cursor_at[level] = best, into, cursor, cursor
-                next_at[level], call_at[level] = first[best], outermost
-                marks_at[level] = 1 if inherited == 1 or (clipped and is_server[best] == 0) else 0
+                _carry(top, last, parent, carries, 1)
+            found = _walk_one(
+                top,
+                until,
+                last,
+                which == 0,
+                strict,
+                overlap,
+                first,
+                children,
+                start,
+                end,
+                grain,
+                is_call,
+                is_server,
+                carries,
+                frames,
+                span,
+                low,
+                high,
+                call,
+                marks,
+                count,
+            )
             if which == 0:
-                _carry(top, last, until, parent, carries, 0)
+                _carry(top, last, parent, carries, 0)
+            if found < 0:
+                return number, kept, request, horizon, span, low, high, call, marks
+            request[count:found], horizon[count:found] = number, which
+            count = found
     return root.size, count, request, horizon, span, low, high, call, marks

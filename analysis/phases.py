@@ -8,74 +8,51 @@ tells of, what came after the first byte. What nobody speaks for is what the cal
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from seamscope.kernel import kernel
+from seamscope.schema import words
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s, Int64s
+    from analysis.arrays import Codes, Int32s, Int64s, Number
 
-INSIDE = 255
+INSIDE: Final = 255
 """Label of the stretch in which the server's own span was open."""
 
+RANKS: Final = (
+    # what speaks, the cause it tells, how well it is known; the first that speaks for a moment is believed
+    ("server", "", "measured"),
+    ("dns", "dns", "measured"),
+    ("connect", "connect", "measured"),
+    ("tls", "tls", "measured"),
+    ("setup", "setup", "measured"),
+    ("send", "send", "measured"),
+    ("receive", "transfer", "measured"),
+    ("server_queue", "server_queue", "measured"),
+    ("network", "network", "measured"),
+    ("transfer", "transfer", "measured"),
+    ("retry", "retry", "measured"),
+    ("pool_wait", "pool_wait", "measured"),
+    ("getconn", "pool_wait", "measured"),
+    ("header", "server_queue", "header"),
+    ("first byte", "transfer", "measured"),
+    ("between attempts", "retry", "bounded"),
+)
 
-@kernel
-def _rank_of_role(role: int) -> int:
-    if role == 11:
-        return 1  # dns
-    if role == 12:
-        return 2  # connect
-    if role == 13:
-        return 3  # tls
-    if role == 14:
-        return 4  # setup
-    if role == 15:
-        return 5  # send
-    if role == 16:
-        return 6  # receive
-    if role == 21:
-        return 7  # server_queue
-    if role == 20:
-        return 8  # network
-    if role == 22:
-        return 9  # transfer
-    if role == 19:
-        return 10  # retry
-    return 11 if role == 10 else 12  # pool_wait, getconn
-
-
-@kernel
-def _cause_of_rank(rank: int, otherwise: int) -> int:
-    if rank == 0:
-        return 255
-    if rank <= 3:
-        return rank + 5  # dns, connect, tls
-    if rank == 4:
-        return 5  # setup
-    if rank == 5:
-        return 10  # send
-    if rank in (6, 9, 14):
-        return 13  # transfer
-    if rank in (7, 13):
-        return 12  # server_queue
-    if rank == 8:
-        return 11  # network
-    if rank in (10, 15):
-        return 14  # retry
-    if rank in (11, 12):
-        return 9  # pool_wait
-    return otherwise
-
-
-@kernel
-def _evidence_of_rank(rank: int, otherwise: int) -> int:
-    if rank <= 12 or rank == 14:
-        return 1  # measured
-    if rank == 13:
-        return 3  # header
-    return 4 if rank == 15 or otherwise != 0 else 0  # bounded, unexplained
+_NAMES: Final = [name for name, _, _ in RANKS]
+_RANK_OF_ROLE: Final = np.array([_NAMES.index(role) if role in _NAMES else 0 for role in words.ROLES], np.uint8)
+_CAUSE_OF_RANK: Final = np.array([words.CAUSES.index(cause) if cause else INSIDE for _, cause, _ in RANKS], np.uint8)
+_EVIDENCE_OF_RANK: Final = np.array([words.code(words.EVIDENCE, known) for _, _, known in RANKS], np.uint8)
+_SETUP: Final = _NAMES.index("setup")
+_HEADER: Final = _NAMES.index("header")
+_FIRST_BYTE: Final = _NAMES.index("first byte")
+_BETWEEN: Final = _NAMES.index("between attempts")
+_COLUMN_RANKS: Final = np.array(
+    [_NAMES.index(name) for name in ("pool_wait", "dns", "connect", "tls", "send")], np.uint8
+)
+"""Ranks of the first five columns of `label_calls`, in the order in which a client does them."""
 
 
 @kernel
@@ -115,19 +92,145 @@ def _plus(time: int, length: int) -> int:
 
 
 @kernel
-def _lay_columns(
-    row: int, column_of: Int32s, columns: Int64s, start: Int64s, low: Int64s, high: Int64s, rank: Codes, count: int
+def _of_columns(
+    row: int, told: Int64s, start: Int64s, end: Int64s, low: Int64s, high: Int64s, rank: Codes, count: int
 ) -> int:
+    """Add what a client span tells of itself: lengths are laid out from its start."""
     at = start[row]
-    for which in range(5):  # pool wait, dns, connect, tls, send: in the order in which a client does them
-        length = columns[column_of[row], which]
-        if length <= 0:
-            continue
-        low[count], high[count] = at, _plus(at, length)
-        rank[count] = 11 if which == 0 else (5 if which == 4 else which)
-        at = high[count]
+    for which in range(5):
+        if told[which] > 0:
+            low[count], high[count], rank[count] = at, _plus(at, told[which]), _COLUMN_RANKS[which]
+            at = high[count]
+            count += 1
+    length = end[row] - start[row]
+    if 0 <= told[5] < length:
+        low[count], high[count], rank[count] = start[row] + told[5], end[row], _FIRST_BYTE
+        count += 1
+    elif told[5] < 0 < told[6]:
+        low[count], high[count], rank[count] = end[row] - min(told[6], length), end[row], _FIRST_BYTE
         count += 1
     return count
+
+
+@kernel
+def _of_server(
+    row: int, queued_at: int, start: Int64s, end: Int64s, low: Int64s, high: Int64s, rank: Codes, count: int
+) -> int:
+    low[count], high[count], rank[count] = start[row], end[row], 0
+    if not 0 <= queued_at < start[row]:
+        return count + 1
+    low[count + 1], high[count + 1], rank[count + 1] = queued_at, start[row], _HEADER
+    return count + 2
+
+
+@kernel
+def _of_phase(
+    row: int,
+    role: Codes,
+    reused: Codes,
+    dialled: Number,
+    start: Int64s,
+    end: Int64s,
+    low: Int64s,
+    high: Int64s,
+    rank: Codes,
+    count: int,
+) -> int:
+    low[count], high[count], rank[count] = start[row], end[row], _RANK_OF_ROLE[role[row]]
+    if role[row] != 9 or reused[row] != 0:
+        return count + 1
+    # a connection of its own: it waited until it dialled, the rest is setting up
+    high[count] = max(start[row], min(dialled, end[row]))
+    low[count + 1], high[count + 1], rank[count + 1] = high[count], end[row], _SETUP
+    return count + 2
+
+
+@kernel
+def _bounds(
+    call: int, members: Int32s, server_of: Int32s, role: Codes, start: Int64s, end: Int64s
+) -> tuple[Number, Number, Number]:
+    """Return when the first phase of a setup began, when the first server did, and when the last server ended."""
+    dialled, first_server = np.int64(9223372036854775807), np.int64(9223372036854775807)
+    last_server = np.int64(0)
+    known = False
+    for row in members:
+        if server_of[row] == call:
+            first_server, last_server = min(first_server, start[row]), max(last_server, end[row])
+        elif 11 <= role[row] <= 14:
+            dialled, known = min(dialled, start[row]), True
+    return dialled if known else np.int64(-1), first_server, last_server
+
+
+@kernel
+def _sorted_edges(
+    begin: int, stop: int, low: Int64s, high: Int64s, rank: Codes, count: int, edges: Int64s, edge_of: Int64s
+) -> int:
+    """Write where stretches open (rank + 1) and close (its negative) within the call, by time; return how many."""
+    found = 0
+    for at in range(count):
+        opens, closes = max(low[at], begin), min(high[at], stop)
+        if opens < closes:
+            edges[found], edge_of[found] = opens, np.int64(rank[at]) + 1
+            edges[found + 1], edge_of[found + 1] = closes, -np.int64(rank[at]) - 1
+            found += 2
+    if found > 64:
+        order = np.argsort(edges[:found])
+        edges[:found], edge_of[:found] = edges[:found][order], edge_of[:found][order]
+        return found
+    for at in range(1, found):
+        edge, what, to = edges[at], edge_of[at], at
+        while to > 0 and edges[to - 1] > edge:
+            edges[to], edge_of[to] = edges[to - 1], edge_of[to - 1]
+            to -= 1
+        edges[to], edge_of[to] = edge, what
+    return found
+
+
+@kernel
+def _best(open_by_rank: Int64s) -> int:
+    for which in range(open_by_rank.size):
+        if open_by_rank[which] > 0:
+            return which
+    return -1
+
+
+@kernel
+def _sweep(
+    begin: int,
+    stop: int,
+    otherwise: int,
+    edges: Int64s,
+    edge_of: Int64s,
+    count: int,
+    open_by_rank: Int64s,
+    lows: Int64s,
+    highs: Int64s,
+    causes: Codes,
+    evidences: Codes,
+    filled: int,
+) -> int:
+    """Write the call's labelled stretches from `filled` on; return where they end."""
+    first, cursor, at = filled, begin, 0
+    open_by_rank[:] = 0
+    while cursor < stop:
+        while at < count and edges[at] <= cursor:
+            if edge_of[at] > 0:
+                open_by_rank[edge_of[at] - 1] += 1
+            else:
+                open_by_rank[-edge_of[at] - 1] -= 1
+            at += 1
+        until = edges[at] if at < count else stop
+        best = _best(open_by_rank)
+        cause, evidence = np.uint8(otherwise), np.uint8(0 if otherwise == 0 else 4)
+        if best >= 0:
+            cause, evidence = _CAUSE_OF_RANK[best], _EVIDENCE_OF_RANK[best]
+        if filled > first and causes[filled - 1] == cause and evidences[filled - 1] == evidence:
+            highs[filled - 1] = until
+        else:
+            lows[filled], highs[filled], causes[filled], evidences[filled] = cursor, until, cause, evidence
+            filled += 1
+        cursor = until
+    return filled
 
 
 @kernel
@@ -158,112 +261,40 @@ def label_calls(
         Offsets by call; from, to, cause (`INSIDE` where a server span was open), evidence of each stretch.
     """
     calls = outer.size
-    with_columns = 0
-    widest = 0
+    widest = np.int64(0)
     for call in range(calls):
         widest = max(widest, offsets[call + 1] - offsets[call])
-    for at in range(members.size):
-        with_columns += column_of[members[at]] >= 0
-    room = 4 * members.size + 16 * with_columns + 3 * calls + 8
+    room = 4 * members.size + 16 * columns.shape[0] + 3 * calls + 8
     firsts = np.zeros(calls + 1, np.int64)
     lows, highs = np.empty(room, np.int64), np.empty(room, np.int64)
     causes, evidences = np.empty(room, np.uint8), np.empty(room, np.uint8)
     low, high = np.empty(8 * widest + 16, np.int64), np.empty(8 * widest + 16, np.int64)
     rank = np.empty(8 * widest + 16, np.uint8)
-    edges = np.empty(16 * widest + 40, np.int64)
-    edge_of = np.empty(16 * widest + 40, np.int64)
-    open_by_rank = np.zeros(17, np.int64)
+    edges, edge_of = np.empty(16 * widest + 40, np.int64), np.empty(16 * widest + 40, np.int64)
+    open_by_rank = np.zeros(16, np.int64)
     filled = 0
     for call in range(calls):
         firsts[call] = filled
-        if headless[call] == 1:
-            continue
         begin, stop = start[outer[call]], end[outer[call]]
-        if stop <= begin:
+        if headless[call] == 1 or stop <= begin:
             continue
+        mine = members[offsets[call] : offsets[call + 1]]
+        dialled, first_server, last_server = _bounds(call, mine, server_of, role, start, end)
         count = 0
-        dialled = stop
-        first_server, last_server = stop, begin
-        for at in range(offsets[call], offsets[call + 1]):
-            row = members[at]
-            if 11 <= role[row] <= 14:
-                dialled = min(dialled, start[row])
+        for row in mine:
             if server_of[row] == call:
-                first_server, last_server = min(first_server, start[row]), max(last_server, end[row])
-        for at in range(offsets[call], offsets[call + 1]):
-            row = members[at]
-            if server_of[row] == call:
-                low[count], high[count], rank[count] = start[row], end[row], 0
-                count += 1
-                if queued_at[row] >= 0 and queued_at[row] < start[row]:
-                    low[count], high[count], rank[count] = queued_at[row], start[row], 13
-                    count += 1
-            elif call_of[row] == call:
-                if column_of[row] >= 0:
-                    count = _lay_columns(row, column_of, columns, start, low, high, rank, count)
-                    first_byte, transfer = columns[column_of[row], 5], columns[column_of[row], 6]
-                    if first_byte >= 0 and first_byte < end[row] - start[row]:
-                        low[count], high[count], rank[count] = start[row] + first_byte, end[row], 14
-                        count += 1
-                    elif first_byte < 0 and transfer > 0:
-                        low[count] = end[row] - min(transfer, end[row] - start[row])
-                        high[count], rank[count] = end[row], 14
-                        count += 1
-            else:
-                low[count], high[count] = start[row], end[row]
-                rank[count] = _rank_of_role(role[row])
-                if role[row] == 9 and reused[row] == 0:  # waited until it dialled itself; the rest is setting up
-                    began = dialled if dialled < stop else start[row]
-                    low[count + 1], high[count + 1], rank[count + 1] = max(start[row], began), end[row], 4
-                    high[count] = low[count + 1]
-                    count += 1
-                count += 1
-        if retries[call] == 1 and first_server < last_server:
-            low[count], high[count], rank[count] = first_server, last_server, 15
+                count = _of_server(row, queued_at[row], start, end, low, high, rank, count)
+            elif call_of[row] != call:
+                count = _of_phase(row, role, reused, dialled, start, end, low, high, rank, count)
+            elif column_of[row] >= 0:
+                count = _of_columns(row, columns[column_of[row]], start, end, low, high, rank, count)
+        if retries[call] == 1:
+            low[count], high[count], rank[count] = first_server, last_server, _BETWEEN
             count += 1
-        events = 0
-        for at in range(count):
-            low[at], high[at] = max(low[at], begin), min(high[at], stop)
-            if low[at] < high[at]:
-                edges[events], edge_of[events] = low[at], rank[at] + 1
-                edges[events + 1], edge_of[events + 1] = high[at], -np.int64(rank[at]) - 1
-                events += 2
-        if events > 64:
-            order = np.argsort(edges[:events])
-            edges[:events] = edges[:events][order]
-            edge_of[:events] = edge_of[:events][order]
-        else:
-            for at in range(1, events):
-                edge, what = edges[at], edge_of[at]
-                to = at
-                while to > 0 and edges[to - 1] > edge:
-                    edges[to], edge_of[to] = edges[to - 1], edge_of[to - 1]
-                    to -= 1
-                edges[to], edge_of[to] = edge, what
-        open_by_rank[:] = 0
-        cursor = begin
-        at = 0
-        while cursor < stop:
-            while at < events and edges[at] <= cursor:
-                if edge_of[at] > 0:
-                    open_by_rank[edge_of[at] - 1] += 1
-                else:
-                    open_by_rank[-edge_of[at] - 1] -= 1
-                at += 1
-            until = edges[at] if at < events else stop
-            best = 16
-            for which in range(16):
-                if open_by_rank[which] > 0:
-                    best = which
-                    break
-            cause = _cause_of_rank(best, otherwise[call])
-            evidence = _evidence_of_rank(best, otherwise[call])
-            if filled > firsts[call] and causes[filled - 1] == cause and evidences[filled - 1] == evidence:
-                highs[filled - 1] = until
-            else:
-                lows[filled], highs[filled], causes[filled], evidences[filled] = cursor, until, cause, evidence
-                filled += 1
-            cursor = until
+        count = _sorted_edges(begin, stop, low, high, rank, count, edges, edge_of)
+        filled = _sweep(
+            begin, stop, otherwise[call], edges, edge_of, count, open_by_rank, lows, highs, causes, evidences, filled
+        )
     firsts[calls] = filled
     return firsts, lows[:filled], highs[:filled], causes[:filled], evidences[:filled]
 

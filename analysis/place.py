@@ -88,7 +88,8 @@ class Parties:
         table = np.zeros(present.size, np.int32)
         for at in np.flatnonzero(present).tolist():
             table[at] = self.number(at % 8, services[at // 8])
-        return table[key]
+        parties: Int32s = table[key]
+        return parties
 
     def tiers(self) -> Codes:
         """Return every party's tier."""
@@ -132,9 +133,8 @@ def _data_name(callee: Callee) -> str:
     return callee.peer or UNSEEN
 
 
-def _known(callee: Callee, peers: Peers, services: dict[str, int]) -> tuple[int, str] | None:
-    host = callee.peer or ""
-    learned = peers.service(host, callee.port)
+def _known(host: str, port: int, peers: Peers, services: dict[str, int]) -> tuple[int, str] | None:
+    learned = peers.service(host, port)
     if learned is not None:
         return learned
     bare = host.split(".", maxsplit=1)[0] if hosts.is_private(host) else host
@@ -153,14 +153,16 @@ def callee_party(callee: Callee, rules: Rules, peers: Peers, services: dict[str,
         return DATA, _data_name(callee)
     if not callee.peer:
         service = callee.rpc.rsplit("/", 1)[0] if callee.rpc else UNSEEN
-        return (services[service], service) if service in services else (0, service)
-    if hosts.is_data_host(callee.peer):
-        return DATA, callee.peer
-    known = _known(callee, peers, services)
+        return services.get(service, 0), service
+    return _by_host(callee.peer, callee.port, peers, services)
+
+
+def _by_host(host: str, port: int, peers: Peers, services: dict[str, int]) -> tuple[int, str]:
+    if hosts.is_data_host(host):
+        return DATA, host
+    known = _known(host, port, peers, services)
     if known is not None:
         return known
-    if hosts.is_private(callee.peer):
-        numbered = callee.peer.replace(".", "").replace(":", "").isalnum() and not callee.peer[0].isalpha()
-        numbered = numbered or callee.peer in {"localhost", "::1"}
-        return ORIGIN, f"{callee.peer}:{callee.port}" if numbered and callee.port else callee.peer
-    return EXTERNAL, callee.peer
+    if hosts.is_private(host):
+        return ORIGIN, f"{host}:{port}" if hosts.is_address(host) and port else host
+    return EXTERNAL, host

@@ -7,10 +7,14 @@ their start, and only under parents that have such a span.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from analysis.arrays import Codes, Int32s, Int64s
 from seamscope.kernel import kernel
+
+if TYPE_CHECKING:
+    from analysis.arrays import Codes, Int32s, Int64s, Number
 
 SLACK_NS = 1_000_000
 """Clocks of JavaScript start spans on whole milliseconds."""
@@ -44,20 +48,27 @@ def _sort_by_start(rows: Int32s, begin: int, stop: int, start: Int64s, span_id: 
 
 
 @kernel
+def _above_loose_phases(parent: Int32s, remote: Codes, role: Codes, context: Int32s) -> Codes:
+    wanted = np.zeros(parent.size, np.uint8)
+    for row in range(parent.size):
+        if parent[row] >= 0 and remote[row] == 0 and context[row] < 0 and _is_phase(role[row]):
+            wanted[parent[row]] = 1
+    return wanted
+
+
+@kernel
 def beside_loose_phases(
     parent: Int32s, remote: Codes, role: Codes, context: Int32s, start: Int64s, span_id: Int64s
 ) -> tuple[Int64s, Int32s]:
-    """Return the children, by start, of every span that has a phase span below it which is in no call."""
+    """Return the children, by start, of every span that has a phase span below it which is in no call.
+
+    Both arrays are empty where there is none.
+    """
     rows = parent.size
-    wanted = np.zeros(rows, np.uint8)
-    any_wanted = False
-    for row in range(rows):
-        if parent[row] >= 0 and remote[row] == 0 and context[row] < 0 and _is_phase(role[row]):
-            wanted[parent[row]] = 1
-            any_wanted = True
-    offsets = np.zeros(rows + 1 if any_wanted else 0, np.int64)
-    if not any_wanted:
-        return offsets, np.empty(0, np.int32)
+    wanted = _above_loose_phases(parent, remote, role, context)
+    if not wanted.any():
+        return np.zeros(0, np.int64), np.empty(0, np.int32)
+    offsets = np.zeros(rows + 1, np.int64)
     for row in range(rows):
         if parent[row] >= 0 and wanted[parent[row]] == 1:
             offsets[parent[row] + 1] += 1
@@ -91,7 +102,7 @@ def _after(siblings: Int32s, first: int, stop: int, time: int, start: Int64s) ->
 def _fits(row: int, other: int, peer: Int64s, system: Int64s) -> bool:
     same_peer = peer[row] < 0 or peer[other] < 0 or peer[row] == peer[other]
     same_system = system[row] < 0 or system[other] < 0 or system[row] == system[other]
-    return same_peer and same_system
+    return bool(same_peer and same_system)
 
 
 @kernel
@@ -106,7 +117,7 @@ def _adopting(
     peer: Int64s,
     system: Int64s,
     given: Int64s,
-    bit: int,
+    bit: Number,
 ) -> int:
     low = _after(siblings, first, stop, start[row] + 1_000_000, start)
     best, spare = -1, -1

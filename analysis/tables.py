@@ -34,9 +34,9 @@ DTYPES: Final = {
 """Arrow's names of the types in the schema, and ours."""
 
 
-def types_of(schema: pa.Schema) -> dict[str, Any]:
+def types_of(schema: pa.Schema) -> pl.Schema:
     """Return the columns of a table of the schema and their types."""
-    return {field.name: DTYPES[str(field.type)] for field in schema}
+    return pl.Schema({field.name: DTYPES[str(field.type)] for field in schema})
 
 
 def table(name: str, values: dict[str, Any]) -> pl.DataFrame:

@@ -101,7 +101,10 @@ def traces(spans: int, seed: int = 7) -> tuple[pl.DataFrame, pl.DataFrame]:
         "grain_ns": np.where(np.tile([row[2] == WEB for row in SHAPE], count), MS, 1).astype(np.uint32),
         "operation": _texts([str(name) for name in operation], count),
         "method": _texts(["GET" if "GET" in str(name) else None for name in operation], count),
-        "route": _texts([str(name)[4:] if row[1] == SERVER and "/" in str(row[7]) else None for row in SHAPE for name in [row[7]]], count),
+        "route": _texts(
+            [str(name)[4:] if row[1] == SERVER and "/" in str(row[7]) else None for row in SHAPE for name in [row[7]]],
+            count,
+        ),
         "http_status": pl.Series([200 if row[1] in (SERVER, CLIENT) else None for row in SHAPE], dtype=pl.Int16).gather(
             np.tile(np.arange(size), count)
         ),
@@ -157,15 +160,18 @@ def in_memory(frame: pl.DataFrame, resources: pl.DataFrame, rounds: int) -> dict
 
 def stored(frame: pl.DataFrame, resources: pl.DataFrame) -> dict[str, Any]:
     """Time stored spans → stored results."""
+    import pyarrow as pa
+
     from seamscope.runs import analyze
     from seamscope.schema.tables import RESOURCES, SPANS
     from seamscope.store import Store
 
     def arrow(rows: pl.DataFrame, schema: Any) -> Any:
-        import pyarrow as pa
-
-        names = [name for name in schema.names if name in rows.columns]
-        return rows.select(names).to_arrow().cast(pa.schema([schema.field(name) for name in names]))
+        table = rows.select([name for name in schema.names if name in rows.columns]).to_arrow()
+        for field in schema:
+            if field.name not in table.schema.names and field.name not in {"commit_no", "ingested_ns"}:
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        return table.cast(pa.schema([schema.field(name) for name in table.schema.names]))
 
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "bench.duckdb") as store:
         for first in range(0, frame.height, 50_000):

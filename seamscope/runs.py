@@ -101,7 +101,7 @@ class Settler:
         while not stop.wait(every_s):
             try:
                 self.step()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the loop lives on
                 _log.exception("settled traces could not be analysed")
 
     def _look(self, *, everything: bool = False) -> None:

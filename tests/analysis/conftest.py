@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +11,9 @@ import pytest
 
 from analysis import LINK_INPUT, Peers, Results, Walk, analyse
 from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MS = 1_000_000
 EPOCH = 1_700_000_000_000_000_000

@@ -20,14 +20,14 @@ MS = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def frames(captures: Path) -> tuple[pl.DataFrame, ...]:
+def frames(captures: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     bodies = [body for file in sorted((captures / "next16-fastapi").glob("*.pb")) for body in iter_bodies(file)]
     tables = ingest(bodies).tables
-    return tuple(pl.DataFrame(pl.from_arrow(tables[name])) for name in ("spans", "resources"))
+    return pl.DataFrame(tables["spans"]), pl.DataFrame(tables["resources"])
 
 
 @pytest.fixture(scope="module")
-def results(frames: tuple[pl.DataFrame, ...]) -> Results:
+def results(frames: tuple[pl.DataFrame, pl.DataFrame]) -> Results:
     return analyse(*frames)
 
 
@@ -62,7 +62,7 @@ def test_a_page_is_its_render_not_its_four_millisecond_root(results: Results) ->
 
 
 def test_the_serial_fetches_hold_the_shell_and_the_suspended_one_the_end(
-    results: Results, frames: tuple[pl.DataFrame, ...]
+    results: Results, frames: tuple[pl.DataFrame, pl.DataFrame]
 ) -> None:
     operations = frames[0].select(call_id="span_id", operation="operation")
     called = results["segments"].join(operations, on="call_id").join(dashes(results), on="request_no", how="semi")
@@ -94,13 +94,13 @@ def test_healthy_traffic_gives_no_warning_and_no_negative_phase(results: Results
     assert results["warnings"].height == 0
     hops = results["hops"]
     numbers = [name for name in hops.columns if name.endswith("_ns")]
-    assert (hops.select(pl.min_horizontal(pl.col(numbers).min())).item() or 0) >= 0
+    assert hops.filter(pl.any_horizontal(pl.col(numbers) < 0)).height == 0
     assert hops.height == 60
     assert hops.get_column("server_span_id").gt(0).all()
 
 
 def test_renamed_services_move_no_time(
-    results: Results, frames: tuple[pl.DataFrame, ...], check_same: Callable[[Results, Results], None]
+    results: Results, frames: tuple[pl.DataFrame, pl.DataFrame], check_same: Callable[[Results, Results], None]
 ) -> None:
     spans, resources = frames
     renamed = resources.with_columns(service=pl.col("service").replace({"edge-web": "a", "origin-api": "b"}))
@@ -109,10 +109,10 @@ def test_renamed_services_move_no_time(
 
 @pytest.mark.parametrize("factor", [0.5, 3])
 def test_slower_and_faster_clocks_tell_the_same_story(
-    results: Results, frames: tuple[pl.DataFrame, ...], factor: float
+    results: Results, frames: tuple[pl.DataFrame, pl.DataFrame], factor: float
 ) -> None:
     spans, resources = frames
-    base = int(spans.get_column("start_ns").min() or 0)  # type: ignore[call-overload]
+    base = spans.select(pl.col("start_ns").min()).item()
     times = [(base + ((pl.col(name) - base) * factor).cast(pl.Int64)).alias(name) for name in ("start_ns", "end_ns")]
     lengths = [(pl.col("first_byte_ns") * factor).cast(pl.Int64)]
     grain = [(pl.col("grain_ns") * factor).cast(pl.UInt32)]
@@ -134,7 +134,7 @@ def test_a_redirect_of_the_proxy_is_not_a_render(results: Results) -> None:
     requests = results["requests"]
     answered = requests.filter(pl.col("route") == "GET /dash (middleware)")
     assert answered.height == 3
-    assert answered.get_column("complete_ns").max() < 5 * MS
+    assert (answered.get_column("complete_ns") < 5 * MS).all()
     rendered = requests.filter(pl.col("route") == "GET /dash")
     assert rendered.height == 15
     assert rendered.get_column("complete_ns").is_between(300 * MS, 600 * MS).all()

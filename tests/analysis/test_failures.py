@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import polars as pl
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from analysis import analyse, passes
 from seamscope.schema import words
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pytest
 
 Traces = Any
 

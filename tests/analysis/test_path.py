@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNKNOWN = np.iinfo(np.int64).min
 Stretch = tuple[int, int, int]
@@ -38,7 +41,7 @@ def walked(tree: Tree, *, until: int | None = None, strict: bool = False, overla
     ids = np.arange(count, dtype=np.int64)
     first, children = path.children_by_end(parent, np.ones(count, np.uint8), start, end, ids)
     none = np.zeros(count, np.uint8)
-    done, number, *parts = path.walk_paths(
+    found = path.walk_paths(
         0,
         np.zeros(1, np.int32),
         np.full(1, UNKNOWN),
@@ -58,9 +61,9 @@ def walked(tree: Tree, *, until: int | None = None, strict: bool = False, overla
         overlap,
         4 * count + 8,
     )
-    assert done == 1
-    _, _, span, low, high, _, _ = (part[:number] for part in parts)
-    return list(zip(span.tolist(), low.tolist(), high.tolist(), strict=True))
+    assert found[0] == 1
+    rows = zip(found[4].tolist(), found[5].tolist(), found[6].tolist(), strict=True)
+    return list(rows)[: found[1]]
 
 
 def by_hand(tree: Tree, *, strict: bool) -> list[Stretch]:

@@ -161,7 +161,6 @@ def test_a_clock_that_may_be_right_is_left_alone(traces: Traces, shift: float) -
 def test_a_clock_that_cannot_be_right_moves_by_the_nearest_bound(traces: Traces, shift: float, leg: float) -> None:
     told = hop_with_clock(traces, shift).told()
     assert told.request()["complete"] == 100
-    assert [piece.ms for piece in told.path() if piece.cause == "unexplained"][0] if leg else True
     if leg == 0:
         assert told.brief()[1:3] == [("origin:api", "compute", 60), ("origin:web→origin:api", "unexplained", 20)]
         assert (told.hop("call")["request_leg"], told.hop("call")["gap"]) == (0, 20)

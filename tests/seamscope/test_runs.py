@@ -33,9 +33,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def span(trace: int, number: int, kind: int, start: int, end: int, parent: int = 0, **columns: Any) -> dict[str, Any]:
     return {
-        "trace_hi": 9, "trace_lo": trace, "span_id": trace * 100 + number, "parent_id": parent and trace * 100 + parent,
-        "kind": kind, "flags": 0, "start_ns": START + start * MS, "end_ns": START + end * MS, "status": 0, "weight": 1.0,
-        "resource_id": 1, "role": 0, "extent": 0, "tier_hint": 0, "grain_ns": 1, "operation": f"span {number}",
+        "trace_hi": 9, "trace_lo": trace, "span_id": trace * 100 + number,
+        "parent_id": trace * 100 + parent if parent else 0,
+        "kind": kind, "flags": 0, "start_ns": START + start * MS, "end_ns": START + end * MS, "status": 0,
+        "weight": 1.0, "resource_id": 1, "role": 0, "extent": 0, "tier_hint": 0, "grain_ns": 1,
+        "operation": f"span {number}",
         **columns,
     }  # fmt: skip
 
@@ -62,7 +64,7 @@ def page(trace: int) -> list[dict[str, Any]]:
 def rows_of(store: Store) -> dict[str, pl.DataFrame]:
     found = {}
     for name in TABLES:
-        frame = store.query(f"SELECT * FROM {name}")
+        frame = store.query(f"FROM {name}")
         drop = [column for column in ("revision",) if column in frame.columns]
         found[name] = frame.drop(drop).sort(pl.all()) if name != "async_work" else frame.sort(pl.all())
     return found
@@ -180,7 +182,7 @@ def test_batches_hold_whole_traces_and_about_so_many_spans() -> None:
          "spans": [60, 60, 10, 500, 1]}
     )  # fmt: skip
     made = [batch.get_column("trace_lo").to_list() for batch in runs.batches(traces, 100)]
-    assert sorted(sum(made, [])) == [1, 2, 3, 4, 5]
+    assert sorted(trace for batch in made for trace in batch) == [1, 2, 3, 4, 5]
     assert len(made) > 1
 
 
