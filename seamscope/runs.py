@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from seamscope.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     import numpy as np
 
@@ -35,8 +37,8 @@ _log = logging.getLogger(__name__)
 SETTLE_NS: Final = 10_000_000_000
 """A trace without a new span for this long is analysed."""
 
-BATCH_SPANS: Final = 500_000
-"""Traces are analysed together up to this many spans: some 600 MB at the peak."""
+BATCH_SPANS: Final = 250_000
+"""Traces are analysed together up to this many spans: some 300 MB at the peak, while the batch before is written."""
 
 KEYS: Final = ("trace_hi", "trace_lo")
 
@@ -61,6 +63,20 @@ class RunSummary:
         """Return both runs together."""
         mine, theirs = asdict(self), asdict(other)
         return RunSummary(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Traces that were analysed together, on their way into the store."""
+
+    traces: pl.DataFrame
+    written: pl.DataFrame
+    """Those, and the traces that sent their messages."""
+    rows: tuple[dict[str, pl.DataFrame], pl.DataFrame, np.ndarray | None]
+    """What `Store.write_results` takes."""
+    news: set[str]
+    """Hosts of which more is known than before."""
+    summary: RunSummary
 
 
 class Settler:
@@ -137,16 +153,28 @@ class Settler:
             if not ready.height:
                 break
             total = done.spans + int(ready.get_column("spans").sum())
-            for batch in batches(ready, BATCH_SPANS):
-                done += self._analyse(batch, everything=everything)
+            for part in self._through(ready, everything=everything):
+                done += part
                 if progress is not None:
                     progress(min(done.spans, total), total)
             everything = False
         return done + RunSummary(seconds=time.perf_counter() - started)
 
-    def _analyse(self, batch: pl.DataFrame, *, everything: bool) -> RunSummary:
-        """Analyse one batch of traces and put its rows in the place of older ones."""
-        written, beside = self._with_messages(batch)
+    def _through(self, ready: pl.DataFrame, *, everything: bool) -> Iterator[RunSummary]:
+        """Analyse batch after batch; each is written while the next is read and analysed."""
+        with ThreadPoolExecutor(1, thread_name_prefix="results") as writer:
+            before: tuple[_Batch, Future[int]] | None = None
+            for traces in batches(ready, BATCH_SPANS):
+                batch = self._analyse(traces, everything=everything)
+                if before is not None:
+                    yield self._finish(*before)
+                before = batch, writer.submit(self._store.write_results, *batch.rows)
+            if before is not None:
+                yield self._finish(*before)
+
+    def _analyse(self, traces: pl.DataFrame, *, everything: bool) -> _Batch:
+        """Analyse one batch of traces."""
+        written, beside = self._with_messages(traces)
         stored = self._store.query(statement("runs/stored_requests"), _wanted(written))
         spans, links = self._whole(written, beside, stored)
         resources = self._store.query(statement("runs/resources"))
@@ -156,10 +184,20 @@ class Settler:
         tables = dict(results.tables)
         if not everything:
             tables["requests"] = _revised(tables["requests"], stored)
-        self._store.write_results(tables, results.owners, _numbers(stored))
-        self._open = self._open_traces().join(batch, on=KEYS, how="anti")
-        self._reopen(self._learn(results.peers), written)
-        return _summary(batch, spans, results, stored)
+        return _Batch(
+            traces=traces,
+            written=written,
+            rows=(tables, results.owners, _numbers(stored)),
+            news=self._learn(results.peers),
+            summary=_summary(traces, spans, results, stored),
+        )
+
+    def _finish(self, batch: _Batch, writing: Future[int]) -> RunSummary:
+        """Wait until a batch's rows are stored; then its traces are done."""
+        writing.result()
+        self._open = self._open_traces().join(batch.traces, on=KEYS, how="anti")
+        self._reopen(batch.news, batch.written)
+        return batch.summary
 
     def _with_messages(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Add the traces that sent these traces' messages; and, to be read beside them, all that these sent."""

@@ -189,12 +189,8 @@ def test_batches_of_whole_traces_change_nothing(rows: list[dict[str, Any]]) -> N
 def test_times_count_from_the_requests_start(rows: list[dict[str, Any]], by: int) -> None:
     if any(row["end_ns"] > FAR // 2 or row["start_ns"] > FAR // 2 for row in rows):
         return
-    moved = [
-        {**row, **{name: row[name] + by for name in ("start_ns", "end_ns")},
-         "queued_at_ns": None, "enqueued_ns": None}
-        for row in rows
-    ]  # fmt: skip
-    still = [{**row, "queued_at_ns": None, "enqueued_ns": None} for row in rows]
+    still = [{**row, "queued_at_ns": None, "enqueued_ns": None, "wall_ns": None} for row in rows]
+    moved = [{**row, **{name: row[name] + by for name in ("start_ns", "end_ns")}} for row in still]
     assert (
         rows_of(analyse(frame(still), RESOURCES))["segments"] == rows_of(analyse(frame(moved), RESOURCES))["segments"]
     )
