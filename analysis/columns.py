@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -83,7 +83,7 @@ def numbers(frame: pl.DataFrame, name: str, dtype: npt.DTypeLike, absent: int = 
     column = frame.get_column(name)
     if column.null_count():
         column = column.fill_null(absent)
-    return column.to_numpy().astype(dtype)
+    return column.to_numpy().astype(dtype, copy=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,8 @@ class Spans:
     """Row in the resources."""
     settled: Int64s
     """By trace: when its last span came in."""
+    blanks: dict[tuple[str, int], npt.NDArray[Any]] = field(default_factory=dict)
+    """Columns that are nothing but null, one array for all of a kind."""
 
     @property
     def count(self) -> int:
@@ -122,10 +124,17 @@ class Spans:
         return int(self.offsets.size) - 1
 
     def column(self, name: str, dtype: npt.DTypeLike = np.int64, absent: int = MISSING) -> npt.NDArray[Any]:
-        """Return one more number column in trace order, `absent` where it is null."""
-        if name not in self.frame.columns or self.frame.get_column(name).null_count() == self.frame.height:
-            return np.full(self.count, absent, dtype)
-        return numbers(self.frame, name, dtype, absent)[self.rows]
+        """Return one more number column in trace order, `absent` where it is null; not to be written to."""
+        if self.has(name):
+            return numbers(self.frame, name, dtype, absent)[self.rows]
+        key = (np.dtype(dtype).str, absent)
+        if key not in self.blanks:
+            self.blanks[key] = np.full(self.count, absent, dtype)
+        return self.blanks[key]
+
+    def has(self, name: str) -> bool:
+        """Tell whether a column says anything of any span."""
+        return name in self.frame.columns and self.frame.get_column(name).null_count() < self.frame.height
 
     def gather(self, name: str, spans: Int64s | Int32s) -> pl.Series:
         """Return a column's values at these spans (-1 gives null), nulls throughout where the column is absent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -311,14 +311,19 @@ def _seams(
 
 def _columns(forest: Forest, calls: Calls) -> tuple[Int32s, Int64s]:
     """Return the phases that client spans carry themselves: by row a place in the table (-1: none), and the table."""
-    place_of = np.full(forest.count, -1, np.int32)
-    tables: list[npt.NDArray[Any]] = [forest.spans.column(name, np.int64, -1) for name in COLUMN_PHASES]
-    told = np.zeros(forest.unseen_from, np.bool_)
-    for values in tables:
-        told |= values >= 0
-    rows = np.flatnonzero(told & (calls.call_of[: forest.unseen_from] >= 0))
+    spans = forest.spans
+    place_of = np.full(forest.count, NONE, np.int32)
+    telling = [name for name in COLUMN_PHASES if spans.has(name)]
+    values = {name: spans.column(name, np.int64, NONE) for name in telling}
+    told = np.zeros(spans.count, np.bool_)
+    for column in values.values():
+        told |= column >= 0
+    rows = np.flatnonzero(told & (calls.call_of[: spans.count] >= 0))
     place_of[rows] = np.arange(rows.size)
-    return place_of, np.ascontiguousarray(np.stack([values[rows] for values in tables], axis=1))
+    table = np.full((rows.size, len(COLUMN_PHASES)), NONE, np.int64)
+    for name, column in values.items():
+        table[:, COLUMN_PHASES.index(name)] = column[rows]
+    return place_of, table
 
 
 def _attempts(forest: Forest, calls: Calls, seams: Seams, party: Int32s) -> Codes:

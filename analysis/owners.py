@@ -9,11 +9,11 @@ import numpy as np
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s, Int64s
+    from analysis.arrays import Codes, Int32s, Int64s, Number
 
 
 @kernel
-def _owner(cause: int, caller: int, callee: int, seam: int) -> int:
+def _owner(cause: Number, caller: int, callee: int, seam: int) -> Number:
     if cause in (9, 10, 14):  # pool_wait, send, retry
         return caller
     if cause in (12, 15, 16, 17):  # server_queue, query, external_call, unobserved
@@ -35,22 +35,7 @@ def _label_at(cursor: int, found: int, last: int, highs: Int64s) -> int:
 
 
 @kernel
-def _in_call(
-    cursor: int, until: int, first: int, last: int, lows: Int64s, highs: Int64s, causes: Codes, evidences: Codes
-) -> tuple[int, int, int]:
-    """Return until when a call's time from `cursor` on is of one cause, the cause, and its evidence."""
-    at = _label_at(cursor, first, last, highs)
-    if at == last:
-        return until, 0, 0
-    if lows[at] > cursor:
-        return min(until, lows[at]), 0, 0
-    if causes[at] == 255:
-        return min(until, highs[at]), 0, 0
-    return min(until, highs[at]), causes[at], evidences[at]
-
-
-@kernel
-def own_segments(
+def own_segments(  # noqa: C901, PLR0912, PLR0915 - a function per step would cost several times what the step does
     request: Int32s,
     horizon: Codes,
     span: Int32s,
@@ -99,6 +84,8 @@ def own_segments(
         while stop < request.size and request[stop] == request[begin] and horizon[stop] == horizon[begin]:
             stop += 1
         fresh, zero = count, began[request[begin]]
+        last_span, last_call, last_owner = np.int64(0), np.int64(0), np.int64(-1)
+        last_cause, last_evidence = np.int64(0), np.int64(0)
         for at in range(stop - 1, begin - 1, -1):
             row, cursor = span[at], low[at]
             outer = span_id[outermost[at]] if outermost[at] >= 0 else np.int64(0)
@@ -107,34 +94,38 @@ def own_segments(
                 who = cover[row] if late else row
                 until = high[at] if late else min(high[at], end[row])
                 call = call_of[who] if who >= 0 else np.int32(-1)
-                cause, evidence, owner, shown = 0, 0, root_owner[request[at]], np.int64(0)
+                cause, evidence, owner, shown = np.int64(0), np.int64(0), np.int64(root_owner[request[at]]), np.int64(0)
                 if call >= 0:
-                    until, cause, evidence = _in_call(
-                        cursor, until, firsts[call], firsts[call + 1], lows, highs, causes, evidences
-                    )
-                    owner = _owner(cause, caller[call], callee[call], seam[call])
+                    label, last = firsts[call], firsts[call + 1]
+                    if last - label > 8:
+                        label = _label_at(cursor, label, last, highs)
+                    while label < last and highs[label] <= cursor:
+                        label += 1
+                    if label < last and lows[label] > cursor:
+                        until = min(until, lows[label])
+                    elif label < last:
+                        until = min(until, highs[label])
+                        if causes[label] != 255:
+                            cause, evidence = np.int64(causes[label]), np.int64(evidences[label])
+                    owner = np.int64(_owner(cause, caller[call], callee[call], seam[call]))
                     shown = span_id[who]
                 elif who >= 0:
-                    cause, evidence, owner, shown = cause_of[who], evidence_of[who], owner_of[who], span_id[who]
+                    cause, evidence = np.int64(cause_of[who]), np.int64(evidence_of[who])
+                    owner, shown = np.int64(owner_of[who]), span_id[who]
                 if evidence == 1 and marks[at] == 1:
-                    evidence = 4
-                last = count - 1
-                if (
-                    last >= fresh
-                    and last < capacity
-                    and to_span[last] == shown
-                    and to_call[last] == outer
-                    and to_owner[last] == owner
-                    and to_cause[last] == cause
-                    and to_evidence[last] == evidence
-                ):
-                    to_high[last] = until - zero
+                    evidence = np.int64(4)
+                alike = shown == last_span and outer == last_call and owner == last_owner
+                if count > fresh and alike and cause == last_cause and evidence == last_evidence:
+                    if count <= capacity:
+                        to_high[count - 1] = until - zero
                 else:
                     if count < capacity:
                         to_request[count], to_horizon[count] = request[at], horizon[at]
                         to_low[count], to_high[count] = cursor - zero, until - zero
-                        to_span[count], to_call[count] = shown, outer
-                        to_owner[count], to_cause[count], to_evidence[count] = owner, cause, evidence
+                        to_span[count], to_call[count], to_owner[count] = shown, outer, owner
+                        to_cause[count], to_evidence[count] = cause, evidence
+                    last_span, last_call, last_owner = shown, outer, owner
+                    last_cause, last_evidence = cause, evidence
                     count += 1
                 cursor = until
         begin = stop

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from analysis import critical, forest, hops, journeys, remarks, tables
-from analysis.columns import INPUT, LINK_INPUT
+from analysis.columns import INPUT, LINK_INPUT, bits
+from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.rules import NoRules, Peers, Walk
 from seamscope.schema import words
 from seamscope.schema.tables import OWNERS, RESULTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.arrays import Mask
     from analysis.rules import Rules
 
 NO_RULES: Final = NoRules()
@@ -21,6 +27,18 @@ NO_PEERS: Final = Peers()
 DEFAULT_WALK: Final = Walk()
 
 KEYS: Final = ("trace_hi", "trace_lo")
+
+NEEDED: Final = ("trace_hi", "trace_lo", "span_id", "parent_id", "kind", "start_ns", "end_ns", "resource_id")
+"""Columns without which there is no span."""
+
+CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
+
+CHUNK_SPANS: Final = 250_000
+"""Spans that go through the passes together: few enough for their columns to stay in the machine's caches, enough
+for the passes' fixed costs not to count."""
+
+WORKERS: Final = 2
+"""Chunks in work at a time; kernels do not hold the interpreter."""
 
 MOST_SOUGHT: Final = 32
 """Failing traces that are sought out one by one; beyond, all that fail together are set aside together."""
@@ -65,9 +83,59 @@ def analyse(
 
     A trace that makes a stage raise is set aside with the warning `stage_failed`; the others are not touched.
     """
-    told = spans.select([name for name in INPUT if name in spans.columns])
+    told = spans.select([name for name in INPUT if _says_anything(spans, name)])
     linked = _no_links() if links is None else links.select(LINK_INPUT)
-    return _Desk(resources, linked, rules, peers, walk).carefully(told)
+    desk = _Desk(resources, linked, rules, peers, walk)
+    parts = list(chunks(told, linked))
+    if len(parts) < 2:
+        return desk.carefully(told)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
+        found = list(pool.map(desk.carefully, parts))
+        everyone = peers.and_those(row for one in found for row in _learned(one))
+        again = [_calls_strangers(one, everyone, peers) for one in found]
+        informed = replace(desk, peers=everyone)
+        redone = iter(list(pool.map(informed.carefully, (part for part, odd in zip(parts, again, strict=True) if odd))))
+    return join([next(redone) if odd else one for one, odd in zip(found, again, strict=True)])
+
+
+def _says_anything(spans: pl.DataFrame, name: str) -> bool:
+    return name in spans.columns and (name in NEEDED or spans.get_column(name).null_count() < spans.height)
+
+
+def chunks(spans: pl.DataFrame, links: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Split spans into chunks of whole traces; traces that messages tie together stay in one."""
+    if spans.height <= CHUNK_SPANS:
+        yield spans
+        return
+    trace, first = number_pairs(bits(spans, "trace_hi"), bits(spans, "trace_lo"))
+    offsets = offsets_of(trace, first.size)
+    order = order_by(trace, offsets)
+    number = (offsets[:-1] // CHUNK_SPANS + 1)[trace[order]]
+    number[_tied(spans[first], links)[trace[order]]] = 0
+    for chunk in np.unique(number):
+        yield spans[order[number == chunk]]
+
+
+def _tied(traces: pl.DataFrame, links: pl.DataFrame) -> Mask:
+    """Mark traces on either side of a message's link."""
+    told = links.filter(pl.col("kind") == CONSUMER)
+    there = told.select(pl.col("linked_trace_hi").alias("trace_hi"), pl.col("linked_trace_lo").alias("trace_lo"))
+    keys = pl.concat([told.select(KEYS), there]).unique().with_columns(tied=pl.lit(value=True))
+    joined = traces.select(KEYS).join(keys, on=KEYS, how="left", maintain_order="left")
+    tied: Mask = joined.get_column("tied").fill_null(value=False).to_numpy()
+    return tied
+
+
+def _learned(results: Results) -> Iterator[tuple[str, int, int, str]]:
+    yield from results.peers.select("peer", "port", "tier", "service").iter_rows()
+
+
+def _calls_strangers(results: Results, everyone: Peers, peers: Peers) -> bool:
+    """Tell whether a chunk has calls to a host of which others know more than it did."""
+    mine = peers.and_those(_learned(results)).services
+    news = {host for (host, port), found in everyone.services.items() if set(mine.get((host, port), ())) != set(found)}
+    silent = results["hops"].filter(pl.col("server_span_id") == 0).get_column("peer").unique()
+    return bool(silent.is_in(list(news)).any())
 
 
 @dataclass(slots=True)

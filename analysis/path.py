@@ -17,7 +17,7 @@ import numpy as np
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s, Int64s, Number
+    from analysis.arrays import Codes, Int32s, Int64s
 
 
 @kernel
@@ -131,64 +131,7 @@ def _last_carrier(
 
 
 @kernel
-def _next_child(
-    at: int,
-    stop: int,
-    cursor: int,
-    top: int,
-    bottom: int,
-    until: Number,
-    slack: int,
-    most: Number,
-    children: Int32s,
-    start: Int64s,
-    end: Int64s,
-    grain: Int64s,
-    carries: Codes,
-) -> tuple[Number, Number, Number]:
-    """Look at the children from `at` on (the last to end first) for the one that holds the cursor.
-
-    Children that end after `until` are left out, save those that carry the mark; `slack` widens that by a clock's
-    grain. `most` is by how much a child may reach beyond the cursor (negative: by any amount), the first time
-    (`cursor` at `top`) apart.
-
-    Returns:
-        The child (-1: none), where to look on, and until where the span is on its own if there is none.
-    """
-    best = np.int32(-1)
-    while at < stop:
-        child = children[at]
-        reach = end[child]
-        if reach > until and carries[child] == 0 and reach - until > max(grain[child], slack):
-            at += 1
-            continue
-        if reach < cursor:
-            return best, at, max(reach, bottom)
-        at += 1
-        too_far = 0 <= most <= reach - cursor and reach > cursor and cursor != top
-        if start[child] < cursor and not too_far and (best < 0 or start[child] < start[best]):
-            best = child
-    return best, at, bottom
-
-
-@kernel
-def _go_into(
-    frames: Int64s,
-    level: int,
-    node: Number,
-    bottom: int,
-    cursor: int,
-    next_at: int,
-    outermost: Number,
-    clipped: int,
-) -> None:
-    frame = frames[level]
-    frame[0], frame[1], frame[2], frame[3] = node, bottom, cursor, cursor
-    frame[4], frame[5], frame[6] = next_at, outermost, clipped
-
-
-@kernel
-def _walk_one(
+def _walk_one(  # noqa: C901, PLR0912 - a function per step would cost several times what the step does
     root: int,
     until: int,
     last: int,
@@ -211,51 +154,65 @@ def _walk_one(
     marks: Codes,
     count: int,
 ) -> int:
-    """Walk one horizon; write its stretches from `count` on. Returns where they end, -1 where the room did not do."""
-    begin, level, never = count, 0, np.int64(9223372036854775807)
-    _go_into(frames, 0, root, start[root], until, first[root], root if is_call[root] == 1 else -1, 0)
-    while level >= 0:
-        frame = frames[level]
-        node, bottom, top, cursor = frame[0], frame[1], frame[2], frame[3]
-        at, outermost, clipped = frame[4], frame[5], frame[6]
-        if cursor <= bottom:
-            level -= 1
-            continue
-        most = np.int64(overlap * (top - bottom)) if strict else np.int64(-1)
-        best, at, ending = _next_child(
-            at,
-            first[node + 1],
-            cursor,
-            top,
-            bottom,
-            until if shell else never,
-            grain[last],
-            most,
-            children,
-            start,
-            end,
-            grain,
-            carries,
-        )
-        frame[4] = at
-        if best < 0:
-            frame[3] = ending
-            if count > begin and span[count - 1] == node and low[count - 1] == cursor and marks[count - 1] == clipped:
-                low[count - 1] = ending
+    """Walk one horizon; write its stretches from `count` on. Returns where they end, -1 where the room did not do.
+
+    `frames` is the stack: span, bottom, top, cursor, next child, outermost call, clipped. A frame looks at its
+    span's children from the last to end on; those that had not ended at `until` are left out for the shell, save
+    the carriers of the mark (a clock's grain is forgiven).
+    """
+    begin, level = count, 0
+    node, bottom, top, cursor, at = np.int64(root), start[root], np.int64(until), np.int64(until), first[root]
+    outermost, clipped = np.int64(root if is_call[root] == 1 else -1), np.int64(0)
+    while True:
+        best, ending, stop = np.int64(-1), bottom, first[node + 1]
+        while cursor > bottom and at < stop:
+            child = children[at]
+            reach = end[child]
+            if shell and reach > until and carries[child] == 0 and reach - until > max(grain[child], grain[last]):
+                at += 1
                 continue
-            if count == span.size:
-                return -1
-            span[count], low[count], high[count], call[count], marks[count] = node, ending, cursor, outermost, clipped
-            count += 1
+            if reach < cursor:
+                ending = max(reach, bottom)
+                break
+            at += 1
+            if start[child] >= cursor or (best >= 0 and start[child] >= start[best]):
+                continue
+            if strict and reach > cursor and cursor != top and reach - cursor >= overlap * (top - bottom):
+                continue
+            best = np.int64(child)
+        if best < 0:
+            if cursor > bottom:
+                if (
+                    count > begin
+                    and span[count - 1] == node
+                    and low[count - 1] == cursor
+                    and marks[count - 1] == clipped
+                ):
+                    low[count - 1] = ending
+                elif count == span.size:
+                    return -1
+                else:
+                    span[count], low[count], high[count] = node, ending, cursor
+                    call[count], marks[count] = outermost, clipped
+                    count += 1
+                cursor = ending
+            if cursor <= bottom:
+                if level == 0:
+                    return count
+                level -= 1
+                frame = frames[level]
+                node, bottom, top, cursor, at = frame[0], frame[1], frame[2], frame[3], frame[4]
+                outermost, clipped = frame[5], frame[6]
             continue
-        into = max(start[best], bottom)
-        frame[3] = into
-        if outermost < 0 and is_call[best] != 0:
-            outermost = np.int64(best)
-        still_open = end[best] - cursor > grain[best] + grain[node] and carries[best] == 0 and is_server[best] == 0
+        frame = frames[level]
+        frame[0], frame[1], frame[2], frame[3] = node, bottom, top, max(start[best], bottom)
+        frame[4], frame[5], frame[6] = at, outermost, clipped
         level += 1
-        _go_into(frames, level, best, into, cursor, first[best], outermost, 1 if still_open else clipped)
-    return count
+        if end[best] - cursor > grain[best] + grain[node] and carries[best] == 0 and is_server[best] == 0:
+            clipped = np.int64(1)
+        if outermost < 0 and is_call[best] != 0:
+            outermost = best
+        node, bottom, top, at = best, max(start[best], bottom), cursor, first[best]
 
 
 @kernel

@@ -279,6 +279,11 @@ def label_calls(
         if headless[call] == 1 or stop <= begin:
             continue
         mine = members[offsets[call] : offsets[call + 1]]
+        if mine.size == 1 and call_of[mine[0]] == call and column_of[mine[0]] < 0:
+            lows[filled], highs[filled], causes[filled] = begin, stop, otherwise[call]
+            evidences[filled] = 0 if otherwise[call] == 0 else 4
+            filled += 1
+            continue
         dialled, first_server, last_server = _bounds(call, mine, server_of, role, start, end)
         count = 0
         for row in mine:

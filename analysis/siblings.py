@@ -29,22 +29,30 @@ def _is_phase(role: int) -> bool:
 
 
 @kernel
+def _sort_few(rows: Int32s, begin: int, stop: int, start: Int64s, span_id: Int64s) -> None:
+    for at in range(begin + 1, stop):
+        row, to = rows[at], at
+        while to > begin:
+            other = rows[to - 1]
+            if start[other] < start[row] or (start[other] == start[row] and span_id[other] <= span_id[row]):
+                break
+            rows[to] = other
+            to -= 1
+        rows[to] = row
+
+
+@kernel
 def _sort_by_start(rows: Int32s, begin: int, stop: int, start: Int64s, span_id: Int64s) -> None:
+    if stop - begin <= 32:
+        _sort_few(rows, begin, stop, start, span_id)
+        return
     keys = np.empty(stop - begin, np.int64)
+    for at in range(begin, stop):
+        keys[at - begin] = span_id[rows[at]]
+    rows[begin:stop] = rows[begin:stop][np.argsort(keys)]
     for at in range(begin, stop):
         keys[at - begin] = start[rows[at]]
     rows[begin:stop] = rows[begin:stop][np.argsort(keys, kind="mergesort")]
-    at = begin
-    while at < stop:  # equal starts: by id, so that the order of arrival does not matter
-        last = at + 1
-        while last < stop and start[rows[last]] == start[rows[at]]:
-            last += 1
-        if last - at > 1:
-            ids = np.empty(last - at, np.int64)
-            for which in range(at, last):
-                ids[which - at] = span_id[rows[which]]
-            rows[at:last] = rows[at:last][np.argsort(ids)]
-        at = last
 
 
 @kernel
