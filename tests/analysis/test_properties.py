@@ -187,9 +187,10 @@ def test_batches_of_whole_traces_change_nothing(rows: list[dict[str, Any]]) -> N
 @HOSTILE
 @given(rows=spans(), by=st.sampled_from([1_000, 86_400_000_000_000]))
 def test_times_count_from_the_requests_start(rows: list[dict[str, Any]], by: int) -> None:
-    if any(row["end_ns"] > FAR // 2 or row["start_ns"] > FAR // 2 for row in rows):
-        return
     still = [{**row, "queued_at_ns": None, "enqueued_ns": None, "wall_ns": None} for row in rows]
+    told = [value for row in still for name, value in row.items() if name.endswith("_ns") and value is not None]
+    if any(abs(value) > FAR // 4 for value in told):
+        return  # a sum at the end of all times stops there, wherever it started
     moved = [{**row, **{name: row[name] + by for name in ("start_ns", "end_ns")}} for row in still]
     assert (
         rows_of(analyse(frame(still), RESOURCES))["segments"] == rows_of(analyse(frame(moved), RESOURCES))["segments"]
