@@ -25,12 +25,11 @@ class Terminal:
 
     def __init__(self, tmux: str, name: str, arguments: list[str], **told: str) -> None:
         self._tmux = [tmux, "-u", "-L", name]
-        command = [sys.executable, "-c", START, *arguments]
+        command = ["sh", "-c", '"$@"; echo "[ended $?]"; read _', "sh", sys.executable, "-c", START, *arguments]
         foreign = {"TMUX", "NO_COLOR", "COLUMNS", "LINES"}
         environment = {key: value for key, value in os.environ.items() if key not in foreign} | told
         start = [*self._tmux, "-f", "/dev/null", "new-session", "-d", "-x", "140", "-y", "36", *command]
         subprocess.run(start, env=environment, check=True)
-        self._do("set-option", "-g", "remain-on-exit", "on")
 
     def __enter__(self) -> Self:
         return self
@@ -51,14 +50,8 @@ class Terminal:
         self._do("resize-window", "-x", str(columns), "-y", str(rows))
 
     def exit_status(self) -> int:
-        """Wait for the program's end."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            status = self._do("display-message", "-p", "#{pane_dead_status}").strip()
-            if status:
-                return int(status)
-            _LOOK_AGAIN.wait(0.1)
-        raise AssertionError(self.screen())
+        """Wait for the program's end; the shell around it says how it ended."""
+        return int(self.until("[ended ").split("[ended ")[1].split("]")[0])
 
     def until(self, *words: str) -> str:
         """Wait until all words stand on the screen."""
