@@ -51,9 +51,9 @@ def is_phase(role: int) -> bool:
 
 @kernel
 def _calls_out(row: int, kind: Codes, role: Codes) -> bool:
-    if role[row] in (8, 17):
+    if role[row] == 8 or role[row] == 17:
         return True
-    return kind[row] in (3, 4) and (role[row] == 0 or role[row] == 18)
+    return bool((kind[row] == 3 or kind[row] == 4) and (role[row] == 0 or role[row] == 18))
 
 
 @kernel
@@ -156,6 +156,6 @@ def first_servers(server_of: Int32s, start: Int64s, span_id: Int64s, calls: int)
             continue
         count[call] += 1
         other = first[call]
-        if other < 0 or (start[row], span_id[row]) < (start[other], span_id[other]):
+        if other < 0 or start[row] < start[other] or (start[row] == start[other] and span_id[row] < span_id[other]):
             first[call] = row
     return first, count

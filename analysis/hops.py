@@ -119,35 +119,36 @@ def measure_gaps(
 
 @kernel
 def cover_of_servers(
-    members_from: Int64s, members: Int32s, server_of: Int32s, start: Int64s, end: Int64s
+    members_from: Int64s,
+    members: Int32s,
+    server_of: Int32s,
+    start: Int64s,
+    end: Int64s,
+    firsts: Int64s,
+    low: Int64s,
+    high: Int64s,
+    cause: Codes,
 ) -> tuple[Int64s, Int64s]:
-    """Return, by call, the time that its server spans cover together, and the end of the last."""
+    """Return, by call, the time that its server spans cover together, and the end of the last.
+
+    Of several, what they cover within the call: the stretches that are labelled as inside a server.
+    """
     calls = members_from.size - 1
     union = np.zeros(calls, np.int64)
     last = np.full(calls, np.int64(-9223372036854775808), np.int64)
     for call in range(calls):
         count = 0
         for at in range(members_from[call], members_from[call + 1]):
-            if server_of[members[at]] == call:
+            row = members[at]
+            if server_of[row] == call:
                 count += 1
-                union[call] = end[members[at]] - start[members[at]]
-                last[call] = max(last[call], end[members[at]])
-        if count < 2:
-            continue
-        begins = np.empty(count, np.int64)
-        ends = np.empty(count, np.int64)
-        filled = 0
-        for at in range(members_from[call], members_from[call + 1]):
-            if server_of[members[at]] == call:
-                begins[filled], ends[filled] = start[members[at]], end[members[at]]
-                filled += 1
-        order = np.argsort(begins)
-        covered, until = np.int64(0), begins[order[0]]
-        for at in order:
-            if ends[at] > until:
-                covered += ends[at] - max(begins[at], until)
-                until = ends[at]
-        union[call] = covered
+                union[call] = end[row] - start[row]
+                last[call] = max(last[call], end[row])
+        if count > 1:
+            union[call] = 0
+            for at in range(firsts[call], firsts[call + 1]):
+                if cause[at] == 255:
+                    union[call] += high[at] - low[at]
     return union, last
 
 
@@ -227,7 +228,17 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
         journeys.labels,
     )
     spans = forest.spans
-    union, last_end = cover_of_servers(labels.members_from, labels.members, calls.server_of, times.start, times.lifted)
+    union, last_end = cover_of_servers(
+        labels.members_from,
+        labels.members,
+        calls.server_of,
+        times.start,
+        times.lifted,
+        labels.firsts,
+        labels.low,
+        labels.high,
+        labels.cause,
+    )
     resent = forest.padded(spans.column("resend_count", np.int64, 0), 0)
     ending, most = count_members(labels.members_from, labels.members, calls.call_of, times.end, resent)
     client = np.where(calls.headless == 1, calls.outer, np.where(ending >= 0, ending, calls.outer)).astype(np.int32)

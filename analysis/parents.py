@@ -31,7 +31,7 @@ def _slot_of(key: int, mask: int) -> int:
 
 @kernel
 def _serves(kind: int) -> bool:
-    return kind in (2, 5)
+    return kind == 2 or kind == 5  # noqa: PLR1714 - a search in a tuple takes long to compile
 
 
 @kernel
@@ -103,7 +103,7 @@ def _sharing_client(row: int, mask: int, span_id: Int64s, kind: Codes, table: In
     best = -1
     other = _sharing(span_id[row], mask, span_id, table)
     while other >= 0:
-        if kind[other] in (3, 4) and (best < 0 or kind[other] == 3):
+        if (kind[other] == 3 or kind[other] == 4) and (best < 0 or kind[other] == 3):
             best = other
         other = twin[other]
     return int(best)
@@ -113,7 +113,11 @@ def _sharing_client(row: int, mask: int, span_id: Int64s, kind: Codes, table: In
 def _twin_above(row: int, mask: int, span_id: Int64s, kind: Codes, table: Int32s, twin: Int32s) -> int:
     """Return the span of the same id that stands for it, where `row` does not itself and is not its client."""
     best = _named(row, span_id[row], mask, span_id, kind, table, twin)
-    if best < 0 or _standing(kind[best]) <= _standing(kind[row]) or (_serves(kind[best]) and kind[row] in (3, 4)):
+    if (
+        best < 0
+        or _standing(kind[best]) <= _standing(kind[row])
+        or (_serves(kind[best]) and (kind[row] == 3 or kind[row] == 4))
+    ):
         return -1
     return best
 
@@ -156,6 +160,15 @@ def resolve(offsets: Int64s, span_id: Int64s, parent_id: Int64s, kind: Codes) ->
 
 
 @kernel
+def _before(row: int, other: int, start: Int64s, span_id: Int64s, kind: Codes) -> bool:
+    if start[row] != start[other]:
+        return bool(start[row] < start[other])
+    if span_id[row] != span_id[other]:
+        return bool(span_id[row] < span_id[other])
+    return bool(kind[row] < kind[other])
+
+
+@kernel
 def cut_cycles(start: Int64s, span_id: Int64s, kind: Codes, parent: Int32s, fate: Codes) -> int:
     """Cut every cycle at its earliest span (then smallest id), in place; return how many were cut."""
     cut = 0
@@ -172,7 +185,7 @@ def cut_cycles(start: Int64s, span_id: Int64s, kind: Codes, parent: Int32s, fate
         first = at
         along = parent[at]
         while along != at:
-            if (start[along], span_id[along], kind[along]) < (start[first], span_id[first], kind[first]):
+            if _before(along, first, start, span_id, kind):
                 first = along
             along = parent[along]
         parent[first] = -1

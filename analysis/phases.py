@@ -162,6 +162,31 @@ def _bounds(
 
 
 @kernel
+def _sink(edges: Int64s, edge_of: Int64s, at: int, count: int) -> None:
+    edge, what = edges[at], edge_of[at]
+    while 2 * at + 1 < count:
+        child = 2 * at + 1
+        if child + 1 < count and edges[child + 1] > edges[child]:
+            child += 1
+        if edges[child] <= edge:
+            break
+        edges[at], edge_of[at] = edges[child], edge_of[child]
+        at = child
+    edges[at], edge_of[at] = edge, what
+
+
+@kernel
+def _sort_edges(edges: Int64s, edge_of: Int64s, count: int) -> None:
+    """Sort by time in place, as a heap: a call may have very many spans below it."""
+    for at in range(count // 2 - 1, -1, -1):
+        _sink(edges, edge_of, at, count)
+    for last in range(count - 1, 0, -1):
+        edges[0], edges[last] = edges[last], edges[0]
+        edge_of[0], edge_of[last] = edge_of[last], edge_of[0]
+        _sink(edges, edge_of, 0, last)
+
+
+@kernel
 def _sorted_edges(
     begin: int, stop: int, low: Int64s, high: Int64s, rank: Codes, count: int, edges: Int64s, edge_of: Int64s
 ) -> int:
@@ -174,8 +199,7 @@ def _sorted_edges(
             edges[found + 1], edge_of[found + 1] = closes, -np.int64(rank[at]) - 1
             found += 2
     if found > 64:
-        order = np.argsort(edges[:found])
-        edges[:found], edge_of[:found] = edges[:found][order], edge_of[:found][order]
+        _sort_edges(edges, edge_of, found)
         return found
     for at in range(1, found):
         edge, what, to = edges[at], edge_of[at], at

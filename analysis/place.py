@@ -49,7 +49,7 @@ def place_spans(
         row = order[at]
         above = parent[row]
         local = above >= 0 and remote[row] == 0 and resource[above] == resource[row]
-        calls = kind[row] in (3, 4) or role[row] == 8
+        calls = kind[row] == 3 or kind[row] == 4 or role[row] == 8
         if local and calls and said[above] == 2:
             said[row] = 2
         elif hint[row] != 0:

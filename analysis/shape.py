@@ -28,11 +28,11 @@ def mark_boundaries(parent: Int32s, kind: Codes, role: Codes, flags: Int32s, pro
             continue
         told = flags[row] & 0x300
         elsewhere = process[row] != process[above]
-        if kind[row] in (2, 5):
+        if kind[row] == 2 or kind[row] == 5:
             nested = kind[above] == 2 and not elsewhere and role[row] == 1 and role[above] == 1
-            crossing = kind[above] in (3, 4) or elsewhere or told == 0x300
+            crossing = kind[above] == 3 or kind[above] == 4 or elsewhere or told == 0x300
             remote[row] = 1 if crossing and not nested and told != 0x100 else 0
-            if told == 0x100 and kind[above] in (3, 4) and elsewhere:
+            if told == 0x100 and (kind[above] == 3 or kind[above] == 4) and elsewhere:
                 remote[row] = 1
         else:
             remote[row] = 1 if elsewhere and told != 0x100 else 0
@@ -64,6 +64,13 @@ def cut_asynchronous(parent: Int32s, kind: Codes, remote: Codes, tier: Codes) ->
 
 
 @kernel
+def _before(row: int, other: int, start: Int64s, span_id: Int64s) -> bool:
+    if start[row] != start[other]:
+        return bool(start[row] < start[other])
+    return bool(span_id[row] < span_id[other])
+
+
+@kernel
 def _sort_by_start(rows: Int32s, count: int, start: Int64s, span_id: Int64s, spare: Int32s) -> None:
     width = 1
     while width < count:
@@ -72,10 +79,7 @@ def _sort_by_start(rows: Int32s, count: int, start: Int64s, span_id: Int64s, spa
             middle, stop = min(begin + width, count), min(begin + 2 * width, count)
             left, right = begin, middle
             for at in range(begin, stop):
-                take_left = right >= stop or (
-                    left < middle
-                    and (start[rows[left]], span_id[rows[left]]) <= (start[rows[right]], span_id[rows[right]])
-                )
+                take_left = right >= stop or (left < middle and not _before(rows[right], rows[left], start, span_id))
                 if take_left:
                     spare[at] = rows[left]
                     left += 1
@@ -112,7 +116,7 @@ def _gather_servers(
 ) -> int:
     count = 0
     for row in range(begin, end):
-        server = kind[row] in (2, 5) or role[row] == 1
+        server = kind[row] == 2 or kind[row] == 5 or role[row] == 1
         root = fate[row] == 0 and parent[row] < 0
         if (only_roots and root and kind[row] != 5) or (not only_roots and server):
             found[count] = row
@@ -166,7 +170,7 @@ def adopt_orphans(
             _sort_by_start(found, count, start, span_id, spare)
             for row in range(begin, stop):
                 told_local = (flags[row] & 0x300) == 0x100
-                is_local = told_local or (kind[row] not in (2, 5) and (flags[row] & 0x300) != 0x300)
+                is_local = told_local or (kind[row] != 2 and kind[row] != 5 and (flags[row] & 0x300) != 0x300)
                 if fate[row] != 2 or parent[row] >= 0 or is_local != local or kind[row] == 5:
                     continue
                 other = _container(row, found, count, start, end, process, local)

@@ -29,30 +29,31 @@ def _is_phase(role: int) -> bool:
 
 
 @kernel
-def _sort_few(rows: Int32s, begin: int, stop: int, start: Int64s, span_id: Int64s) -> None:
-    for at in range(begin + 1, stop):
-        row, to = rows[at], at
-        while to > begin:
-            other = rows[to - 1]
-            if start[other] < start[row] or (start[other] == start[row] and span_id[other] <= span_id[row]):
-                break
-            rows[to] = other
-            to -= 1
-        rows[to] = row
+def _before(row: int, other: int, start: Int64s, span_id: Int64s) -> bool:
+    if start[row] != start[other]:
+        return bool(start[row] < start[other])
+    return bool(span_id[row] < span_id[other])
 
 
 @kernel
-def _sort_by_start(rows: Int32s, begin: int, stop: int, start: Int64s, span_id: Int64s) -> None:
-    if stop - begin <= 32:
-        _sort_few(rows, begin, stop, start, span_id)
-        return
-    keys = np.empty(stop - begin, np.int64)
-    for at in range(begin, stop):
-        keys[at - begin] = span_id[rows[at]]
-    rows[begin:stop] = rows[begin:stop][np.argsort(keys)]
-    for at in range(begin, stop):
-        keys[at - begin] = start[rows[at]]
-    rows[begin:stop] = rows[begin:stop][np.argsort(keys, kind="mergesort")]
+def _sort_by_start(rows: Int32s, begin: int, stop: int, start: Int64s, span_id: Int64s, spare: Int32s) -> None:
+    width = 1
+    while width < stop - begin:
+        low = begin
+        while low < stop:
+            middle, high = min(low + width, stop), min(low + 2 * width, stop)
+            left, right = low, middle
+            for at in range(low, high):
+                if right >= high or (left < middle and not _before(rows[right], rows[left], start, span_id)):
+                    spare[at] = rows[left]
+                    left += 1
+                else:
+                    spare[at] = rows[right]
+                    right += 1
+            low += 2 * width
+        for at in range(begin, stop):
+            rows[at] = spare[at]
+        width *= 2
 
 
 @kernel
@@ -83,6 +84,7 @@ def beside_loose_phases(
     for row in range(rows):
         offsets[row + 1] += offsets[row]
     siblings = np.empty(offsets[rows], np.int32)
+    spare = np.empty_like(siblings)
     free = offsets.copy()
     for row in range(rows):
         if parent[row] >= 0 and wanted[parent[row]] == 1:
@@ -90,7 +92,7 @@ def beside_loose_phases(
             free[parent[row]] += 1
     for row in range(rows):
         if offsets[row + 1] - offsets[row] > 1:
-            _sort_by_start(siblings, offsets[row], offsets[row + 1], start, span_id)
+            _sort_by_start(siblings, offsets[row], offsets[row + 1], start, span_id, spare)
     return offsets, siblings
 
 
