@@ -292,7 +292,7 @@ def hops_table(journeys: Journeys, requests: Requests, owner_no: Int64s) -> pl.D
             "operation": spans.gather("operation", np.where(headless, server, calls.outer)),
             "status": status,
             "error": np.where(headless, failed[server], failed[calls.outer]),
-            "attempts": np.maximum(np.maximum(seams.servers, most + 1), 1),
+            "attempts": np.clip(np.maximum(seams.servers, most + 1), 1, np.iinfo(np.int16).max),
             "start_ns": np.where(headless, forest.start[server], forest.start[calls.outer]),
             "duration_ns": length,
             "server_ns": known(server_ns),
