@@ -94,6 +94,7 @@ class Stage:
 
     def __enter__(self) -> Stage:
         self.network.__enter__()
+        self.host("collector")  # the first address, so that systems' addresses follow their own order
         return self
 
     def __exit__(self, *_: object) -> None:
