@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "dashboards": "Static pages of the same results: the boundary at a glance, and a page per route, seam and request.",
     "tui": "The explorer: requests as they come in, and for each the tier, the seam and the cause that made it slow.",
     "sql": "Run one read-only statement; QUERY is SQL, or - to read it from stdin.",
+    "score": "Accuracy against recorded truth: tier, cause, error and findings, beside a naive baseline and chance.",
     "doctor": "Look at versions, packages, kernels, the store, its disk and its collector, and say what to do.",
 }
 """Every command and its line in `seamscope --help`, in the order a newcomer meets them."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seamscope.commands.options import config_option, db_option, json_option
+from seamscope.commands.options import config_option, db_option, json_option, operators_rules
 from seamscope.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -20,16 +20,8 @@ if TYPE_CHECKING:
     from collector.decode import Body
     from collector.importing import Sink, Tally
     from collector.ingest import Outcome
-    from seamscope.config import Config
 
     Analysis = Callable[[], Mapping[str, Any]]
-
-
-def _rules(config: Path) -> Config:
-    from seamscope.config import load
-
-    named = click.get_current_context().get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
-    return load(config if named else None)
 
 
 class _Target(ExitStack):
@@ -65,7 +57,7 @@ class _Target(ExitStack):
         from seamscope import runs
         from seamscope.store import Store
 
-        rules = _rules(self._config)
+        rules = operators_rules(self._config)
         store = self.enter_context(Store.open(self._db, service_tier=rules.service_tier))
         return StoreSink(store, rules.rules), lambda: asdict(runs.analyze(store, rules=rules))
 

@@ -12,6 +12,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seamscope.config import Config
+
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DEFAULT_DB = "./seamscope.duckdb"
@@ -50,6 +52,14 @@ def config_option() -> Decorator:
         show_default=True,
         help="Operator's rules: tiers, peers, phases.",
     )
+
+
+def operators_rules(config: Path) -> Config:
+    """Read the operator's rules; a file that nobody named may be absent."""
+    from seamscope.config import load
+
+    named = click.get_current_context().get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
+    return load(config if named else None)
 
 
 def selection_options() -> Decorator:

@@ -1,0 +1,3 @@
+-- What the baseline reads of every span.
+SELECT {columns}
+FROM spans
