@@ -10,7 +10,7 @@ import hashlib
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -66,6 +66,8 @@ class Fault:
             owned by `owner` too. `cause` is the one that must lead.
         kinds: kinds of requests that `findings` are expected on; empty: all that the fault touched.
         always: findings expected on every request of `kinds`, however little it cost (lost context, lost ids).
+        recast: causes of `owner` that are called something else here, such as compute → unobserved for a lost span.
+        recast_when: whether that is so for a request (its traces say what a tap did to it).
     """
 
     cause: str
@@ -76,6 +78,8 @@ class Fault:
     with_causes: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     always: tuple[str, ...] = ()
+    recast: Mapping[str, str] = field(default_factory=dict)
+    recast_when: Callable[[Found], bool] = lambda _: True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,266 @@
+"""The answers beside a recording (contract §8), from witness lines and the stopwatch; never from spans.
+
+A request's awaited path is walked over its `call` lines, back from the horizon: of the calls that had ended by then
+the last to end was waited for, then the last that had ended when that one began, and so on. Lines inside calls that
+nobody waited for do not count. What remains of a handler when everything that was measured inside it is taken away is
+its own `compute`; what lies between the caller's socket and the handler is the callee's `server_queue`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from intervals import Interval, length, minus, union, within
+from scenario import Fault, Found, Knobs, Scenario
+from stopwatch import Timed
+from witness import STRUCTURE, Line
+
+LEG_LIMIT_NS = 20_000_000  # a healthy request's leg that is longer is told, and not called healthy
+_SMALLEST_NS = 200_000
+HORIZONS = ("shell", "complete")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Time of one owner and cause on a request's awaited path."""
+
+    owner: str
+    cause: str
+    ns: int
+    source: str
+
+
+def awaited_calls(lines: Iterable[Line], end_ns: int, parent: str = "") -> list[Line]:
+    """The calls that were waited for until `end_ns`, latest first, and those within them."""
+    calls = [line for line in lines if line.cause == "call"]
+    chosen: list[Line] = []
+    until = end_ns
+    while True:
+        ended = [one for one in calls if one.parent == parent and one.awaited and one.end_ns <= until and one.ns > 0]
+        if not ended:
+            break
+        last = max(ended, key=lambda one: (one.end_ns, one.ns))
+        chosen += [last, *awaited_calls(calls, last.end_ns, last.call)]
+        until = last.start_ns
+    return chosen
+
+
+def _leaves(lines: Sequence[Line], calls: Mapping[str, Line]) -> list[Line]:
+    """Leaf lines of the request itself and of awaited calls, each within its call; a retry's time is nobody else's."""
+    inside = []
+    for line in lines:
+        call = calls.get(line.call)
+        if line.cause in STRUCTURE or not line.awaited or (call is None and line.call):
+            continue
+        start, end = (line.start_ns, line.end_ns) if call is None else _overlap(line, call)
+        if start < end:
+            inside.append(replace(line, start_ns=start, end_ns=end))
+    retries = [(line.start_ns, line.end_ns) for line in inside if line.cause == "retry"]
+    rest = [line for line in inside if line.cause != "retry"]
+    cut = [replace(line, start_ns=s, end_ns=e) for line in rest for s, e in minus([(line.start_ns, line.end_ns)], retries)]
+    return cut + [line for line in inside if line.cause == "retry"]
+
+
+def _overlap(line: Line, call: Line) -> Interval:
+    return max(line.start_ns, call.start_ns), min(line.end_ns, call.end_ns)
+
+
+def _handlers(lines: Sequence[Line], calls: Mapping[str, Line]) -> list[Line]:
+    return [line for line in lines if line.cause == "handler" and (not line.call or line.call in calls)]
+
+
+def _queued(lines: Sequence[Line], handlers: Sequence[Line]) -> list[Line]:
+    """From the caller's socket to the callee's handler: each `sent` with the first handler after it."""
+    found = []
+    for handler in handlers:
+        same = [one for one in lines if one.cause == "sent" and (one.owner, one.call) == (handler.owner, handler.call)]
+        before = [one.end_ns for one in same if one.end_ns <= handler.start_ns]
+        if before:
+            source = "from the caller's socket to the handler's first line"
+            found.append(
+                replace(handler, cause="server_queue", start_ns=max(before), end_ns=handler.start_ns, source=source)
+            )
+    return found
+
+
+def _computed(handlers: Sequence[Line], queued: Sequence[Line], leaves: Sequence[Line]) -> list[Line]:
+    """Handlers' own time: without what was measured inside, and without handlers inside with their queues."""
+    found = []
+    for own in handlers:
+        inner = [one for one in handlers if one is not own and own.start_ns <= one.start_ns and one.end_ns <= own.end_ns]
+        inner += [one for one in queued if own.start_ns <= one.start_ns and one.end_ns <= own.end_ns]
+        cut = [(one.start_ns, one.end_ns) for one in [*inner, *leaves]]
+        for start, end in minus([(own.start_ns, own.end_ns)], cut):
+            source = "the handler's timer, without what was measured inside"
+            found.append(replace(own, cause="compute", start_ns=start, end_ns=end, source=source))
+    return found
+
+
+def measured(lines: Sequence[Line], start_ns: int, end_ns: int) -> list[Measured]:
+    """What the second instrument measured on the awaited path between two moments, largest first.
+
+    Args:
+        lines: all lines of one request.
+        start_ns, end_ns: the request's horizon on the monotonic clock.
+    """
+    calls = {one.call: one for one in awaited_calls(lines, end_ns)}
+    leaves, handlers = _leaves(lines, calls), _handlers(lines, calls)
+    taken = [(one.start_ns, one.end_ns) for one in leaves]
+    queued = [
+        replace(one, start_ns=s, end_ns=e)
+        for one in _queued(lines, handlers)
+        for s, e in minus([(one.start_ns, one.end_ns)], taken)
+    ]
+    times: dict[tuple[str, str], list[Interval]] = defaultdict(list)
+    sources: dict[tuple[str, str], str] = {}
+    for one in [*leaves, *queued, *_computed(handlers, queued, leaves)]:
+        times[one.owner, one.cause].append((one.start_ns, one.end_ns))
+        sources.setdefault((one.owner, one.cause), one.source)
+    sums = [
+        Measured(owner, cause, length(within(parts, start_ns, end_ns)), sources[owner, cause])
+        for (owner, cause), parts in times.items()
+    ]
+    return sorted((one for one in sums if one.ns >= _SMALLEST_NS), key=lambda one: -one.ns)
+
+
+def long_legs(lines: Sequence[Line], end_ns: int, seam: str) -> list[Measured]:
+    """Time of awaited calls outside their handlers and outside all that was measured, where it passes the limit."""
+    found = []
+    leaves = [(one.start_ns, one.end_ns) for one in lines if one.cause not in STRUCTURE]
+    for call in awaited_calls(lines, end_ns):
+        inside = [(one.start_ns, one.end_ns) for one in lines if one.cause == "handler" and one.call == call.call]
+        left = length(minus([(call.start_ns, call.end_ns)], union([*inside, *leaves]))) if inside else 0
+        if left > LEG_LIMIT_NS:
+            found.append(Measured(seam, "unexplained", left, "the call's timer without the handler's: both legs"))
+    return found
+
+
+def filled(text: str, knobs: Knobs) -> str:
+    """An owner with the seed's names in it."""
+    return text.format(**knobs["names"])
+
+
+def judged(
+    sums: Sequence[Measured], horizon_ns: int, fault: Fault | None, knobs: Knobs
+) -> tuple[dict[str, str] | None, bool]:
+    """The dominant answer or none, and whether the fault is a tenth of the horizon."""
+    if fault is None:
+        return None, False
+    owner = filled(fault.owner, knobs)
+    own = {one.cause: one.ns for one in sums if one.owner == owner}
+    injected = own.get(fault.cause, 0)
+    others = max((one.ns for one in sums if (one.owner, one.cause) != (owner, fault.cause)), default=0)
+    leads = injected * 2 >= horizon_ns and injected >= 2 * others
+    together = injected + sum(own.get(cause, 0) for cause in fault.with_causes)
+    return ({"owner": owner, "cause": fault.cause} if leads else None), together * 10 >= horizon_ns and together > 0
+
+
+def recast(sums: Sequence[Measured], fault: Fault | None, found: Found, knobs: Knobs) -> list[Measured]:
+    """The sums with the fault's own words for causes, where a tap took from the spans what would name them."""
+    if fault is None or not fault.recast or not fault.recast_when(found):
+        return list(sums)
+    owner, together = filled(fault.owner, knobs), defaultdict[tuple[str, str], int](int)
+    sources: dict[tuple[str, str], str] = {}
+    for one in sums:
+        cause = fault.recast.get(one.cause, one.cause) if one.owner == owner else one.cause
+        together[one.owner, cause] += one.ns
+        sources.setdefault((one.owner, cause), one.source)
+    return sorted((Measured(*key, ns, sources[key]) for key, ns in together.items()), key=lambda one: -one.ns)
+
+
+def answers(
+    timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs
+) -> list[dict[str, Any]]:
+    """The entries of one request: one per horizon."""
+    return [_answer(timed, lines, found, scenario, knobs, horizon) for horizon in HORIZONS]
+
+
+def _answer(
+    timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs, horizon: str
+) -> dict[str, Any]:
+    fault = scenario.fault
+    ns = timed.first_byte_ns if horizon == "shell" else timed.last_byte_ns
+    end = timed.written_ns + ns
+    sums = recast(measured(lines, timed.written_ns, end), fault, found, knobs)
+    if scenario.control is None:
+        sums = sums + long_legs(lines, end, f"seams of {found.service}")
+    dominant, touched = judged(sums, ns, fault, knobs)
+    kind = timed.planned.kind
+    expected: list[str] = []
+    if fault is not None and (not fault.kinds or kind in fault.kinds):
+        expected = [*(fault.findings if touched else ()), *fault.always]
+    return {
+        "key": timed.planned.key,
+        "trace_ids": list(found.trace_ids),
+        "entry": {"service": found.service, "span_id": found.span_id},
+        "horizon": horizon,
+        "shell_ns": timed.first_byte_ns,
+        "complete_ns": timed.last_byte_ns,
+        "measured": [{"owner": one.owner, "cause": one.cause, "ns": one.ns, "source": one.source} for one in sums],
+        "dominant": dominant,
+        "findings": expected,
+        "not_findings": list(fault.not_findings) if fault else ["retry_storm", "broken_context", "pool_exhausted"],
+    }
+
+
+def expected_json(
+    scenario: Scenario,
+    seed: int,
+    knobs: Knobs,
+    timed: Sequence[Timed],
+    found: Mapping[str, Found],
+    lines: Mapping[str, Sequence[Line]],
+) -> dict[str, Any]:
+    """The whole of `expected.json`. Requests that no span names (static pages) and failed ones have no entry."""
+    known = [one for one in timed if one.planned.request_id in found and one.status]
+    return {
+        "schema": "seamscope.truth/1",
+        "scenario": scenario.name,
+        "system": scenario.system.upper(),
+        "dialect": scenario.dialect,
+        "fault": scenario.title,
+        "variant": scenario.variant,
+        "seed": seed,
+        "control": scenario.control,
+        "knobs": dict(knobs),
+        "requests": [
+            entry
+            for one in known
+            for entry in answers(
+                one, lines.get(one.planned.request_id, ()), found[one.planned.request_id], scenario, knobs
+            )
+        ],
+    }
+
+
+def driver_json(
+    scenario: Scenario, seed: int, began_ns: int, timed: Sequence[Timed], found: Mapping[str, Found]
+) -> dict[str, Any]:
+    """The client's stopwatch: per request, nanoseconds from the moment before it was written."""
+    return {
+        "schema": "seamscope.driver/1",
+        "scenario": scenario.name,
+        "seed": seed,
+        "began_unix_ns": began_ns,
+        "requests": [_stopwatch(one, found.get(one.planned.request_id)) for one in timed],
+    }
+
+
+def _stopwatch(one: Timed, found: Found | None) -> dict[str, Any]:
+    planned = one.planned
+    return {
+        "key": planned.key,
+        "kind": planned.kind,
+        "method": planned.method,
+        "path": planned.path,
+        "status": one.status,
+        "request_id": planned.request_id,
+        "trace_id": found.trace_ids[0] if found else None,
+        "started_ns": one.started_ns,
+        "first_byte_ns": one.first_byte_ns,
+        "last_byte_ns": one.last_byte_ns,
+        "bytes": one.bytes_received,
+    }
