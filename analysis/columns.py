@@ -36,6 +36,7 @@ INPUT: Final = (
     "http_status",
     "peer",
     "peer_port",
+    "network_peer_port",
     "resend_count",
     "rpc_system",
     "rpc_method",

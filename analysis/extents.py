@@ -9,6 +9,8 @@ import numpy as np
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from analysis.arrays import Codes, Int32s, Int64s
 
 
@@ -79,12 +81,19 @@ def clock_shifts(
     end: Int64s,
     grain: Int64s,
     first_byte: Int64s,
+    resource: Int32s,
+    first_window: int,
+    group: npt.NDArray[np.int32],
+    offset: npt.NDArray[np.int64],
+    slope: npt.NDArray[np.float64],
 ) -> Int64s:
     """Return what to add to each span's times so that no effect comes before its cause.
 
-    A call bounds its server's clock: the server started after the call did, and before the call ended (its end
-    too where the client is known to wait for it: `waits`). Raw times that keep these bounds are left alone;
-    others move by the nearest bound, with all that runs inside. Spans on one host (`one_host`) never move.
+    Hosts of one `group` (by window and resource; -1: not known) are `offset` (and `slope` per nanosecond of the
+    window) ahead of a clock they share. Where that is not known a call bounds its server's clock: the server
+    started after the call did, and before the call ended (its end too where the client is known to wait for it:
+    `waits`). Raw times that keep these bounds are left alone; others move by the nearest bound, with all that runs
+    inside. Spans on one host (`one_host`) never move.
     """
     shift = np.zeros(parent.size, np.int64)
     for at in range(order.size):
@@ -93,7 +102,15 @@ def clock_shifts(
         if above < 0:
             continue
         shift[row] = shift[above]
-        if remote[row] == 1 and server_of[row] >= 0 and one_host[row] == 0:
+        if remote[row] == 0 or server_of[row] < 0 or one_host[row] == 1:
+            continue
+        window = start[above] // 600_000_000_000 - first_window
+        here, there = resource[row], resource[above]
+        if 0 <= window < group.shape[0] and group[window, here] >= 0 and group[window, here] == group[window, there]:
+            passed = start[above] % 600_000_000_000
+            drift = (slope[window, there] - slope[window, here]) * passed
+            shift[row] += offset[window, there] - offset[window, here] + np.int64(drift)
+        else:
             shift[row] += _offset(above, row, start, end, grain, first_byte, waits[row] == 1)
     return shift
 

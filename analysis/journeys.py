@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from analysis import calls as calling
-from analysis import extents, phases, place, siblings
-from analysis.arrays import MISSING, NONE, Codes, Int32s, Int64s
+from analysis import extents, phases, place, siblings, timing
+from analysis.arrays import NONE, Codes, Int32s, Int64s
 from analysis.grouping import number_pairs
 from seamscope.schema import words
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from analysis.calls import Calls
+    from analysis.clocks import Clocks
     from analysis.forest import Forest
     from analysis.rules import Peers, Rules
 
@@ -40,23 +41,6 @@ class Hosts:
     peer: Int64s
     system: Int64s
     hit: Codes
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Every row on its request's clock."""
-
-    shift: Int64s
-    start: Int64s
-    end: Int64s
-    lifted: Int64s
-    """The end, or a later one that the row handed over to."""
-    cover: Int32s
-    first_byte: Int64s
-    """Of topmost spans of a process; `MISSING` where unknown."""
-    mark: Int32s
-    local_top: Int32s
-    unawaited: Codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +78,19 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """What does not depend on clocks: where spans run, and who calls."""
+
+    forest: Forest
+    tier: Codes
+    party: Int32s
+    parties: place.Parties
+    calls: Calls
+    lent: Int32s
+    """By row: the call that this wait came before (`siblings.lend_waits`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Journeys:
     """What pass A found about every span and call."""
 
@@ -102,7 +99,7 @@ class Journeys:
     party: Int32s
     parties: place.Parties
     calls: Calls
-    times: Times
+    times: timing.Times
     seams: Seams
     labels: Labels
     phase: Codes
@@ -155,60 +152,6 @@ def _find_calls(forest: Forest, hosts: Hosts) -> tuple[Calls, Int32s]:
     answered[calls.server_of[calls.server_of >= 0]] = 1
     lent = siblings.lend_waits(*shared, hosts.peer, hosts.system, calls.call_of, calls.context, answered, *beside)
     return calls, lent
-
-
-def _waits(forest: Forest, calls: Calls) -> Codes:
-    """Mark server spans whose client is known to wait for their end: unary calls of an RPC system."""
-    waits = np.zeros(forest.count, np.uint8)
-    served = np.flatnonzero(calls.server_of >= 0)
-    clients = forest.parent[served]
-    real = clients < forest.unseen_from
-    rpc = forest.spans.gather("rpc_system", clients[real]).is_not_null().to_numpy()
-    waits[served[real]] = rpc & (forest.kind[clients[real]] == CLIENT)
-    return waits
-
-
-def _times(forest: Forest, calls: Calls) -> Times:
-    local_top = extents.local_roots(forest.order, forest.parent, forest.remote)
-    column = forest.padded(forest.spans.column("first_byte_ns"), -1)
-    serving = (forest.kind == SERVER) | (forest.role == 1)
-    first_byte, mark = extents.first_bytes(local_top, forest.role, forest.start, np.where(serving, column, -1))
-    host = forest.resources.host[forest.resource]
-    above = np.maximum(forest.parent, 0)
-    one_host = ((host >= 0) & (host == host[above])).astype(np.uint8)
-    shift = extents.clock_shifts(
-        forest.order,
-        forest.parent,
-        forest.remote,
-        calls.server_of,
-        one_host,
-        _waits(forest, calls),
-        forest.start,
-        forest.end,
-        forest.grain,
-        first_byte,
-    )
-    moved = bool(shift.any())
-    start = extents.shifted(forest.start, shift) if moved else forest.start
-    end = extents.shifted(forest.end, shift) if moved else forest.end
-    shared = (forest.order, forest.parent, forest.remote, forest.kind, forest.role)
-    nearest = extents.answering(*shared)
-    lifted, cover = extents.lift_ends(*shared, forest.extent, calls.call_of, nearest, start, end)
-    unawaited = extents.mark_unawaited(*shared, nearest, start, end, lifted)
-    if moved:
-        known = first_byte != MISSING
-        first_byte = np.where(known, extents.shifted(np.where(known, first_byte, 0), shift), MISSING)
-    return Times(
-        shift=shift,
-        start=start,
-        end=end,
-        lifted=lifted,
-        cover=cover,
-        first_byte=first_byte,
-        mark=mark,
-        local_top=local_top,
-        unawaited=unawaited,
-    )
 
 
 def _either(first: pl.Series, second: pl.Series) -> pl.Series:
@@ -276,7 +219,7 @@ def _loose(forest: Forest, calls: Calls) -> Int32s:
 
 
 def _seams(
-    forest: Forest, calls: Calls, times: Times, party: Int32s, parties: place.Parties, rules: Rules, peers: Peers
+    forest: Forest, calls: Calls, times: timing.Times, party: Int32s, parties: place.Parties, rules: Rules, peers: Peers
 ) -> Seams:
     first_server, servers = calling.first_servers(calls.server_of, times.start, forest.span_id, calls.count)
     callee = np.where(first_server >= 0, party[first_server], 0).astype(np.int32)
@@ -350,7 +293,7 @@ def _attempts(forest: Forest, calls: Calls, seams: Seams, party: Int32s) -> Code
     return marks
 
 
-def _labels(forest: Forest, calls: Calls, times: Times, seams: Seams, phase: Codes, party: Int32s) -> Labels:
+def _labels(forest: Forest, calls: Calls, times: timing.Times, seams: Seams, phase: Codes, party: Int32s) -> Labels:
     members_from, members = phases.members_of(calls.call_of, calls.context, calls.server_of, phase, calls.count)
     column_of, table = _columns(forest, calls)
     queued = forest.padded(forest.spans.column("queued_at_ns", np.int64, -1), -1)
@@ -377,9 +320,8 @@ def _labels(forest: Forest, calls: Calls, times: Times, seams: Seams, phase: Cod
     return Labels(members_from, members, *cut)
 
 
-def follow(forest: Forest, rules: Rules, peers: Peers) -> Journeys:
-    """Place every span, find every call and cut it into what happened in it."""
-    phase = IS_PHASE[forest.role]
+def begin(forest: Forest, rules: Rules) -> Ground:
+    """Place every span and find every call."""
     resources = forest.resources
     ruled = [rules.service_tier(service) for service in resources.service]
     tier = place.place_spans(
@@ -396,7 +338,14 @@ def follow(forest: Forest, rules: Rules, peers: Peers) -> Journeys:
     parties = place.Parties.empty()
     party = parties.of_spans(tier, forest.resource, resources.service)
     calls, lent = _find_calls(forest, _hosts(forest))
-    times = _times(forest, calls)
-    seams = _seams(forest, calls, times, party, parties, rules, peers)
-    labels = _labels(forest, calls, times, seams, phase, party)
-    return Journeys(forest, tier, party, parties, calls, times, seams, labels, phase, lent)
+    return Ground(forest, tier, party, parties, calls, lent)
+
+
+def follow(ground: Ground, rules: Rules, peers: Peers, clocks: Clocks | None = None) -> Journeys:
+    """Put every span on its request's clock, say who is called, and cut every call into what happened in it."""
+    forest, calls = ground.forest, ground.calls
+    phase = IS_PHASE[forest.role]
+    times = timing.measure(forest, calls, clocks)
+    seams = _seams(forest, calls, times, ground.party, ground.parties, rules, peers)
+    labels = _labels(forest, calls, times, seams, phase, ground.party)
+    return Journeys(forest, ground.tier, ground.party, ground.parties, calls, times, seams, labels, phase, ground.lent)

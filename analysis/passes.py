@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from analysis import critical, forest, hops, journeys, remarks, tables
+from analysis import critical, facts, forest, gaps, hops, journeys, patterns, remarks, tables
 from analysis.columns import INPUT, LINK_INPUT, bits
 from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.rules import NoRules, Peers, Walk
@@ -39,6 +40,9 @@ for the passes' fixed costs not to count."""
 
 WORKERS: Final = 2
 """Chunks in work at a time; kernels do not hold the interpreter."""
+
+NO_TRACE: Final = pl.DataFrame({name: [0] for name in KEYS}, schema=dict.fromkeys(KEYS, pl.UInt64))
+"""Stands in a warning for all traces."""
 
 MOST_SOUGHT: Final = 32
 """Failing traces that are sought out one by one; beyond, all that fail together are set aside together."""
@@ -86,16 +90,18 @@ def analyse(
     told = spans.select([name for name in INPUT if _says_anything(spans, name)])
     linked = _no_links() if links is None else links.select(LINK_INPUT)
     desk = _Desk(resources, linked, rules, peers, walk)
-    parts = list(chunks(told, linked))
-    if len(parts) < 2:
-        return desk.carefully(told)
+    cut = list(chunks(told, linked))
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
-        found = list(pool.map(desk.carefully, parts))
-        everyone = peers.and_those(row for one in found for row in _learned(one))
-        again = [_calls_strangers(one, everyone, peers) for one in found]
-        informed = replace(desk, peers=everyone)
-        redone = iter(list(pool.map(informed.carefully, (part for part, odd in zip(parts, again, strict=True) if odd))))
-    return join([next(redone) if odd else one for one, odd in zip(found, again, strict=True)])
+        parts = [part for found in pool.map(desk.prepare, cut) for part in found]
+        everyone = peers.and_those(row for part in parts for row in _learned(part))
+        if len(parts) > 1:
+            parts = list(pool.map(lambda part: desk.informed(part, everyone), parts))
+        if not parts:
+            return join(desk.set_aside) if desk.set_aside else _empty()
+        known = desk.compare(parts)
+        marks = [known.of(at) for at in range(len(parts))]
+        results = [one for found in pool.map(desk.finish, parts, marks, repeat(known)) for one in found]
+    return join([*results, *desk.set_aside])
 
 
 def _says_anything(spans: pl.DataFrame, name: str) -> bool:
@@ -126,16 +132,30 @@ def _tied(traces: pl.DataFrame, links: pl.DataFrame) -> Mask:
     return tied
 
 
-def _learned(results: Results) -> Iterator[tuple[str, int, int, str]]:
-    yield from results.peers.select("peer", "port", "tier", "service").iter_rows()
+def _learned(part: _Part) -> Iterator[tuple[str, int, int, str]]:
+    yield from part.journeys.seams.learned.select("peer", "port", "tier", "service").iter_rows()
 
 
-def _calls_strangers(results: Results, everyone: Peers, peers: Peers) -> bool:
-    """Tell whether a chunk has calls to a host of which others know more than it did."""
-    mine = peers.and_those(_learned(results)).services
+def _calls_strangers(part: _Part, everyone: Peers, peers: Peers) -> bool:
+    """Tell whether a part has calls to a host of which others know more than it did."""
+    mine = peers.and_those(_learned(part)).services
     news = {host for (host, port), found in everyone.services.items() if set(mine.get((host, port), ())) != set(found)}
-    silent = results["hops"].filter(pl.col("server_span_id") == 0).get_column("peer").unique()
-    return bool(silent.is_in(list(news)).any())
+    if not news:
+        return False
+    silent = part.journeys.calls.named[part.journeys.seams.first_server < 0]
+    return bool(part.ground.forest.spans.gather("peer", silent).unique().is_in(list(news)).any())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Traces on their way through the passes: what pass A found about them."""
+
+    spans: pl.DataFrame
+    ground: journeys.Ground
+    journeys: journeys.Journeys
+    gaps: gaps.Gaps
+    facts: pl.DataFrame
+    peers: Peers
 
 
 @dataclass(slots=True)
@@ -147,31 +167,77 @@ class _Desk:
     rules: Rules
     peers: Peers
     walk: Walk
-    failed: int = 0
+    set_aside: list[Results] = field(default_factory=list)
 
-    def carefully(self, spans: pl.DataFrame) -> Results:
-        """Analyse these spans; where a stage raises, find the traces that make it and set them aside."""
+    def prepare(self, spans: pl.DataFrame) -> list[_Part]:
+        """Take these spans through pass A; where it raises, find the traces that make it and set them aside."""
         if not spans.height:
-            return _empty()
+            return []
         try:
-            return _passes(spans, self.resources, self.links, self.rules, self.peers, self.walk)
+            ground = journeys.begin(forest.grow(spans, self.resources), self.rules)
+            return [self._followed(spans, ground, self.peers)]
         except Exception as error:  # noqa: BLE001 - whatever it is, only its traces are set aside
-            traces = spans.select(KEYS).unique(maintain_order=True)
-            if traces.height == 1 or self.failed >= MOST_SOUGHT:
-                self.failed += 1
-                return _set_aside(traces, error)
-            half = traces.height // 2
-            return join([self.carefully(_those(spans, part)) for part in (traces[:half], traces[half:])])
+            return [part for half in self._halves(spans, error) for part in self.prepare(half)]
+
+    def _followed(self, spans: pl.DataFrame, ground: journeys.Ground, peers: Peers) -> _Part:
+        found = journeys.follow(ground, self.rules, peers)
+        measured = gaps.measure(found)
+        return _Part(spans, ground, found, measured, facts.gather(found, measured), peers)
+
+    def informed(self, part: _Part, everyone: Peers) -> _Part:
+        """Follow a part again if others know hosts that it calls."""
+        if not _calls_strangers(part, everyone, part.peers):
+            return part
+        return self._followed(part.spans, part.ground, everyone)
+
+    def compare(self, parts: list[_Part]) -> patterns.Known:
+        """Pass B: what only many calls can tell."""
+        told = [part.facts.with_columns(part=pl.lit(at, pl.Int32)) for at, part in enumerate(parts)]
+        try:
+            return patterns.settle(pl.concat(told))
+        except Exception as error:  # noqa: BLE001 - every request stands without it
+            self.set_aside.append(_set_aside(NO_TRACE, error, "comparing calls: "))
+            return patterns.nothing()
+
+    def finish(self, part: _Part, marks: pl.DataFrame, known: patterns.Known) -> list[Results]:
+        """Take a part through pass C; where it raises, find the traces that make it and set them aside."""
+        try:
+            return [self._results(part, marks, known)]
+        except Exception as error:  # noqa: BLE001 - likewise
+            again = [one for half in self._halves(part.spans, error) for one in self.prepare(half)]
+            return [
+                result for one in again for result in self.finish(one, patterns.renumbered(marks, one.facts), known)
+            ]
+
+    def _halves(self, spans: pl.DataFrame, error: Exception) -> list[pl.DataFrame]:
+        traces = spans.select(KEYS).unique(maintain_order=True)
+        if traces.height == 1 or len(self.set_aside) >= MOST_SOUGHT:
+            self.set_aside.append(_set_aside(traces, error))
+            return []
+        half = traces.height // 2
+        return [_those(spans, some) for some in (traces[:half], traces[half:])]
+
+    def _results(self, part: _Part, marks: pl.DataFrame, known: patterns.Known) -> Results:
+        found, measured = part.journeys, part.gaps
+        if known.clocks.moves or found.times.shift.any():
+            found = journeys.follow(part.ground, self.rules, part.peers, known.clocks)
+        if found is not part.journeys or known.clocks.intervals.height:
+            measured = gaps.measure(found, known.clocks)
+        return _results(found, measured, known, marks, self.links, self.walk)
 
 
 def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
     return spans.join(traces, on=KEYS, how="semi", maintain_order="left")
 
 
-def _passes(
-    spans: pl.DataFrame, resources: pl.DataFrame, links: pl.DataFrame, rules: Rules, peers: Peers, walk: Walk
+def _results(
+    found: journeys.Journeys,
+    measured: gaps.Gaps,
+    known: patterns.Known,
+    marks: pl.DataFrame,
+    links: pl.DataFrame,
+    walk: Walk,
 ) -> Results:
-    found = journeys.follow(forest.grow(spans, resources), rules, peers)
     requests = critical.find_requests(found)
     segments = critical.attribute(found, requests, critical.walk(found, requests, walk))
     owners, owner_no = tables.owners_table(found)
@@ -181,8 +247,8 @@ def _passes(
             "requests": rows,
             "request_traces": tables.request_traces_table(rows),
             "segments": tables.segments_table(segments, owner_no),
-            "hops": hops.hops_table(found, requests, owner_no),
-            "warnings": remarks.warnings_table(found, requests),
+            "hops": hops.hops_table(found, requests, measured, owner_no),
+            "warnings": remarks.warnings_table(found, requests, known.warnings),
             "async_work": remarks.async_table(found, requests, links),
         },
         owners=owners,
@@ -202,9 +268,9 @@ def _empty() -> Results:
     )
 
 
-def _set_aside(traces: pl.DataFrame, error: Exception) -> Results:
+def _set_aside(traces: pl.DataFrame, error: Exception, while_: str = "") -> Results:
     results = _empty()
-    words_of_error = " ".join(f"{type(error).__name__}: {error}".split())[:MOST_WORDS]
+    words_of_error = " ".join(f"{while_}{type(error).__name__}: {error}".split())[:MOST_WORDS]
     warning = tables.table(
         "warnings",
         {

@@ -83,8 +83,26 @@ def _unmeasurable(journeys: Journeys, requests: Requests) -> pl.DataFrame:
     )
 
 
-def warnings_table(journeys: Journeys, requests: Requests) -> pl.DataFrame:
-    """Return a row per odd thing."""
+def _clocks(forest: Forest, requests: Requests, warnings: pl.DataFrame) -> pl.DataFrame:
+    """Return the conflicts of clocks that calls of these traces show."""
+    if not warnings.height:
+        return table("warnings", {"request_no": []})
+    keys = pl.DataFrame(
+        {
+            **trace_ids(forest, np.arange(forest.unseen_from, dtype=np.int32)),
+            "span_id": ids(forest.span_id[: forest.unseen_from]),
+            "request_no": requests.number_of[: forest.unseen_from],
+            "kind": forest.kind[: forest.unseen_from],
+        }
+    )
+    wanted = ["trace_hi", "trace_lo", "span_id"]
+    shown = keys.join(warnings, on=wanted, how="inner").sort("kind").unique([*wanted, "detail"], keep="last")
+    told = shown.sort(*wanted, "detail")
+    return table("warnings", {name: told.get_column(name) for name in ("request_no", *wanted, "code", "detail")})
+
+
+def warnings_table(journeys: Journeys, requests: Requests, clock_warnings: pl.DataFrame) -> pl.DataFrame:
+    """Return a row per odd thing; `clock_warnings` as `clocks.warnings_of`."""
     forest = journeys.forest
     spans = forest.spans
     backwards = np.flatnonzero(spans.raw_end < spans.start).astype(np.int32)
@@ -111,6 +129,7 @@ def warnings_table(journeys: Journeys, requests: Requests) -> pl.DataFrame:
             _lost(forest, requests),
             _unmeasurable(journeys, requests),
             _outlived(journeys, requests),
+            _clocks(forest, requests, clock_warnings),
         ]
     )
 

@@ -72,6 +72,17 @@ def _port(batch: Batch, peer: Hosts, url: Urls) -> pa.Array | None:
     return integers(np.where(present, values[0], 0), present, np.int32)
 
 
+def _peer_port(batch: Batch) -> pa.Array | None:
+    """Return the port at the other end of the connection; old servers call it by the name that clients use."""
+    old = batch.own.numbers("peer_port")
+    on_server = None if old is None else (old[0], old[1] & batch.verdicts.entry)
+    values = merged(batch.own.numbers("network_peer_port"), on_server)
+    if values is None:
+        return None
+    present = values[1] & (values[0] > 0) & (values[0] <= 65_535)
+    return integers(np.where(present, values[0], 0), present, np.int32)
+
+
 def _usual_port(batch: Batch, peer: Hosts) -> tuple[np.ndarray, Mask] | None:
     """Return the port that goes without saying for a host that is called by a scheme."""
     if "scheme" not in batch.own:
@@ -254,6 +265,7 @@ def columns(batch: Batch) -> tuple[Columns, pa.StringArray | None]:
         "peer": peer.name.array(LOWER),
         "peer_port": _port(batch, peer, url),
         "network_peer": urls.hosts(own.slices("network_peer")).name.array() if "network_peer" in own else None,
+        "network_peer_port": _peer_port(batch),
         "protocol_version": each_distinct(own.slices("protocol").array(), protocol) if "protocol" in own else None,
         "resend_count": _resends(batch),
     }

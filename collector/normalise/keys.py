@@ -57,6 +57,7 @@ NETWORK: Final[dict[str, tuple[str, ...]]] = {
         "http.remote",
         "peer.address",
     ),
+    "network_peer_port": ("network.peer.port", "net.sock.peer.port", "client.port"),
 }
 
 RPC: Final[dict[str, tuple[str, ...]]] = {

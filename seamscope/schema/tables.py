@@ -48,6 +48,7 @@ SPANS: Final = pa.schema(
         ("peer", pa.string()),  # host the span talks to: lower case, without port
         ("peer_port", pa.int32()),
         ("network_peer", pa.string()),
+        ("network_peer_port", pa.int32()),  # on server spans it tells the caller's connections apart
         ("protocol_version", pa.string()),
         ("resend_count", pa.int16()),
         ("rpc_system", pa.string()),
@@ -214,6 +215,14 @@ SEGMENTS: Final = pa.schema(
         ("evidence", pa.uint8()),  # words.EVIDENCE
     ]
 )
+
+STORED_SEGMENTS: Final = pa.schema(
+    [
+        ("horizons", pa.uint8()) if field.name == "horizon" else field  # bit 0: on the shell's path, 1: on complete's
+        for field in SEGMENTS
+    ]
+)
+"""Segments as they are stored: a stretch that both paths share is one row."""
 
 HOPS: Final = pa.schema(
     [

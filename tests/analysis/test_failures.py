@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from analysis import analyse, passes
 from seamscope.schema import words
 
 if TYPE_CHECKING:
     import polars as pl
-    import pytest
 
 Traces = Any
 
 
-def test_one_trace_is_set_aside_and_the_rest_live_on(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stage", ["forest.grow", "critical.find_requests"])
+def test_one_trace_is_set_aside_and_the_rest_live_on(
+    traces: Traces, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
     for trace in range(1, 12):
         traces.span("GET /", "server", "api", 0, 10 * trace, trace=trace)
     spans, resources, links = traces.frames()
-    whole = passes._passes
+    module, name = stage.split(".")
+    whole = getattr(getattr(passes, module), name)
 
-    def fails(rows: pl.DataFrame, *rest: Any) -> Any:
-        if rows.get_column("trace_lo").is_in([7]).any():
+    def fails(rows: Any, *rest: Any) -> Any:
+        frame = rows if stage == "forest.grow" else rows.forest.spans.frame
+        if frame.get_column("trace_lo").is_in([7]).any():
             raise ValueError("a stage\ncannot digest this")
         return whole(rows, *rest)
 
-    monkeypatch.setattr(passes, "_passes", fails)
+    monkeypatch.setattr(getattr(passes, module), name, fails)
     results = analyse(spans, resources, links)
     assert sorted(results["requests"].get_column("trace_lo").to_list()) == [1, 2, 3, 4, 5, 6, 8, 9, 10, 11]
     assert results["requests"].get_column("request_no").to_list() == list(range(10))
@@ -47,11 +53,23 @@ def test_when_nothing_works_the_search_ends(traces: Traces, monkeypatch: pytest.
         tried.append(rows.height)
         raise RuntimeError("no")
 
-    monkeypatch.setattr(passes, "_passes", fails)
+    monkeypatch.setattr(passes.forest, "grow", fails)
     results = analyse(*traces.frames())
     failed = words.code(words.WARNINGS, "stage_failed")
     assert results["warnings"].get_column("code").to_list() == [failed] * 1_999
     assert len(tried) < 200
+
+
+def test_requests_live_on_without_what_many_calls_tell(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
+    traces.span("GET /", "server", "api", 0, 10)
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(passes.patterns, "settle", fails)
+    results = analyse(*traces.frames())
+    assert results["requests"].get_column("complete_ns").to_list() == [10_000_000]
+    assert results["warnings"].get_column("detail").to_list() == ["comparing calls: RuntimeError: no"]
 
 
 def test_nothing_in_nothing_out(traces: Traces) -> None:

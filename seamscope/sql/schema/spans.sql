@@ -29,6 +29,7 @@ CREATE TABLE base.spans (
     peer VARCHAR,
     peer_port INTEGER,
     network_peer VARCHAR,
+    network_peer_port INTEGER,
     protocol_version VARCHAR,
     resend_count SMALLINT,
     rpc_system VARCHAR,

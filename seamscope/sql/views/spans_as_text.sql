@@ -44,6 +44,7 @@ SELECT
     s.url_path,
     s.peer_port,
     s.network_peer,
+    s.network_peer_port,
     s.protocol_version,
     s.resend_count,
     s.rpc_system,

@@ -1,0 +1,277 @@
+"""Clocks: how far apart the clocks of two hosts are, from many calls between them (design §4.4).
+
+With θ the callee's clock less the caller's, every call says θ ≤ S.start − C.start, and θ ≥ S.start − C.end (the
+first byte left, and for a unary RPC the server was done, before the client was). Both bounds are widened by what
+both clocks cannot tell apart. Where 0 lies in the interval of all calls of a window nothing moves; where it does
+not, the offset is the nearest bound. That interval is drawn closer by clients that read the whole body: they end
+after their server does, save for what it does once the last byte is out, so they count only where they agree with
+the sure bounds. An empty interval is no constant offset: a line through it is a drift, and anything else is said
+and left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.facts import host_keys
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy.typing as npt
+
+    from analysis.arrays import Int32s, Int64s
+    from analysis.forest import Forest
+
+WINDOW_NS: Final = 600_000_000_000
+"""Windows of event time: ten minutes from the epoch on."""
+
+BINS: Final = 32
+"""Parts of a window among which a drift is looked for."""
+
+FEWEST_BINS: Final = 6
+"""A line goes through any two points, and easily through a few: fewer parts than this prove no drift."""
+
+INTERVALS: Final = {
+    "window": pl.Int64, "one": pl.Int64, "other": pl.Int64, "calls": pl.UInt32, "low": pl.Int64, "high": pl.Int64,
+    "offset": pl.Int64, "slope": pl.Float64, "width": pl.Int64, "verdict": pl.String, "trace_hi": pl.UInt64,
+    "trace_lo": pl.UInt64, "span_id": pl.UInt64,
+}  # fmt: skip
+"""A row per window and pair of hosts: the interval of `other`'s clock less `one`'s, what was made of it (`same`,
+`offset`, `drift`, `empty`), and a call that shows it. `offset` holds at the window's start, `slope` is per second."""
+
+Keys = tuple[int, int]
+"""Window and host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Offsets of hosts' clocks by window."""
+
+    intervals: pl.DataFrame
+    placed: dict[Keys, tuple[int, int, float]] = field(default_factory=dict)
+    """Window and host → group of hosts whose clocks are known of each other, offset (ns), drift (ns per ns)."""
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether any host's clock is moved."""
+        return any(offset or slope for _, offset, slope in self.placed.values())
+
+    def of(self, forest: Forest) -> tuple[int, npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return the first window, and by window and resource: group (-1: none), offset, slope."""
+        windows = forest.start[: forest.unseen_from] // WINDOW_NS
+        first, last = (int(windows.min()), int(windows.max())) if windows.size else (0, -1)
+        spread = sorted({window for window, _ in self.placed if first <= window <= last})
+        if not spread:
+            return 0, np.full((0, 0), -1, np.int32), np.zeros((0, 0), np.int64), np.zeros((0, 0))
+        hosts = host_keys(forest).tolist()
+        shape = (spread[-1] - spread[0] + 1, len(hosts))
+        group, offset, slope = np.full(shape, -1, np.int32), np.zeros(shape, np.int64), np.zeros(shape)
+        for at, host in enumerate(hosts):
+            for window in spread:
+                if (window, host) in self.placed:
+                    place = window - spread[0], at
+                    group[place], offset[place], slope[place] = self.placed[window, host]
+        return spread[0], group, offset, slope
+
+    def widths(self, forest: Forest, caller: Int32s, callee: Int32s) -> Int64s:
+        """Return how wide the interval of both hosts' clocks is, by call; -1 where there is none."""
+        hosts = host_keys(forest)
+        here, there = hosts[forest.resource[caller]], hosts[forest.resource[callee]]
+        asked = pl.DataFrame(
+            {
+                "window": forest.start[caller] // WINDOW_NS,
+                "one": np.minimum(here, there),
+                "other": np.maximum(here, there),
+            }
+        )
+        known = self.intervals.filter(pl.col("verdict") != "empty").select("window", "one", "other", "width")
+        if not known.height:
+            return np.full(caller.size, -1, np.int64)
+        joined = asked.join(known, on=["window", "one", "other"], how="left", maintain_order="left")
+        widths: Int64s = joined.get_column("width").fill_null(-1).to_numpy()
+        return widths
+
+
+def settle(facts: pl.DataFrame) -> Clocks:
+    """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
+    told = facts.filter(
+        pl.col("served") & ~pl.col("headless") & (pl.col("caller_host") != 0) & (pl.col("callee_host") != 0)
+    ).filter(pl.col("caller_host") != pl.col("callee_host"))
+    bounds = _bounds(told)
+    intervals = _intervals(bounds)
+    odd = intervals.filter(pl.col("verdict") == "empty").select("window", "one", "other")
+    if odd.height:
+        intervals = _with_drifts(intervals, bounds.join(odd, on=["window", "one", "other"], how="semi"))
+    return Clocks(intervals, _place(intervals))
+
+
+def _bounds(told: pl.DataFrame) -> pl.DataFrame:
+    """Return what each call says of its two hosts' offset: the clock of the greater key less that of the lesser."""
+    early = pl.col("server_start") - pl.col("start")
+    first_byte = pl.when(pl.col("whole_body")).then("first_byte").otherwise("server_start")
+    alone = pl.col("servers") == 1
+    done = pl.when(pl.col("waits") & alone).then("server_end").otherwise(pl.max_horizontal("server_start", first_byte))
+    whole = pl.when(pl.col("whole_body") & alone).then(pl.max_horizontal("server_end", "server_start") - pl.col("end"))
+    sided = told.select(
+        *("trace_hi", "trace_lo", "span_id", "start", "slack"),
+        window=pl.col("start") // WINDOW_NS,
+        one=pl.min_horizontal("caller_host", "callee_host"),
+        other=pl.max_horizontal("caller_host", "callee_host"),
+        forward=pl.col("caller_host") < pl.col("callee_host"),
+        early=early,
+        late=done - pl.col("end"),
+        whole=whole,
+    )
+    forward = pl.col("forward")
+    return sided.with_columns(
+        high=pl.when(forward).then("early").otherwise(-pl.col("late")),
+        low=pl.when(forward).then("late").otherwise(-pl.col("early")),
+        tight_low=pl.when(forward).then("whole"),
+        tight_high=pl.when(~forward).then(-pl.col("whole")),
+    )
+
+
+def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
+    """Return the interval of every window and pair; the offset keeps what the clocks can tell of its bound."""
+    slack, far = pl.col("slack"), np.iinfo(np.int64)
+    found = bounds.group_by("window", "one", "other").agg(
+        pl.len().alias("calls"),
+        (pl.col("low") - slack).max(),
+        (pl.col("high") + slack).min(),
+        pl.col("low").max().alias("raw_low"),
+        pl.col("high").min().alias("raw_high"),
+        (pl.col("tight_low") - slack).max().fill_null(far.min),
+        (pl.col("tight_high") + slack).min().fill_null(far.max),
+        pl.col("tight_low").max().fill_null(far.min).alias("raw_tight_low"),
+        pl.col("tight_high").min().fill_null(far.max).alias("raw_tight_high"),
+        pl.struct("start", "trace_hi", "trace_lo", "span_id").min().alias("shown"),
+    )
+    empty, same = pl.col("low") > pl.col("high"), (pl.col("low") <= 0) & (pl.col("high") >= 0)
+    near_low, near_high = pl.max_horizontal("low", "tight_low"), pl.min_horizontal("high", "tight_high")
+    closer = (near_low <= near_high) & ~same & ~empty
+    rows = found.with_columns(
+        low=pl.when(closer).then(near_low).otherwise("low"),
+        high=pl.when(closer).then(near_high).otherwise("high"),
+        raw_low=pl.when(closer).then(pl.max_horizontal("raw_low", "raw_tight_low")).otherwise("raw_low"),
+        raw_high=pl.when(closer).then(pl.min_horizontal("raw_high", "raw_tight_high")).otherwise("raw_high"),
+        verdict=pl.when(empty).then(pl.lit("empty")).when(same).then(pl.lit("same")).otherwise(pl.lit("offset")),
+        slope=pl.lit(0.0),
+    ).unnest("shown")
+    nearest = pl.when(pl.col("low") > 0).then("raw_low").otherwise("raw_high")
+    rows = rows.with_columns(
+        offset=pl.when(pl.col("verdict") == "offset").then(nearest.clip("low", "high")).otherwise(0),
+        width=pl.col("high") - pl.col("low"),
+    )
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort("window", "one", "other")
+
+
+def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
+    """Look for a line through the intervals that no constant offset satisfies."""
+    lines = []
+    for (window, one, other), rows in bounds.group_by("window", "one", "other"):
+        begin = int(window) * WINDOW_NS
+        line = find_line(
+            rows["start"].to_numpy() - begin,
+            (rows["low"] - rows["slack"]).to_numpy(),
+            (rows["high"] + rows["slack"]).to_numpy(),
+        )
+        if line is not None:
+            lines.append((window, one, other, *line))
+    if not lines:
+        return intervals
+    schema = {"window": pl.Int64, "one": pl.Int64, "other": pl.Int64, "at": pl.Int64, "by": pl.Float64, "off": pl.Int64}
+    found = pl.DataFrame(lines, schema=schema, orient="row")
+    joined = intervals.join(found, on=["window", "one", "other"], how="left", maintain_order="left")
+    drifts = pl.col("by").is_not_null()
+    return joined.with_columns(
+        offset=pl.when(drifts).then("at").otherwise("offset"),
+        slope=pl.when(drifts).then("by").otherwise("slope"),
+        width=pl.when(drifts).then("off").otherwise("width"),
+        verdict=pl.when(drifts).then(pl.lit("drift")).otherwise("verdict"),
+    ).select(intervals.columns)
+
+
+def find_line(at: Int64s, low: Int64s, high: Int64s) -> tuple[int, float, int] | None:
+    """Find offset at 0, slope and width of a line between lower and upper bounds over time; None where none fits."""
+    span = int(at.max() - at.min()) + 1
+    part = (at - at.min()) * BINS // span
+    present = np.unique(part)
+    if present.size < FEWEST_BINS:
+        return None
+    # within a part the bounds are taken at its middle: a drift moves by a small fraction of itself in there
+    middle = at.min() + (present + 0.5) * span / BINS
+    lows = np.array([low[part == which].max() for which in present], np.float64)
+    highs = np.array([high[part == which].min() for which in present], np.float64)
+    best: tuple[float, float, float] | None = None
+    for first in range(present.size):
+        for last in range(first + present.size // 2, present.size):
+            length = middle[last] - middle[first]
+            if not length:
+                continue
+            for slope in ((highs[last] - highs[first]) / length, (lows[last] - lows[first]) / length):
+                room = float((highs - slope * middle).min() - (lows - slope * middle).max())
+                if best is None or room > best[0]:
+                    best = room, slope, float((highs - slope * middle).min())
+    if best is None or best[0] < 0:
+        return None
+    room, slope, top = best
+    return round(top - room / 2), slope, round(room)
+
+
+def _place(intervals: pl.DataFrame) -> dict[Keys, tuple[int, int, float]]:
+    """Give every host an offset from a clock that its group shares: along the narrowest intervals first."""
+    group: dict[Keys, int] = {}
+    placed: dict[Keys, tuple[int, float]] = {}
+    members: dict[int, list[Keys]] = {}
+    known = intervals.filter(pl.col("verdict") != "empty").sort("window", "width", "one", "other")
+    for window, one, other, offset, slope in known.select("window", "one", "other", "offset", "slope").iter_rows():
+        for key in ((window, one), (window, other)):
+            if key not in group:
+                group[key] = len(members)
+                members[group[key]] = [key]
+                placed[key] = (0, 0.0)
+        here, there = (window, one), (window, other)
+        if group[here] == group[there]:
+            continue
+        by = placed[here][0] + offset - placed[there][0], placed[here][1] + slope - placed[there][1]
+        joined, left = group[here], group[there]
+        for key in members.pop(left):
+            placed[key] = placed[key][0] + by[0], placed[key][1] + by[1]
+            group[key] = joined
+            members[joined].append(key)
+    return {key: (group[key], *placed[key]) for key in group}
+
+
+def conflicts(clocks: Clocks, names: dict[int, str]) -> Iterator[tuple[dict[str, int], str]]:
+    """Yield the call that shows it, and the words, of every pair of hosts whose clocks keep no constant offset."""
+    odd = clocks.intervals.filter(pl.col("verdict").is_in(["empty", "drift"]))
+    for row in odd.iter_rows(named=True):
+        one, other = names.get(row["one"], "?"), names.get(row["other"], "?")
+        where = {name: row[name] for name in ("trace_hi", "trace_lo", "span_id")}
+        if row["verdict"] == "drift":
+            pace = row["slope"] * 1_000
+            yield where, f"{other}'s clock drifts from {one}'s by {pace:.3f} ms per second; its times follow that line"
+        else:
+            least = (row["low"] - row["high"]) / 1_000_000
+            yield (
+                where,
+                (
+                    f"no constant offset between the clocks of {one} and {other} fits their {row['calls']} calls: "
+                    f"the bounds miss each other by {least:.3f} ms; no time was moved"
+                ),
+            )
+
+
+def warnings_of(clocks: Clocks, names: dict[int, str]) -> pl.DataFrame:
+    """Return a row per conflict: ids of the call that shows it, code and detail."""
+    found: Iterable[tuple[dict[str, int], str]] = conflicts(clocks, names)
+    rows = [{**where, "detail": detail} for where, detail in found]
+    schema = {"trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "detail": pl.String}
+    code = words.code(words.WARNINGS, "clock_interval_empty")
+    return pl.DataFrame(rows, schema=schema).with_columns(code=pl.lit(code, pl.UInt8))

@@ -1,0 +1,196 @@
+"""What pass B reads of every call: some tens of bytes, comparable across batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis import timing
+from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.tables import ids, trace_ids
+from seamscope.kernel import kernel
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from analysis.forest import Forest
+    from analysis.gaps import Gaps
+    from analysis.journeys import Journeys
+
+SETS_UP: Final = 1
+WAITS: Final = 2
+"""Marks of a call: something measured its setup, its wait for a connection."""
+
+QUERY: Final = words.code(words.CAUSES, "query")
+BODY: Final = words.code(words.EXTENTS, "body")
+
+
+@kernel
+def summarise_labels(
+    firsts: Int64s, lows: Int64s, highs: Int64s, causes: Codes, server_start: Int64s, open_cause: Codes
+) -> tuple[Int64s, Int64s, Codes]:
+    """Return, by call, how much of it nobody speaks for before its server started and after, and what was measured.
+
+    `open_cause` is the cause of time that nobody speaks for, `server_start` the greatest int64 without a server.
+    """
+    calls = firsts.size - 1
+    before, after = np.zeros(calls, np.int64), np.zeros(calls, np.int64)
+    marks = np.zeros(calls, np.uint8)
+    for call in range(calls):
+        for at in range(firsts[call], firsts[call + 1]):
+            cause = causes[at]
+            if cause == open_cause[call]:
+                if lows[at] < server_start[call]:
+                    before[call] += highs[at] - lows[at]
+                else:
+                    after[call] += highs[at] - lows[at]
+            elif 5 <= cause <= 8:
+                marks[call] |= 1
+            elif cause == 9:
+                marks[call] |= 2
+    return before, after, marks
+
+
+@kernel
+def leads(  # noqa: C901 - a function per step would cost more than what the step does
+    outer: Int32s, wanted: Codes, parent: Int32s, remote: Codes, start: Int64s, end: Int64s
+) -> Int64s:
+    """Return, by wanted call, since when its parent had done nothing else: the last end beside it, else its start.
+
+    The least int64 for calls that are not wanted, that have no parent, or more than 64 siblings.
+    """
+    unknown = np.int64(-9223372036854775808)
+    found = np.full(outer.size, unknown, np.int64)
+    offsets = np.zeros(parent.size + 1, np.int64)
+    asked = np.zeros(parent.size, np.uint8)
+    for call in range(outer.size):
+        if wanted[call] == 1 and parent[outer[call]] >= 0 and remote[outer[call]] == 0:
+            asked[parent[outer[call]]] = 1
+    for row in range(parent.size):
+        if parent[row] >= 0 and asked[parent[row]] == 1:
+            offsets[parent[row] + 1] += 1
+    for row in range(parent.size):
+        offsets[row + 1] += offsets[row]
+    beside = np.empty(offsets[parent.size], np.int32)
+    free = offsets[:-1].copy()
+    for row in range(parent.size):
+        if parent[row] >= 0 and asked[parent[row]] == 1:
+            beside[free[parent[row]]] = row
+            free[parent[row]] += 1
+    for call in range(outer.size):
+        row = outer[call]
+        above = parent[row]
+        if wanted[call] == 0 or above < 0 or remote[row] == 1 or offsets[above + 1] - offsets[above] > 64:
+            continue
+        since = start[above]
+        for at in range(offsets[above], offsets[above + 1]):
+            other = beside[at]
+            if other != row and end[other] <= start[row]:
+                since = max(since, end[other])
+        found[call] = min(since, start[row])
+    return found
+
+
+def _hashed(texts: pl.Series) -> Int64s:
+    """Return a number per text, the same in every batch; 0 for null."""
+    hashed = texts.cast(pl.String).hash(17).to_numpy() | np.uint64(1)
+    return np.where(texts.is_null().to_numpy(), np.uint64(0), hashed).view(np.int64)
+
+
+def host_keys(forest: Forest) -> Int64s:
+    """Return a number per resource's host, the same in every batch; 0 where only (service, place) is known."""
+    frame, host = forest.resources.frame, forest.resources.host
+    if "instance" not in frame.columns:
+        return np.zeros(host.size, np.int64)
+    keys: Int64s = np.where(host >= 0, _hashed(frame.get_column("instance").cast(pl.String)), 0)
+    return keys
+
+
+def process_keys(forest: Forest) -> Int64s:
+    """Return a number per resource's process (service and instance), the same in every batch."""
+    frame = forest.resources.frame
+    service = pl.Series("service", forest.resources.service)
+    instance = frame.get_column("instance").cast(pl.String) if "instance" in frame.columns else service
+    return _hashed(service + "\n" + instance.fill_null(""))
+
+
+def _connections(forest: Forest, rows: Int32s) -> Int64s:
+    """Return the port from which each of these server spans was called, which tells connections apart; 0: not told."""
+    port: Int64s = np.maximum(forest.spans.column("network_peer_port", np.int64, 0)[rows], 0)
+    return port
+
+
+def _server_first_byte(journeys: Journeys, server: Int32s) -> Int64s:
+    times = journeys.times
+    told = times.first_byte[server]
+    return np.where(told == MISSING, journeys.forest.start[server], told - times.shift[server])
+
+
+def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
+    """Return a row per call; times as they were sent (each side on its own clock), keys equal in every batch."""
+    forest, times, calls, seams, labels = (
+        journeys.forest,
+        journeys.times,
+        journeys.calls,
+        journeys.seams,
+        journeys.labels,
+    )
+    known, server, outer = seams.first_server >= 0, gaps.server, calls.outer
+    far = np.iinfo(np.int64).max
+    server_start = np.where(known, times.start[server], far)
+    before, after, marks = summarise_labels(
+        labels.firsts, labels.low, labels.high, labels.cause, server_start, seams.otherwise
+    )
+    silent = (~known & (calls.headless == 0) & (seams.otherwise == QUERY)).astype(np.uint8)
+    lead = leads(outer, silent, forest.parent, forest.remote, forest.start, forest.end)
+    hosts, processes = host_keys(forest), process_keys(forest)
+    caller, callee = forest.resource[outer], forest.resource[server]
+    callees = _hashed(pl.Series(journeys.parties.labels(), dtype=pl.String))[seams.callee]
+    peer = _hashed(forest.spans.gather("peer", calls.named))
+    port = forest.spans.gather("peer_port", calls.named).cast(pl.Int64).fill_null(0).to_numpy()
+    shift = times.shift
+    rpc_waits = timing.waits(forest, calls)[server]
+    return pl.DataFrame(
+        {
+            "call": np.arange(calls.count, dtype=np.int32),
+            **trace_ids(forest, outer),
+            "span_id": ids(forest.span_id[outer]),
+            "headless": calls.headless == 1,
+            "served": known,
+            "servers": seams.servers,
+            "caller": processes[caller],
+            "callee": np.where(known, processes[callee], 0),
+            "caller_host": hosts[caller],
+            "callee_host": np.where(known, hosts[callee], 0),
+            "party": callees,
+            "peer": np.where(known, callees, peer ^ (port * 2_654_435_761) ^ callees),
+            "operation": _hashed(forest.spans.gather("operation", outer)),
+            "start": forest.start[outer],
+            "end": forest.end[gaps.client],
+            "server_start": np.where(known, forest.start[server], MISSING),
+            "server_end": np.where(known, times.lifted[server] - shift[server], MISSING),
+            "first_byte": np.where(known, _server_first_byte(journeys, server), MISSING),
+            "waits": rpc_waits == 1,
+            "whole_body": (forest.extent[gaps.client] == BODY) & known,
+            "slack": forest.grain[outer] + np.where(known, forest.grain[server], 0),
+            "gap": gaps.gap,
+            "request": gaps.request,
+            "response": gaps.response,
+            "before": before,
+            "after": after,
+            "lead": lead,
+            "marks": marks,
+            "reused": _reuse(journeys),
+            "connection": np.where(known, _connections(forest, server), 0),
+            "sampled": forest.spans.column("weight", np.float64, 1)[np.minimum(outer, forest.unseen_from - 1)] != 1,
+        }
+    )
+
+
+def _reuse(journeys: Journeys) -> Codes:
+    """Return, by call, what its client spans say of the connection: 0 its own, 1 reused, 255 nothing."""
+    forest, calls = journeys.forest, journeys.calls
+    said = forest.padded(forest.spans.column("reused", np.uint8, words.UNKNOWN), words.UNKNOWN)
+    reused: Codes = said[calls.innermost]
+    return reused
