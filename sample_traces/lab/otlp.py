@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from scenario import Found
 
@@ -45,6 +49,25 @@ def bodies(recording: bytes) -> Iterator[ExportTraceServiceRequest]:
         size, at = _varint(recording, at)
         yield ExportTraceServiceRequest.FromString(recording[at : at + size])
         at += size
+
+
+def from_json(recording: str) -> Iterator[ExportTraceServiceRequest]:
+    """The bodies of a recording of OTLP/JSON, one per line (edge SDKs speak nothing else)."""
+    for line in recording.splitlines():
+        document = json.loads(line)
+        for resource_spans in document.get("resourceSpans", ()):
+            for scope_spans in resource_spans.get("scopeSpans", ()):
+                for span in scope_spans.get("spans", ()):
+                    _ids_in_base64(span)
+        yield ParseDict(document, ExportTraceServiceRequest(), ignore_unknown_fields=True)
+
+
+def _ids_in_base64(span: dict[str, Any]) -> None:
+    """OTLP/JSON writes ids in hex, where protobuf's own JSON has base64."""
+    for part in (span, *span.get("links", ())):
+        for name in ("traceId", "spanId", "parentSpanId"):
+            if part.get(name):
+                part[name] = base64.b64encode(bytes.fromhex(part[name])).decode()
 
 
 def delimited(messages: Iterable[ExportTraceServiceRequest]) -> bytes:

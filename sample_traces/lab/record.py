@@ -28,7 +28,7 @@ import checks  # noqa: E402
 import truth  # noqa: E402
 import witness  # noqa: E402
 from hosts import Network, namespaces_allowed  # noqa: E402
-from otlp import bodies, delimited, spans  # noqa: E402
+from otlp import bodies, delimited, from_json, spans  # noqa: E402
 from scenario import CannotRecord, Found, Knobs, Scenario, System, dice_of, knobs_of  # noqa: E402
 from stage import Stage, find_programs, tag_of  # noqa: E402
 from stopwatch import Drive, Timed  # noqa: E402
@@ -59,18 +59,37 @@ class Recorded:
     lines: dict[str, list[witness.Line]]
 
 
-def _quiet(received: Path) -> int:
-    """Wait until nothing arrives any more; the size of the recording then.
+def _sizes(received: Path) -> tuple[int, int]:
+    """How much was recorded so far as protobuf, and as JSON."""
+    protobuf, text = (path.stat().st_size if path.exists() else 0 for path in (received, _as_json(received)))
+    return protobuf, text
+
+
+def _as_json(received: Path) -> Path:
+    return received.with_suffix(".ndjson")
+
+
+def _since(received: Path, begins: tuple[int, int]) -> bytes:
+    """What was recorded since then, all of it as protobuf."""
+    recording, text = (
+        path.read_bytes()[at:] if path.exists() else b""
+        for path, at in zip((received, _as_json(received)), begins, strict=True)
+    )
+    return recording + delimited(from_json(text.decode()))
+
+
+def _quiet(received: Path) -> tuple[int, int]:
+    """Wait until nothing arrives any more; the sizes of the recording then.
 
     Raises:
         CannotRecord: nothing arrived at all.
     """
-    size, give_up = -1, time.monotonic() + _PATIENCE_S
+    sizes, give_up = (-1, -1), time.monotonic() + _PATIENCE_S
     while time.monotonic() < give_up:
         time.sleep(_QUIET_S)
-        before, size = size, received.stat().st_size if received.exists() else -1
-        if size == before >= 0:
-            return size
+        before, sizes = sizes, _sizes(received)
+        if sizes == before and max(sizes) > 0:
+            return sizes
     raise CannotRecord("the collector stored nothing")
 
 
@@ -99,7 +118,7 @@ def _run(stage: Stage, system: System, scenario: Scenario, knobs: Knobs, seed: i
         stage.end_scene()
     time.sleep(0.3)
     lines = witness.by_request(witness.read(stage.scene))
-    return Recorded(began, timed, received.read_bytes()[begins:], lines)
+    return Recorded(began, timed, _since(received, begins), lines)
 
 
 def _still_there(found: dict[str, Found], recording: bytes) -> dict[str, Found]:
