@@ -1,9 +1,9 @@
 // The function: products and carts out of a table, asked over DynamoDB's own protocol.
 "use strict";
-const { witness, burn } = require("./witness.cjs");
+const { witness, burn, wait } = require("./witness.cjs");
 
 const TABLE = process.env.TABLE_NAME;
-burn(Number(process.env.INIT_MS ?? 0)); // what a function's imports and clients cost before its first request
+wait(Number(process.env.INIT_MS ?? 0)); // what a function's imports and clients cost before its first request
 
 async function item(key, id, call) {
   const took = witness(id, process.env.TABLE_OWNER, "query", call, "a timer around the call to the table");
@@ -23,6 +23,7 @@ exports.main = async (event) => {
   const took = witness(id, process.env.OWN_NAME, "handler", call, "a timer around the handler");
   const [, kind, key] = event.rawPath.split("/");
   const [row, stock] = [await item(`${kind}#${key}`, id, call), kind === "carts" ? null : await item(`stock#${key}`, id, call)];
+  if (kind === "products" && Number(key) % 2) burn(Number(process.env.BUSY_MS ?? 0));
   const page = event.queryStringParameters?.page;
   const body = JSON.stringify({ ...row, stock, page, related: page === "b" ? [1, 2, 3] : [] });
   took();

@@ -16,3 +16,8 @@ exports.burn = function burn(milliseconds) {
   const until = process.hrtime.bigint() + BigInt(Math.round(milliseconds * 1e6));
   while (process.hrtime.bigint() < until);
 };
+
+/** Let the time pass with nothing done, as an import does that waits for a disk or a secret. */
+exports.wait = function wait(milliseconds) {
+  if (milliseconds > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+};

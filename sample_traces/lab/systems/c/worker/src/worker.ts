@@ -9,7 +9,9 @@ interface Env {
   OTLP_URL: string;
   SERVICE: string;
   VERSION: string;
+  KV_OWNER: string;
   BURN_MS: string;
+  BURN_SHARE: string;
   FORWARD: "all" | "request_id" | "none";
 }
 
@@ -35,22 +37,28 @@ function decided(decision: Decision, more: Record<string, string> = {}) {
 function variantOf(cookies: string, visitor: string, shareOfB: number): "a" | "b" {
   const kept = /(?:^|; )ab=([ab])/.exec(cookies);
   if (kept) return kept[1] as "a" | "b";
+  return hundredthOf(visitor) < shareOfB ? "b" : "a";
+}
+
+/** Where a text falls among a hundred parts: the same for the same text (FNV-1a). */
+function hundredthOf(text: string): number {
   let hash = 2166136261;
-  for (const letter of visitor) hash = Math.imul(hash ^ letter.charCodeAt(0), 16777619);
-  return (hash >>> 0) % 100 < shareOfB ? "b" : "a";
+  for (const letter of text) hash = Math.imul(hash ^ letter.charCodeAt(0), 16777619);
+  return (hash >>> 0) % 100;
 }
 
 /** What is sold here, and to how many the new page is shown: kept in KV by country. */
 async function marketOf(env: Env, country: string, id: string): Promise<Market> {
-  const took = witness(id, "kv");
+  const took = witness({ request_id: id, owner: env.KV_OWNER, cause: "query", source: "the Worker's timer around KV" });
   const found = await env.SETTINGS.get(`market:${country}`, "json");
   took();
   return (found as Market | null) ?? { currency: "EUR", shareOfB: 50 };
 }
 
-function burn(milliseconds: number, id: string) {
-  if (milliseconds <= 0) return;
-  const took = witness(id, "burn");
+function burn(env: Env, id: string) {
+  const milliseconds = Number(env.BURN_MS);
+  if (milliseconds <= 0 || hundredthOf(`burn ${id}`) >= Number(env.BURN_SHARE)) return;
+  const took = witness({ request_id: id, owner: `edge:${env.SERVICE}`, cause: "compute", source: "the Worker's timer" });
   const until = Date.now() + milliseconds;
   let spun = 0;
   while (Date.now() < until) spun++;
@@ -58,11 +66,20 @@ function burn(milliseconds: number, id: string) {
 }
 
 function onward(request: Request, env: Env, id: string): Headers {
-  const headers = new Headers({ accept: "application/json" });
+  const headers = new Headers({ accept: "application/json", "x-lab-request": id, "x-lab-call": "origin" });
   if (env.FORWARD !== "none") headers.set("x-request-id", id);
   const ray = request.headers.get("cf-ray");
   if (ray && env.FORWARD !== "none") headers.set("cf-ray", ray);
   return headers;
+}
+
+async function origin(request: Request, env: Env, id: string, path: string): Promise<Response> {
+  const timer = "the Worker's timer around fetch";
+  const took = witness({ request_id: id, owner: `edge:${env.SERVICE}`, cause: "call", call: "origin", source: timer });
+  const answer = await fetch(`${env.ORIGIN_URL}${path}`, { headers: onward(request, env, id) });
+  const body = await answer.text();
+  took();
+  return new Response(body, { status: answer.status, headers: { "content-type": "application/json" } });
 }
 
 /** The product page: the market decides the price, the variant decides the page. */
@@ -73,16 +90,11 @@ async function product(request: Request, env: Env, id: string, sku: string): Pro
   const cookies = request.headers.get("cookie") ?? "";
   const variant = variantOf(cookies, id, market.shareOfB);
   decided("rewrite", { "seamscope.cache.scope": "public", "app.variant": variant });
-  burn(Number(env.BURN_MS), id);
-  const took = witness(id, "fetch");
-  const answer = await fetch(`${env.ORIGIN_URL}/products/${sku}?page=${variant}&currency=${market.currency}`, {
-    headers: onward(request, env, id),
-  });
-  took();
-  return new Response(answer.body, {
-    status: answer.status,
-    headers: { "content-type": "application/json", "cache-control": "public, s-maxage=30", "x-variant": variant },
-  });
+  burn(env, id);
+  const found = await origin(request, env, id, `/products/${sku}?page=${variant}&currency=${market.currency}`);
+  found.headers.set("cache-control", "public, s-maxage=30");
+  found.headers.set("x-variant", variant);
+  return found;
 }
 
 /** The cart: whose, the session says; nobody else may be answered with it. */
@@ -94,10 +106,9 @@ async function cart(request: Request, env: Env, id: string): Promise<Response> {
     return Response.json({ error: "no session" }, { status: 401 });
   }
   decided("pass", { "seamscope.auth.outcome": "ok", "seamscope.cache.scope": "personalised" });
-  const took = witness(id, "fetch");
-  const answer = await fetch(`${env.ORIGIN_URL}/carts/${session.split(".")[0]}`, { headers: onward(request, env, id) });
-  took();
-  return new Response(answer.body, { status: answer.status, headers: { "cache-control": "private, no-store" } });
+  const found = await origin(request, env, id, `/carts/${session.split(".")[0]}`);
+  found.headers.set("cache-control", "private, no-store");
+  return found;
 }
 
 const worker = {
@@ -105,23 +116,18 @@ const worker = {
     const id = request.headers.get("x-request-id") ?? crypto.randomUUID();
     trace.getActiveSpan()?.setAttribute("http.request.header.x-request-id", [id]);
     const { pathname } = new URL(request.url);
-    const whole = witness(id, "handler");
-    try {
-      const [, first, second = ""] = pathname.split("/");
-      if (first === "p") return await product(request, env, id, second);
-      if (first === "cart") return await cart(request, env, id);
-      if (first === "sale") {
-        trace.getActiveSpan()?.setAttribute("http.route", "/sale");
-        decided("redirect");
-        return new Response(null, { status: 302, headers: { location: "/p/1" } });
-      }
-      trace.getActiveSpan()?.setAttribute("http.route", "/where");
-      decided("answer");
-      const geo = (request as Request & { cf?: Geo }).cf ?? {};
-      return Response.json({ country: geo.country, sold: MARKETS.has(geo.country ?? "") });
-    } finally {
-      whole();
+    const [, first, second = ""] = pathname.split("/");
+    if (first === "p") return product(request, env, id, second);
+    if (first === "cart") return cart(request, env, id);
+    if (first === "sale") {
+      trace.getActiveSpan()?.setAttribute("http.route", "/sale");
+      decided("redirect");
+      return new Response(null, { status: 302, headers: { location: "/p/1" } });
     }
+    trace.getActiveSpan()?.setAttribute("http.route", "/where");
+    decided("answer");
+    const geo = (request as Request & { cf?: Geo }).cf ?? {};
+    return Response.json({ country: geo.country, sold: MARKETS.has(geo.country ?? "") });
   },
 };
 

@@ -1,0 +1,140 @@
+"""What is asked of the Worker, and what is wrong in each scenario."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from scenario import Fault, Knobs, Planned, Scenario, drawn_id
+
+_DIALECT = "Cloudflare Workers + otel-cf-workers → Lambda (Node) + instrumentation-aws-lambda"
+_COLOS = {"DE": "FRA", "US": "IAD", "JP": "NRT", "BR": "GRU"}
+_COUNTRIES, _WEIGHTS = ("DE", "US", "JP", "BR"), (40, 30, 20, 10)
+_MIX = (("p", 62), ("cart", 22), ("stranger", 5), ("sale", 5), ("where", 6))
+
+
+class Asker:
+    """Makes requests as Cloudflare hands them to a Worker: with a ray, a country and a colo."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        self._made = 0
+
+    def ask(self, due_s: float, kind: str) -> Planned:
+        """One request of a kind."""
+        dice, country = self._dice, self._dice.choices(_COUNTRIES, _WEIGHTS)[0]
+        self._made += 1
+        paths = {"p": f"/p/{dice.randint(1, 400)}", "cart": "/cart", "stranger": "/cart", "sale": "/sale", "where": "/where"}
+        user = f"{dice.randint(1, 300)}.{dice.getrandbits(64):016x}"
+        cookie = "" if kind == "stranger" else user + dice.choice(("", "; ab=a", "; ab=b"))
+        blob = json.dumps({"country": country, "colo": _COLOS[country], "asn": 64496, "clientTcpRtt": dice.randint(8, 60)})
+        ray = f"{dice.getrandbits(64):016x}-{_COLOS[country]}"
+        headers = (("cf-ray", ray), ("cf-blob", blob), ("cf-ipcountry", country))
+        key = f"{kind}{self._made:03}"
+        return Planned(key, int(due_s * 1e9), "GET", paths[kind], drawn_id(dice), cookie, headers, b"", kind)
+
+    def some(self, due_s: float) -> Planned:
+        """One request of the usual mix."""
+        kinds, weights = zip(*_MIX, strict=True)
+        return self.ask(due_s, self._dice.choices(kinds, weights)[0])
+
+
+def _steady(rate: float, count: int) -> Callable[[random.Random, Knobs], list[Planned]]:
+    def plan(dice: random.Random, _: Knobs) -> list[Planned]:
+        asker, due, made = Asker(dice), 0.0, []
+        for _number in range(count):
+            due += dice.expovariate(rate)
+            made.append(asker.some(due))
+        return made
+
+    return plan
+
+
+def _bursts(dice: random.Random, knobs: Knobs) -> list[Planned]:
+    """Visitors come in groups, and between two groups every sandbox has gone."""
+    asker, made = Asker(dice), []
+    pause = (knobs["idle_ms"] + knobs["init_ms"]) / 1000 + 0.5
+    for burst in range(11):
+        made += [asker.some(burst * pause + 0.012 * number + 0.03 * (number // 4) ) for number in range(10)]
+    return made
+
+
+def _touring(dice: random.Random, _: Knobs) -> list[Planned]:
+    asker = Asker(dice)
+    return [asker.some(0.01 * number) for number in range(40)]
+
+
+def _scenario(name: str, title: str, **more: Any) -> Scenario:
+    given: dict[str, Any] = {"plan": _steady(13.0, 130), "warm_up": _touring, "variant": "blind", "control": "c-healthy"}
+    return Scenario(name, "c", _DIALECT, title, **{**given, **more})
+
+
+_KV = "data:cloudflare-kv"
+_TABLE = "data:{table_host}"
+_SEAM = "edge:{worker}→origin:{function}"
+_HEALTHY_NOT = ("retry_storm", "pool_exhausted", "n_plus_one")
+
+
+def _slow_table(dice: random.Random) -> dict[str, Any]:
+    return {"table_ms": dice.randint(55, 110), "table_slow": ["products"]}
+
+
+SCENARIOS = (
+    _scenario("c-healthy", "none", control=None),
+    _scenario(
+        "c-cold-start",
+        "function sandboxes started for requests",
+        plan=_bursts,
+        at_once=4,
+        draw=lambda dice: {"init_ms": dice.randint(150, 300), "idle_ms": dice.randint(200, 350), "warm": 0},
+        fault=Fault("cold_start", "origin:{function}", ("cold_start",), _HEALTHY_NOT),
+    ),
+    _scenario(
+        "c-kv-slow",
+        "KV slow for the settings of two countries",
+        draw=lambda dice: {"kv_ms": dice.randint(60, 140), "kv_slow": [f"market:{one}" for one in dice.sample(_COUNTRIES[:3], 2)]},
+        fault=Fault("query", _KV, (), _HEALTHY_NOT),
+    ),
+    _scenario(
+        "c-table-slow",
+        "the function's table slow",
+        draw=_slow_table,
+        fault=Fault("query", _TABLE, (), _HEALTHY_NOT),
+    ),
+    _scenario(
+        "c-origin-tls-held",
+        "keep-alive lost, TLS held",
+        draw=lambda dice: {"wire": {"hello_ms": dice.randint(70, 130), "close_after": dice.choice((1, 2))}},
+        fault=Fault("tls", _SEAM, ("cold_connections",), _HEALTHY_NOT, with_causes=("connect",)),
+    ),
+    _scenario(
+        "c-worker-busy",
+        "the Worker computes before it fetches",
+        draw=lambda dice: {"burn_ms": dice.randint(40, 80), "burn_share": dice.randint(35, 60)},
+        at_once=2,
+        fault=Fault("compute", "edge:{worker}", (), _HEALTHY_NOT),
+    ),
+    _scenario(
+        "c-function-busy",
+        "the function computes",
+        draw=lambda dice: {"busy_ms": dice.randint(50, 90)},
+        at_once=2,
+        fault=Fault("compute", "origin:{function}", (), _HEALTHY_NOT),
+    ),
+    _scenario(
+        "c-context-lost",
+        "no traceparent to the function, the request id shared; its table slow",
+        draw=_slow_table,
+        options={"forward": "request_id"},
+        fault=Fault("query", _TABLE, (), _HEALTHY_NOT, kinds=("p", "cart"), always=("broken_context",)),
+    ),
+    _scenario(
+        "c-context-lost-no-id",
+        "neither traceparent nor request id to the function; its table slow",
+        draw=_slow_table,
+        options={"forward": "none"},
+        fault=Fault("unobserved", "origin:{function}", (), _HEALTHY_NOT, moves=False, kinds=("p", "cart"), always=("broken_context",)),
+    ),
+)
