@@ -1,0 +1,273 @@
+"""System B: Next.js 14, 15 or 15 under the plain Node SDK, in front of Django, Celery, Redis and Postgres.
+
+What a scenario may set in its options (or draw): `dialect` (a folder of `DIALECTS`), `web`, `origin`, `jobs`,
+`catalog` (environments of those programs), `gunicorn` (further arguments), `links` (caller, callee → what the wire
+between them does), `dns` (what the edge's resolver does), `burn` and `freeze` (as the stage's methods take them).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hosts import Host
+from otlp import Span, find_by_request_id
+from scenario import Entry, Found, Knobs, Scenario
+from stage import Stage, bare, run
+
+HERE = Path(__file__).resolve().parent
+DIALECTS = ("next14", "next15", "nodesdk")
+SECRET = "lab-session-secret"
+_WEB, _ORIGIN, _CATALOG, _POSTGRES, _REDIS = 3000, 8000, 8100, 5432, 6379
+_SHARED = ("app", "lab", "lab.js", "origin.js", "session.js", "middleware.js", "next.config.mjs", ".npmrc")
+
+
+def _digest(*sources: Path) -> str:
+    files = sorted(path for one in sources for path in ([one] if one.is_file() else one.rglob("*")) if path.is_file())
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(path.name.encode() + path.read_bytes())
+    return whole.hexdigest()
+
+
+def _fresh(folder: Path, digest: str) -> bool:
+    """Whether what is built there was built from the same sources."""
+    stamp = folder / ".built"
+    return stamp.exists() and stamp.read_text() == digest
+
+
+class Shop:
+    """System B, as the recorder drives it."""
+
+    letter = "b"
+    programs: Mapping[str, str] = {
+        "node": "Node.js 20.9 or later: https://nodejs.org, or apt-get install nodejs",
+        "npm": "npm 9 or later, which comes with Node.js",
+        "python3": "Python 3.11 or later with venv: apt-get install python3 python3-venv",
+        "initdb": "PostgreSQL 15 or later: apt-get install postgresql",
+        "postgres": "PostgreSQL 15 or later: apt-get install postgresql",
+        "psql": "PostgreSQL's client: apt-get install postgresql-client",
+        "redis-server": "Redis 7 or later: apt-get install redis-server",
+    }
+
+    def __init__(self) -> None:
+        self.work = Path()
+        self.found: Mapping[str, str] = {}
+        self.entry_services: list[str] = []
+
+    def names(self, dice: random.Random) -> dict[str, str]:
+        """What the services and the database are called in this seed."""
+        shop = dice.choice(["shop", "market", "depot", "bazaar"])
+        return {
+            "web": dice.choice(["storefront", "edge-web", "front", "portal"]),
+            "origin": f"{shop}-api",
+            "jobs": f"{shop}-jobs",
+            "catalog": dice.choice(["catalog", "listing", "shelves"]),
+            "database": shop,
+        }
+
+    # Building
+
+    def build(self, work: Path, found: Mapping[str, str]) -> None:
+        """Install and build the three edges, the catalog, and the origin's own Python environment, once."""
+        self.work, self.found = work / "b", found
+        self.work.mkdir(exist_ok=True)
+        for dialect in DIALECTS:
+            self._build_web(dialect)
+        self._build_catalog()
+        self._build_origin()
+
+    def _build_web(self, dialect: str) -> None:
+        source, target = HERE / "web", self.work / dialect
+        own = source / ("node" if dialect == "nodesdk" else "vercel")
+        locked = [source / f"package.{dialect}.json", source / f"package-lock.{dialect}.json"]
+        digest = _digest(own, *locked, *(source / name for name in _SHARED))
+        if _fresh(target, digest):
+            return
+        target.mkdir(exist_ok=True)
+        for one in [own / path.name for path in own.iterdir()] + [source / name for name in _SHARED]:
+            copy = shutil.copytree if one.is_dir() else shutil.copy
+            shutil.rmtree(target / one.name, ignore_errors=True)
+            copy(one, target / one.name)
+        for path in locked:
+            shutil.copy(path, target / path.name.replace(f".{dialect}", ""))
+        # not `npm ci`: it refuses a lock without the optional builds for systems that this one was not written on
+        run([self.found["npm"], "install"], target)
+        environment = bare(NEXT_IGNORE_INCORRECT_LOCKFILE="1", SESSION_SECRET=SECRET)
+        run([self.found["node"], "node_modules/next/dist/bin/next", "build"], target, environment)
+        (target / ".built").write_text(digest)
+
+    def _build_catalog(self) -> None:
+        target, digest = self.work / "catalog", _digest(HERE / "catalog")
+        if not _fresh(target, digest):
+            shutil.copytree(HERE / "catalog", target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
+            run([self.found["npm"], "install"], target)
+            (target / ".built").write_text(digest)
+
+    def _build_origin(self) -> None:
+        target, wanted = self.work / "venv", HERE / "origin" / "requirements.txt"
+        if not _fresh(target, _digest(wanted)):
+            run([self.found["python3"], "-m", "venv", str(target)], self.work)
+            run([str(target / "bin" / "python"), "-m", "pip", "install", "-q", "-r", str(wanted)], self.work)
+            (target / ".built").write_text(_digest(wanted))
+
+    # Running
+
+    def start(self, stage: Stage, scenario: Scenario, knobs: Knobs) -> Entry:
+        """Start databases (once), the origin, its worker, the catalog and the edge."""
+        names = knobs["names"]
+        self.entry_services = [names["web"]]
+        for name in ("db", "cache", "origin", "catalog", "jobs", "web"):
+            stage.host(name)
+        self._postgres(stage, names["database"])
+        self._redis(stage)
+        self._links(stage, knobs)
+        self._origin(stage, knobs)
+        self._jobs(stage, knobs)
+        if knobs.get("catalog_runs"):
+            self._catalog(stage, knobs)
+        self._web(stage, knobs)
+        return Entry("web", _WEB)
+
+    def during(self, stage: Stage, scenario: Scenario, knobs: Knobs) -> None:
+        """Start burners and freezers."""
+        if "burn" in knobs:
+            stage.burn(**knobs["burn"])
+        if "freeze" in knobs:
+            stage.freeze(**knobs["freeze"])
+
+    def find(self, spans: Sequence[Span]) -> dict[str, Found]:
+        """Requests by the request id that the edge puts on its spans."""
+        return find_by_request_id(spans, self.entry_services)
+
+    def _links(self, stage: Stage, knobs: Knobs) -> None:
+        if "dns" in knobs:
+            own = {"origin": stage.host("origin").address}
+            stage.dns(on=stage.host("resolver"), answers=own, asked_by=[stage.host("web")], **knobs["dns"])
+        for pair, options in knobs.get("links", {}).items():
+            caller, callee = pair.split(">")
+            stage.link(stage.host(caller), stage.host(callee), **options)
+
+    def _postgres(self, stage: Stage, database: str) -> None:
+        host = stage.host("db")
+        if not stage.runs("postgres"):
+            data = self.work / "pgdata"
+            shutil.rmtree(data, ignore_errors=True)
+            data.mkdir(mode=0o700)
+            user = "postgres" if os.geteuid() == 0 else None  # Postgres does not run as root
+            if user:
+                for folder in (stage.work, self.work):
+                    folder.chmod(0o755)
+                shutil.chown(data, user, user)
+            as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+            made = [self.found["initdb"], "-D", str(data), "-U", "shop", "--auth=trust", "--no-sync", "-E", "UTF8"]
+            run([*as_user, *made], self.work)
+            with (data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all 10.76.0.0/14 trust\n")  # hosts of the stage, and wires between them
+            settings = [f"port={_POSTGRES}", f"listen_addresses={_listen(stage, host, everywhere='*')}"]
+            settings += ["unix_socket_directories=", "fsync=off", "max_connections=200"]
+            command = [self.found["postgres"], "-D", str(data), *(part for one in settings for part in ("-c", one))]
+            stage.start("postgres", command, host=host, port=_POSTGRES, user=user, keep=True, stop_signal=2)
+        self._fill(stage, host, database)
+
+    def _fill(self, stage: Stage, host: Host, database: str) -> None:
+        asking = [self.found["psql"], "-qXAtv", "ON_ERROR_STOP=1", "-h", host.address, "-p", str(_POSTGRES), "-U", "shop"]
+        there = run(host.command([*asking, "-d", "postgres", "-c", "SELECT datname FROM pg_database"]), self.work)
+        if database not in there.split():
+            run(host.command([*asking, "-d", "postgres", "-c", f"CREATE DATABASE {database}"]), self.work)
+            run(host.command([*asking, "-d", database, "-f", str(HERE / "schema.sql")]), self.work)
+
+    def _redis(self, stage: Stage) -> None:
+        host = stage.host("cache")
+        if not stage.runs("redis"):
+            command = [self.found["redis-server"], "--bind", _listen(stage, host), "--port", str(_REDIS)]
+            command += ["--save", "", "--appendonly", "no", "--protected-mode", "no"]
+            stage.start("redis", command, host=host, port=_REDIS, keep=True)
+
+    def _python(self, stage: Stage, knobs: Knobs, service: str) -> dict[str, str]:
+        """The environment of the shop's Python processes."""
+        return {
+            "PYTHONPATH": str(HERE / "origin"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "DJANGO_SETTINGS_MODULE": "shop.settings",
+            "PGHOST": stage.where(stage.host("db")),
+            "PGDATABASE": knobs["names"]["database"],
+            "REDIS_URL": f"redis://{stage.where(stage.host('cache'))}:{_REDIS}/0",
+            "BROKER_URL": f"redis://{stage.host('cache').address}:{_REDIS}/1",
+            "WARM_POOL": "yes",
+            **_exporting(stage, knobs["names"][service], f"host.name={service}-1,service.instance.id={service}-1"),
+            "WITNESS": stage.witness(service),
+        }
+
+    def _origin(self, stage: Stage, knobs: Knobs) -> None:
+        host = stage.host("origin")
+        command = [str(self.work / "venv" / "bin" / "gunicorn"), "-b", f"{_listen(stage, host)}:{_ORIGIN}"]
+        command += ["-c", str(HERE / "origin" / "gunicorn.conf.py"), "--no-control-socket", "--worker-tmp-dir", "/dev/shm"]
+        command += knobs.get("gunicorn", ["-k", "gthread", "--threads", "12", "--keep-alive", "75"])
+        environment = {**self._python(stage, knobs, "origin"), **knobs.get("origin", {})}
+        whole = stage.pinned([*command, "shop.wsgi:application"], 0) if "burn" in knobs else [*command, "shop.wsgi:application"]
+        stage.start("origin", whole, host=host, port=_ORIGIN, env=environment)
+
+    def _jobs(self, stage: Stage, knobs: Knobs) -> None:
+        environment = {**self._python(stage, knobs, "jobs"), "WITNESS_TIER": "worker", **knobs.get("jobs", {})}
+        command = [str(self.work / "venv" / "bin" / "celery"), "-A", "shop.worker", "worker", "-n", "confirm@jobs-1"]
+        command += ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle", "-l", "warning"]
+        stage.start("jobs", command, host=stage.host("jobs"), env=environment)
+
+    def _catalog(self, stage: Stage, knobs: Knobs) -> None:
+        host, folder = stage.host("catalog"), self.work / "catalog"
+        own = {"ADDRESS": _listen(stage, host), "PORT": str(_CATALOG), "WITNESS": stage.witness("catalog")}
+        telemetry = _exporting(stage, knobs["names"]["catalog"], "host.name=catalog-1,service.instance.id=catalog-1")
+        command = [self.found["node"], "--require", "./tracing.cjs", "server.cjs"]
+        environment = {**telemetry, **own, **knobs.get("catalog", {})}
+        stage.start("catalog", command, host=host, port=_CATALOG, env=environment, cwd=folder)
+
+    def _web(self, stage: Stage, knobs: Knobs) -> None:
+        host, names, dialect = stage.host("web"), knobs["names"], knobs["dialect"]
+        origin = stage.url(stage.host("origin"), _ORIGIN)
+        catalog = stage.url(stage.host("catalog"), _CATALOG)
+        peers = {origin.partition("//")[2]: f"origin:{names['origin']}", catalog.partition("//")[2]: f"origin:{names['catalog']}"}
+        own = {
+            "NODE_ENV": "production",
+            "SESSION_SECRET": SECRET,
+            "ORIGIN_URL": origin,
+            "CATALOG_URL": catalog,
+            "OUR_HOSTS": f"{origin},{catalog}",
+            "WITNESS": stage.witness("web"),
+            "WITNESS_PEERS": json.dumps(peers),
+            "KEEP_ALIVE_MS": "60000",
+            "PHASES": "yes" if knobs["variant"] == "phases" else "no",
+        }
+        described = "host.name=web-1,service.instance.id=web-1" if dialect == "nodesdk" else ""
+        preload = ["--require", "./tracing.cjs"] if dialect == "nodesdk" else []
+        command = [self.found["node"], *preload, "--require", "./lab/witness.cjs", "node_modules/next/dist/bin/next"]
+        command += ["start", "-p", str(_WEB), "-H", _listen(stage, host)]
+        environment = {**_exporting(stage, names["web"], described), **own, **knobs.get("web", {})}
+        stage.start("web", command, host=host, port=_WEB, env=environment, cwd=self.work / dialect)
+
+
+def _listen(stage: Stage, host: Host, everywhere: str = "0.0.0.0") -> str:
+    """Every address of a namespace, so that wires of ours reach it too; else the host's own."""
+    return everywhere if stage.namespaces else host.address
+
+
+def _exporting(stage: Stage, service: str, described: str) -> dict[str, str]:
+    """The environment that tells an SDK who it is and where spans go."""
+    return {
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_RESOURCE_ATTRIBUTES": ",".join(filter(None, [described, "deployment.environment.name=lab"])),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": stage.otlp_http,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "OTEL_NODE_RESOURCE_DETECTORS": "env",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+
+
+SYSTEM = Shop()
