@@ -49,7 +49,7 @@ soak: $(VENV)/dev ## the long forms: properties from fresh seeds, and tests mark
 	SEAMSCOPE_SOAK=1 $(BIN)/pytest -m "soak or hypothesis" $(ARGS)
 
 record: $(VENV)/run ## record sample_traces/ anew with the lab (SCENARIO=… SEED=… OUT=…)
-	$(BIN)/python sample_traces/lab/next16-go/record.py --seed $(SEED) --out $(OUT) $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
+	$(BIN)/python sample_traces/lab/record.py --seed $(SEED) --out $(OUT) --scenario "$(SCENARIO)" $(ARGS)
 
 lock: ## write requirements/*.txt anew (needs uv)
 	printf 'editables==0.6\nhatchling==1.33.0\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements/build.txt

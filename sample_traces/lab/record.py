@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ import truth  # noqa: E402
 import witness  # noqa: E402
 from hosts import Network, namespaces_allowed  # noqa: E402
 from otlp import bodies, delimited, from_json, spans  # noqa: E402
-from scenario import CannotRecord, Found, Knobs, Scenario, System, dice_of, knobs_of  # noqa: E402
+from scenario import CannotRecord, Entry, Found, Knobs, Planned, Scenario, System, dice_of, knobs_of  # noqa: E402
 from stage import Stage, find_programs, tag_of  # noqa: E402
 from stopwatch import Drive, Timed  # noqa: E402
 
@@ -93,6 +93,24 @@ def _quiet(received: Path) -> tuple[int, int]:
     raise CannotRecord("the collector stored nothing")
 
 
+def _filled_in(plan: list[Planned], entry: Entry) -> list[Planned]:
+    """The plan with what only a build knows."""
+
+    def fill(text: str) -> str:
+        for placeholder, value in entry.filled_in.items():
+            text = text.replace(placeholder, value)
+        return text
+
+    return [
+        replace(
+            one,
+            headers=tuple((name, fill(value)) for name, value in one.headers),
+            body=fill(one.body.decode("latin-1")).encode("latin-1"),
+        )
+        for one in plan
+    ]
+
+
 def _run(stage: Stage, system: System, scenario: Scenario, knobs: Knobs, seed: int) -> Recorded:
     received = stage.collector()
     stage.begin_scene()
@@ -101,14 +119,14 @@ def _run(stage: Stage, system: System, scenario: Scenario, knobs: Knobs, seed: i
         entry = system.start(stage, scenario, knobs)
         address, dice = stage.host(entry.host).address, dice_of(seed, scenario.name, "warm up")
         warming = Drive(address, entry.port, 4, entry.host_header, client.enter)
-        warming.run(scenario.warm_up(dice, knobs))
+        warming.run(_filled_in(scenario.warm_up(dice, knobs), entry))
         if scenario.cold:
             stage.end_scene()
         begins = _quiet(received)
         if scenario.cold:
             stage.begin_scene()
             system.start(stage, scenario, knobs)
-        plan = scenario.plan(dice_of(seed, scenario.name, "plan"), knobs)
+        plan = _filled_in(scenario.plan(dice_of(seed, scenario.name, "plan"), knobs), entry)
         drive = Drive(address, entry.port, scenario.at_once, entry.host_header, client.enter)
         system.during(stage, scenario, knobs)
         began = time.time_ns()

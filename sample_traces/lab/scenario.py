@@ -66,7 +66,8 @@ class Fault:
             owned by `owner` too. `cause` is the one that must lead.
         kinds: kinds of requests that `findings` are expected on; empty: all that the fault touched.
         always: findings expected on every request of `kinds`, however little it cost (lost context, lost ids).
-        recast: causes of `owner` that are called something else here, such as compute → unobserved for a lost span.
+        recast: (owner, cause) pairs of measured time that is `cause` of `owner` here, where a tap took the spans that
+            would name it; `*` is any. A lost server span: `(("origin:{orders}", "*"),)` with cause `unobserved`.
         recast_when: whether that is so for a request (its traces say what a tap did to it).
     """
 
@@ -78,7 +79,7 @@ class Fault:
     with_causes: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     always: tuple[str, ...] = ()
-    recast: Mapping[str, str] = field(default_factory=dict)
+    recast: tuple[tuple[str, str], ...] = ()
     recast_when: Callable[[Found], bool] = lambda _: True
 
 
@@ -122,11 +123,17 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where the driver sends requests: a host of the stage, its port, and the `Host` header (default: address:port)."""
+    """Where the driver sends requests: a host of the stage, its port, and the `Host` header (default: address:port).
+
+    Attributes:
+        filled_in: texts in header values and bodies of planned requests that only a build knows, such as the id of a
+            server action: placeholder → text.
+    """
 
     host: str
     port: int
     host_header: str = ""
+    filled_in: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

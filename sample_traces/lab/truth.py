@@ -150,24 +150,26 @@ def judged(
     if fault is None:
         return None, False
     owner = filled(fault.owner, knobs)
-    own = {one.cause: one.ns for one in sums if one.owner == owner}
-    injected = own.get(fault.cause, 0)
-    others = max((one.ns for one in sums if (one.owner, one.cause) != (owner, fault.cause)), default=0)
-    leads = injected * 2 >= horizon_ns and injected >= 2 * others
-    together = injected + sum(own.get(cause, 0) for cause in fault.with_causes)
-    return ({"owner": owner, "cause": fault.cause} if leads else None), together * 10 >= horizon_ns and together > 0
+    own = {one.cause: one.ns for one in sums if one.owner == owner and one.cause in {fault.cause, *fault.with_causes}}
+    lead = max(own, key=lambda cause: own[cause], default=fault.cause)
+    injected = own.get(lead, 0)
+    others = max((one.ns for one in sums if (one.owner, one.cause) != (owner, lead)), default=0)
+    leads = injected > 0 and injected * 2 >= horizon_ns and injected >= 2 * others
+    return ({"owner": owner, "cause": lead} if leads else None), sum(own.values()) * 10 >= horizon_ns and bool(own)
 
 
 def recast(sums: Sequence[Measured], fault: Fault | None, found: Found, knobs: Knobs) -> list[Measured]:
-    """The sums with the fault's own words for causes, where a tap took from the spans what would name them."""
+    """The sums with the fault's own owner and cause, where a tap took from the spans what would name another."""
     if fault is None or not fault.recast or not fault.recast_when(found):
         return list(sums)
-    owner, together = filled(fault.owner, knobs), defaultdict[tuple[str, str], int](int)
+    pairs = [(filled(owner, knobs), cause) for owner, cause in fault.recast]
+    together: dict[tuple[str, str], int] = defaultdict(int)
     sources: dict[tuple[str, str], str] = {}
     for one in sums:
-        cause = fault.recast.get(one.cause, one.cause) if one.owner == owner else one.cause
-        together[one.owner, cause] += one.ns
-        sources.setdefault((one.owner, cause), one.source)
+        covered = any(owner in {"*", one.owner} and cause in {"*", one.cause} for owner, cause in pairs)
+        key = (filled(fault.owner, knobs), fault.cause) if covered else (one.owner, one.cause)
+        together[key] += one.ns
+        sources.setdefault(key, one.source)
     return sorted((Measured(*key, ns, sources[key]) for key, ns in together.items()), key=lambda one: -one.ns)
 
 

@@ -72,8 +72,14 @@ def read(scene: Path) -> list[Line]:
 
 
 def by_request(lines: Iterable[Line]) -> dict[str, list[Line]]:
-    """Lines of each request id; those about instruments under the empty one."""
+    """Lines of each request id; those about instruments under the empty one.
+
+    A line that knows its call and not its request (a tier that was not given the id) is its call's request's.
+    """
+    every = list(lines)
+    known = {line.call: line.request_id for line in every if line.cause == "call" and line.request_id}
     found: dict[str, list[Line]] = {}
-    for line in lines:
-        found.setdefault(line.request_id, []).append(line)
+    for line in every:
+        request_id = line.request_id or known.get(line.call, "")
+        found.setdefault(request_id, []).append(line)
     return found

@@ -2,7 +2,8 @@
 
 What a scenario may set in its options (or draw): `dialect` (a folder of `DIALECTS`), `web`, `origin`, `jobs`,
 `catalog` (environments of those programs), `gunicorn` (further arguments), `links` (caller, callee → what the wire
-between them does), `dns` (what the edge's resolver does), `burn` and `freeze` (as the stage's methods take them).
+between them does), `dns` (what the edge's resolver does), `burn` (as the stage takes it) and `freeze` (options of
+`faults/busy.py`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import json
 import os
 import random
 import shutil
+import socket
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hosts import Host
 from otlp import Span, find_by_request_id
-from scenario import Entry, Found, Knobs, Scenario
+from scenario import CannotRecord, Entry, Found, Knobs, Scenario
 from stage import Stage, bare, run
 
 HERE = Path(__file__).resolve().parent
@@ -132,6 +135,7 @@ class Shop:
         if knobs.get("catalog_runs"):
             self._catalog(stage, knobs)
         self._web(stage, knobs)
+        _wait_for(stage, "origin", _ORIGIN)  # they start side by side
         return Entry("web", _WEB)
 
     def during(self, stage: Stage, scenario: Scenario, knobs: Knobs) -> None:
@@ -139,7 +143,14 @@ class Shop:
         if "burn" in knobs:
             stage.burn(**knobs["burn"])
         if "freeze" in knobs:
-            stage.freeze(**knobs["freeze"])
+            self._freeze_worker(stage, knobs["freeze"])
+
+    def _freeze_worker(self, stage: Stage, options: Mapping[str, float]) -> None:
+        """Stop the process that answers now and then: gunicorn's worker, the only child of its master."""
+        master = stage.program("origin").process.pid
+        worker = Path(f"/proc/{master}/task/{master}/children").read_text().split()[0]
+        given = ["--pid", worker, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+        stage.instrument("busy", "busy-freeze-origin", given, host=stage.host("origin"))
 
     def find(self, spans: Sequence[Span]) -> dict[str, Found]:
         """Requests by the request id that the edge puts on its spans."""
@@ -176,7 +187,17 @@ class Shop:
         self._fill(stage, host, database)
 
     def _fill(self, stage: Stage, host: Host, database: str) -> None:
-        asking = [self.found["psql"], "-qXAtv", "ON_ERROR_STOP=1", "-h", host.address, "-p", str(_POSTGRES), "-U", "shop"]
+        asking = [
+            self.found["psql"],
+            "-qXAtv",
+            "ON_ERROR_STOP=1",
+            "-h",
+            host.address,
+            "-p",
+            str(_POSTGRES),
+            "-U",
+            "shop",
+        ]
         there = run(host.command([*asking, "-d", "postgres", "-c", "SELECT datname FROM pg_database"]), self.work)
         if database not in there.split():
             run(host.command([*asking, "-d", "postgres", "-c", f"CREATE DATABASE {database}"]), self.work)
@@ -200,6 +221,7 @@ class Shop:
             "REDIS_URL": f"redis://{stage.where(stage.host('cache'))}:{_REDIS}/0",
             "BROKER_URL": f"redis://{stage.host('cache').address}:{_REDIS}/1",
             "WARM_POOL": "yes",
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": "x-request-id,x-request-start",
             **_exporting(stage, knobs["names"][service], f"host.name={service}-1,service.instance.id={service}-1"),
             "WITNESS": stage.witness(service),
         }
@@ -207,11 +229,21 @@ class Shop:
     def _origin(self, stage: Stage, knobs: Knobs) -> None:
         host = stage.host("origin")
         command = [str(self.work / "venv" / "bin" / "gunicorn"), "-b", f"{_listen(stage, host)}:{_ORIGIN}"]
-        command += ["-c", str(HERE / "origin" / "gunicorn.conf.py"), "--no-control-socket", "--worker-tmp-dir", "/dev/shm"]
+        command += [
+            "-c",
+            str(HERE / "origin" / "gunicorn.conf.py"),
+            "--no-control-socket",
+            "--worker-tmp-dir",
+            "/dev/shm",
+        ]
         command += knobs.get("gunicorn", ["-k", "gthread", "--threads", "12", "--keep-alive", "75"])
         environment = {**self._python(stage, knobs, "origin"), **knobs.get("origin", {})}
-        whole = stage.pinned([*command, "shop.wsgi:application"], 0) if "burn" in knobs else [*command, "shop.wsgi:application"]
-        stage.start("origin", whole, host=host, port=_ORIGIN, env=environment)
+        whole = (
+            stage.pinned([*command, "shop.wsgi:application"], 0)
+            if "burn" in knobs
+            else [*command, "shop.wsgi:application"]
+        )
+        stage.start("origin", whole, host=host, env=environment)
 
     def _jobs(self, stage: Stage, knobs: Knobs) -> None:
         environment = {**self._python(stage, knobs, "jobs"), "WITNESS_TIER": "worker", **knobs.get("jobs", {})}
@@ -231,7 +263,10 @@ class Shop:
         host, names, dialect = stage.host("web"), knobs["names"], knobs["dialect"]
         origin = stage.url(stage.host("origin"), _ORIGIN)
         catalog = stage.url(stage.host("catalog"), _CATALOG)
-        peers = {origin.partition("//")[2]: f"origin:{names['origin']}", catalog.partition("//")[2]: f"origin:{names['catalog']}"}
+        peers = {
+            origin.partition("//")[2]: f"origin:{names['origin']}",
+            catalog.partition("//")[2]: f"origin:{names['catalog']}",
+        }
         own = {
             "NODE_ENV": "production",
             "SESSION_SECRET": SECRET,
@@ -249,6 +284,21 @@ class Shop:
         command += ["start", "-p", str(_WEB), "-H", _listen(stage, host)]
         environment = {**_exporting(stage, names["web"], described), **own, **knobs.get("web", {})}
         stage.start("web", command, host=host, port=_WEB, env=environment, cwd=self.work / dialect)
+
+
+def _wait_for(stage: Stage, name: str, port: int, patience_s: float = 60.0) -> None:
+    """Wait until a program that was started without waiting answers on its port."""
+    host, give_up = stage.host(name), time.monotonic() + patience_s
+
+    def answers() -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            return probe.connect_ex((host.address, port)) == 0
+
+    while not host.run(answers):
+        if not stage.runs(name) or time.monotonic() > give_up:
+            raise CannotRecord(f"{name} did not start:\n{stage.said(name)}")
+        time.sleep(0.05)
 
 
 def _listen(stage: Stage, host: Host, everywhere: str = "0.0.0.0") -> str:

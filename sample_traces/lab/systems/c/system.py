@@ -69,7 +69,7 @@ class WorkerAndFunction:
 
     def start(self, stage: Stage, scenario: Scenario, knobs: Knobs) -> Entry:
         """Start stores, the function and the Worker."""
-        pop, hosts = stage.host("pop"), {name: stage.host(name) for name in ("kv", "function", "table")}
+        pop, hosts = stage.host("pop"), {name: stage.host(name) for name in ("kv", "function", "table", "wire")}
         self._stores(stage, hosts, knobs)
         self._function(stage, hosts["function"], hosts["table"], knobs)
         front = self._front(stage, hosts["function"], knobs)

@@ -32,8 +32,13 @@ async function main() {
       memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
       logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
     };
-    const answer = await handler(JSON.parse(next.text), context);
-    await call("POST", `/invocation/${id}/response`, JSON.stringify(answer));
+    try {
+      const answer = await handler(JSON.parse(next.text), context);
+      await call("POST", `/invocation/${id}/response`, JSON.stringify(answer));
+    } catch (error) {
+      console.error(error);
+      await call("POST", `/invocation/${id}/error`, JSON.stringify({ errorMessage: String(error), errorType: error.name }));
+    }
   }
 }
 

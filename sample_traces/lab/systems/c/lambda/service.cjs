@@ -70,7 +70,8 @@ function runtimeApi(sandbox, request, response) {
   request.on("end", () => {
     const { event } = sandbox;
     sandbox.event = null;
-    const answer = JSON.parse(Buffer.concat(parts).toString());
+    const said = JSON.parse(Buffer.concat(parts).toString());
+    const answer = request.url.endsWith("/error") ? { statusCode: 502, body: JSON.stringify(said) } : said;
     event.response.writeHead(answer.statusCode, { ...answer.headers, "x-amzn-requestid": event.id });
     event.response.end(answer.body);
     response.writeHead(202).end();

@@ -7,6 +7,7 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "shop.urls"
 WSGI_APPLICATION = "shop.wsgi.application"
 USE_TZ = True
+TIME_ZONE = "UTC"
 INSTALLED_APPS = ["shop"]
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 MIDDLEWARE = ["shop.middleware.Shopper"]

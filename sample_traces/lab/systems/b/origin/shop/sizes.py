@@ -19,6 +19,7 @@ BANNER_MS = number("BANNER_MS", 8)
 RELATED_EACH = int(number("RELATED_EACH", 0))
 RELATED_MS = number("RELATED_MS", 0)
 HANG_MS = number("HANG_MS", 0)
+SIGN_ROUNDS = int(number("SIGN_ROUNDS", 0))
 JOB_MS = number("JOB_MS", 15)
 SHARE = number("FAULT_SHARE", 1)
 

@@ -17,5 +17,3 @@ def confirm(order: int, request_id: str) -> int:
         time.sleep(sizes.JOB_MS / 1000)
         witness.note("job", witness.OWN, began, time.monotonic_ns(), "a timer around the job's work", awaited=False)
     return order
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -28,6 +29,19 @@ def start() -> TracerProvider:
         PsycopgInstrumentor().instrument()
     if "redis" not in BLIND:
         RedisInstrumentor().instrument()
+    if os.environ.get("POOL_SPAN") == "yes":
+        _span_around_pool()
     return provider
 
 
+def _span_around_pool() -> None:
+    """A span of our own around Django's wait for its pool, which no instrumentation shows. `seamscope.phase` names it."""
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    connect, tracer = BaseDatabaseWrapper.connect, trace.get_tracer("shop")
+
+    def spanned(self: Any) -> Any:
+        with tracer.start_as_current_span("take connection", attributes={"seamscope.phase": "pool_wait"}):
+            return connect(self)
+
+    BaseDatabaseWrapper.connect = spanned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 
@@ -58,11 +59,18 @@ def recommendations(request: HttpRequest) -> JsonResponse:
 def product(request: HttpRequest, number: int) -> JsonResponse:
     """A product and its neighbours on the shelf, with their stars: in one statement, or one each."""
     _say("public")
+    ms = sizes.STOCK_MS if _touched() else 6
     found = Product.objects.filter(pk=number).first()
     if found is None:
         return JsonResponse({"error": "no such product"}, status=404)
     near = Product.objects.filter(shelf=found.shelf).exclude(pk=number)[: sizes.RELATED_EACH or 4]
-    return JsonResponse({"id": number, "name": found.name, "related": _each(near) if _touched() and sizes.RELATED_EACH else _at_once(near)})
+    return JsonResponse(
+        {
+            "id": number,
+            "name": found.name,
+            "related": _each(near) if _touched() and sizes.RELATED_EACH else _at_once(near),
+        }
+    )
 
 
 def _touched() -> bool:
@@ -102,7 +110,14 @@ def quote(request: HttpRequest) -> JsonResponse:
         kept = str(Product.objects.values_list("list_cents", flat=True).filter(pk=number).first() or 0).encode()
         with witness.timed("query", _CACHE, "a timer around the command"):
             _redis.set(f"price:{number}", kept)
-    return JsonResponse({"sku": number, "price_cents": int(kept)})
+    return JsonResponse({"sku": number, "price_cents": int(kept), "signed": _signed(kept)})
+
+
+def _signed(price: bytes) -> str:
+    """The price's signature: work for the processor, and nothing to wait for."""
+    for _ in range(sizes.SIGN_ROUNDS):
+        price = hashlib.sha256(price).digest()
+    return price.hex()[:16]
 
 
 _seen: set[str] = set()
@@ -118,7 +133,8 @@ def _first_time() -> bool:
 def stock(request: HttpRequest) -> JsonResponse:
     """How many are left: a statement that takes its time."""
     _say("public")
-    found = Product.objects.filter(pk=int(request.GET["sku"])).annotate(held=_held(sizes.STOCK_MS)).values("shelf", "held").first()
+    ms = sizes.STOCK_MS if _touched() else 6
+    found = Product.objects.filter(pk=int(request.GET["sku"])).annotate(held=_held(ms)).values("shelf", "held").first()
     return JsonResponse({"left": found["shelf"] if found else 0})
 
 
@@ -146,5 +162,3 @@ def banner(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, held(%s) FROM products WHERE id = %s", [sizes.BANNER_MS, 7])
         return JsonResponse({"text": cursor.fetchone()[0]})
-
-

@@ -10,11 +10,21 @@ from sqlalchemy import NullPool, QueuePool, create_engine, text
 
 from shop import telemetry, witness
 
-_AT = "{user}@{host}:{port}/{name}".format(**{key.lower(): str(value) for key, value in settings.DATABASES["default"].items() if key in {"USER", "HOST", "PORT", "NAME"}})
+_AT = "{user}@{host}:{port}/{name}".format(
+    **{
+        key.lower(): str(value)
+        for key, value in settings.DATABASES["default"].items()
+        if key in {"USER", "HOST", "PORT", "NAME"}
+    }
+)
 _POOLED = settings.SQLALCHEMY_POOL > 0
 engine = create_engine(
     f"postgresql+psycopg://{_AT}",
-    **({"poolclass": QueuePool, "pool_size": settings.SQLALCHEMY_POOL, "max_overflow": 0} if _POOLED else {"poolclass": NullPool}),
+    **(
+        {"poolclass": QueuePool, "pool_size": settings.SQLALCHEMY_POOL, "max_overflow": 0}
+        if _POOLED
+        else {"poolclass": NullPool}
+    ),
 )
 if "sqlalchemy" not in telemetry.BLIND:
     SQLAlchemyInstrumentor().instrument(engine=engine)
