@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis import INPUT, LINK_INPUT, NoRules, Peers, analyse, only
+from seamscope import findings
 from seamscope.schema import words
 from seamscope.statements import statement
 
@@ -110,7 +111,10 @@ class Settler:
             if everything:
                 self._open = None
             self._look(everything=everything)
-            return self._work(None, everything=everything, progress=progress)
+            done = self._work(None, everything=everything, progress=progress)
+            if done.requests or everything:
+                findings.refresh(self._store, self._rules)
+            return done
 
     def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
         """Step until `stop` is set; a step that fails is logged, and the next one tries again."""

@@ -201,6 +201,17 @@ class Store(_Opened):
         self._checkpoints.consider(opening.log_file(self.path), self.settings.checkpoint_bytes)
         return first
 
+    def write_findings(self, findings: pl.DataFrame, requests: pl.DataFrame) -> None:
+        """Store findings and their requests (columns as `base.findings`, `base.finding_requests`) for all before."""
+        from seamscope.store.conclusions import replace_findings
+
+        def write() -> None:
+            with self._cursors.house() as cursor:
+                replace_findings(cursor, findings, requests)
+
+        with self._writing, opening.private_files():
+            self._durably(write, lambda: False)
+
     def checkpoint(self) -> None:
         """Fold the log into the file now."""
         self._checkpoint()

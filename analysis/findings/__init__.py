@@ -1,0 +1,42 @@
+"""What a person should act on: rules over stored results, each finding re-timed, with its proof and its next step."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from analysis.findings.cases import settle
+from analysis.findings.connections import connection_rules
+from analysis.findings.evidence import (
+    HOP_COLUMNS,
+    REQUEST_COLUMNS,
+    SEGMENT_COLUMNS,
+    SPAN_COLUMNS,
+    WARNING_COLUMNS,
+    Evidence,
+    gather,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "HOP_COLUMNS",
+    "REQUEST_COLUMNS",
+    "SEGMENT_COLUMNS",
+    "SPAN_COLUMNS",
+    "WARNING_COLUMNS",
+    "Evidence",
+    "find",
+    "gather",
+]
+
+RULES = (connection_rules,)
+
+
+def find(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give findings (costliest first) and their requests, as `base.findings` and `base.finding_requests` hold them.
+
+    `span_ids` are hex here.
+    """
+    return settle(evidence, chain.from_iterable(rules(evidence) for rules in RULES))

@@ -1,0 +1,102 @@
+"""The next step, in the words of the emitter at hand: the setting, and the value that was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
+_SHORTER: Final = "or make what holds connections shorter"
+_POOLS: Final = {
+    "otelpgx": f"Set pool_max_conns={{demand}} in the pgx connection string, {_SHORTER}",
+    "sqlalchemy": f"create_engine(…, pool_size={{demand}}, max_overflow=0), {_SHORTER}",
+    "instrumentation-pg": f"new Pool({{{{ max: {{demand}} }}}}) in pg, {_SHORTER}",
+    "otelsql": f"db.SetMaxOpenConns({{demand}}), {_SHORTER}",
+    "prisma": f"Add connection_limit={{demand}} to the database URL, {_SHORTER}",
+    "psycopg": f"ConnectionPool(…, max_size={{demand}}), {_SHORTER}",
+    "django": f"OPTIONS pool max_size={{demand}} in DATABASES, {_SHORTER}",
+    "redis": f"Set the client's pool size to {{demand}}, {_SHORTER}",
+    "net/http/otelhttp": "http.Transport{{ MaxConnsPerHost: {demand}, MaxIdleConnsPerHost: {demand} }}",
+    "undici": "setGlobalDispatcher(new Agent({{ connections: {demand} }})) of undici",
+    "@vercel/otel": "setGlobalDispatcher(new Agent({{ connections: {demand} }})) of undici",
+    "next.js": "setGlobalDispatcher(new Agent({{ connections: {demand} }})) of undici",
+    "instrumentation-http": "new http.Agent({{ keepAlive: true, maxSockets: {demand} }})",
+}
+_UNDICI: Final = (
+    "One undici Agent with keepAliveTimeout above the pause between calls; let {callee} keep connections open"
+)
+_KEEP: Final = {
+    "net/http/otelhttp": (
+        "Read response bodies to the end and close them, share one http.Client, and set MaxIdleConnsPerHost above 2; "
+        "if that is so, let {callee} keep connections open (no Connection: close, a longer idle timeout)"
+    ),
+    "otelpgx": "Keep connections: pool_min_conns, and pool_max_conn_lifetime and pool_max_conn_idle_time long enough",
+    "instrumentation-pg": "Use one Pool and a longer idleTimeoutMillis",
+    "sqlalchemy": "Use a pool (no NullPool), with pool_recycle long enough",
+    "django": "CONN_MAX_AGE above 0 (or OPTIONS pool) in DATABASES",
+    "undici": _UNDICI,
+    "@vercel/otel": _UNDICI,
+    "next.js": _UNDICI,
+    "instrumentation-http": "new http.Agent({{ keepAlive: true }}), shared; let {callee} keep connections open",
+    "httpx": "One httpx.Client for all calls, with keepalive_expiry above the pause between them",
+}
+_REGISTERED: Final = "Keep the W3C propagator of the SDK registered, and let {callee} read traceparent"
+_VERCEL: Final = "instrumentationConfig: {{ fetch: {{ propagateContextUrls: [/{host}/] }} }}"
+_WORKERS: Final = "Set fetch.includeTraceContext for {host} in the instrumentation's configuration"
+_CONTEXT: Final = {
+    "@vercel/otel": f"Add {_VERCEL} to registerOTel in instrumentation.ts",
+    "otel-cf-workers": _WORKERS,
+    "fetcher": _WORKERS,
+    "cloudflare": "Turn on 'Forward to origin' in the zone's trace settings, and let {callee} accept what comes",
+    "next.js": f"Use @vercel/otel in instrumentation.ts, with {_VERCEL}",
+    "deno": "Deno sends traceparent by itself: let {callee} read it",
+    "net/http/otelhttp": (
+        "otel.SetTextMapPropagator(propagation.TraceContext{{}}) before the first call, and otelhttp.NewTransport "
+        "around the client's transport"
+    ),
+    "undici": _REGISTERED,
+    "instrumentation-http": _REGISTERED,
+}
+
+
+def _by_scope(calls: pl.DataFrame, table: Mapping[str, str], otherwise: str, **values: object) -> str:
+    """Take the line of the emitter that sent most of these calls."""
+    scopes = calls.get_column("scope").drop_nulls().value_counts(sort=True).get_column("scope").to_list()
+    for scope in scopes:
+        for part, line in table.items():
+            if part in str(scope).lower():
+                return line.format(**values)
+    return otherwise.format(**values)
+
+
+def _names(calls: pl.DataFrame) -> dict[str, object]:
+    hosts = calls.get_column("peer").drop_nulls()
+    host = str(hosts[0]).replace(".", r"\.") if hosts.len() else "the callee's host"
+    return {"callee": calls["callee"][0], "caller": calls["caller"][0], "host": host}
+
+
+def pool(calls: pl.DataFrame, demand: int, used: int) -> str:
+    """Name the pool's size setting and the measured demand."""
+    line = _by_scope(calls, _POOLS, "Give the client's pool {demand} connections", demand=demand, **_names(calls))
+    return f"{line}; measured: {demand} wanted at once, {used} had"
+
+
+def keep_alive(calls: pl.DataFrame) -> str:
+    """Name what keeps connections open."""
+    return _by_scope(calls, _KEEP, "Keep connections to {callee} open between calls (keep-alive)", **_names(calls))
+
+
+def context(calls: pl.DataFrame) -> str:
+    """Name the line that makes context cross the seam."""
+    return _by_scope(calls, _CONTEXT, "Send traceparent to {host}, and let {callee} read it", **_names(calls))
+
+
+def backlog(calls: pl.DataFrame) -> str:
+    """Say how to have a callee take up requests sooner."""
+    return (
+        f"Give {calls['callee'][0]} more workers or instances, or take work out of them: requests arrive faster than "
+        f"they are taken up"
+    )

@@ -1,0 +1,183 @@
+"""Rules about connections: pools that have nothing left, connections made anew, callees that let calls wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.findings import advice
+from analysis.findings.cases import Case, marks, milliseconds
+from analysis.findings.retiming import LEAD, WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.findings.evidence import Evidence
+
+COLD_SHARE: Final = 0.2
+"""Part of a seam's calls that open a connection, from which on it is not a pool that grows."""
+FAR_NS: Final = 10_000_000
+FAR_CALLS: Final = 2
+"""Round trips of so long, so many one after the other, are data far away."""
+
+_SLACK_NS: Final = 1_000_000
+_OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
+
+
+def connection_rules(evidence: Evidence) -> Iterator[Case]:
+    """Yield what is wrong with connections, seam by seam."""
+    calls = evidence.calls.filter(~pl.col("async"))
+    for (seam,), some in calls.group_by("seam", maintain_order=True):
+        yield from _pool(evidence, str(seam), some)
+        yield from _cold(evidence, str(seam), some)
+        yield from _backlog(str(seam), some)
+        yield from _far(str(seam), some)
+
+
+def _phase_spans(evidence: Evidence, calls: pl.DataFrame, roles: tuple[str, ...]) -> pl.DataFrame:
+    """Give phase spans of calls: below the client span or its child, or beside it and over when it starts."""
+    spans = evidence.spans.filter(pl.col("role").is_in(roles)).select(
+        "row", "parent_row", "request", phase_start="start_ns", phase_end="end_ns"
+    )
+    above = evidence.spans.select(parent_row="row", grandparent_row="parent_row")
+    spans = spans.join(above, on="parent_row", how="left", maintain_order="left")
+    own = calls.select(call="row")
+    inside = [
+        spans.join(own, left_on=name, right_on="call").with_columns(call=pl.col(name))
+        for name in ("parent_row", "grandparent_row")
+    ]
+    waiting = evidence.calls.select(call="row", parent_row="parent_row", begin="start_ns").filter(
+        pl.col("parent_row") >= 0
+    )
+    beside = (
+        spans.join(waiting, on="parent_row")
+        .filter((pl.col("begin") >= pl.col("phase_end") - _SLACK_NS) & (pl.col("row") != pl.col("call")))
+        .sort("begin")
+        .unique("row", keep="first", maintain_order=True)
+        .join(own.select("call"), on="call", how="semi")
+    )
+    parts = [part.select("row", "request", "call") for part in (*inside, beside)]
+    return pl.concat(parts).unique(["row"], keep="first", maintain_order=True)
+
+
+def _taken_out(evidence: Evidence, calls: pl.DataFrame, roles: tuple[str, ...], wait: pl.Expr) -> pl.DataFrame:
+    """Mark what to take out of calls: their phase spans whole, or the wait at the head of those that have none."""
+    spans = _phase_spans(evidence, calls, roles)
+    bare = calls.join(spans.select(row="call"), on="row", how="anti")
+    shown = marks(spans, WHOLE)
+    return pl.concat([shown, marks(bare, LEAD, wait)])
+
+
+def _concurrency(calls: pl.DataFrame) -> tuple[int, int, pl.DataFrame]:
+    """Give the most calls that wanted a connection at once, the most that had one, and per call how many had it."""
+    demand = used = 0
+    rows = []
+    for _, own in calls.group_by("caller_instance", maintain_order=True):
+        begin = own.get_column("start_ns").to_numpy()
+        finish = own.get_column("end_ns").to_numpy()
+        wanted = begin - own.get_column("pool_wait_ns").fill_null(0).to_numpy()
+        demand = max(demand, _most(wanted, finish))
+        used = max(used, _most(begin, finish))
+        ahead = np.searchsorted(np.sort(begin), begin, "left") - np.searchsorted(np.sort(finish), wanted, "right")
+        rows.append(own.select("row").with_columns(ahead=pl.Series(ahead, dtype=pl.Int64)))
+    return demand, used, pl.concat(rows)
+
+
+def _most(begin: np.ndarray, finish: np.ndarray) -> int:
+    """Give the greatest number of intervals that are open at one moment."""
+    at = np.concatenate([begin, finish])
+    step = np.concatenate([np.ones(begin.size, np.int64), -np.ones(finish.size, np.int64)])
+    order = np.lexsort((step, at))
+    return int(np.cumsum(step[order]).max(initial=0))
+
+
+def _pool(evidence: Evidence, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+    """A call waits for a connection while others have one: there are fewer than are wanted."""
+    waiting = calls.filter(pl.col("pool_wait_ns") > 0)
+    if not waiting.height:
+        return
+    demand, used, ahead = _concurrency(calls)
+    queued = waiting.join(ahead.filter(pl.col("ahead") > 0), on="row", how="semi")
+    if not queued.height:
+        return
+    caller, callee = str(calls["caller"][0]), str(calls["callee"][0])
+    longest = queued.get_column("pool_wait_ns").max()
+    yield Case(
+        rule="pool_exhausted",
+        route=None,
+        seam=seam,
+        marks=_taken_out(evidence, queued, ("pool_wait", "getconn"), pl.col("pool_wait_ns")),
+        message=(
+            f"{caller} has too few connections to {callee}: %requests% waited for one, %cost% each on average and "
+            f"{milliseconds(_number(longest))} at most; up to {demand} calls wanted one at a time, at most {used} ran"
+        ),
+        next_step=advice.pool(calls, demand, used),
+    )
+
+
+def _cold(evidence: Evidence, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+    """Call after call opens a connection, where one that is kept open would do."""
+    opening = pl.sum_horizontal(pl.col(_OPENING).fill_null(0))
+    new = (pl.col("reused") == False) | (pl.sum_horizontal(pl.col("setup_ns", "connect_ns", "tls_ns").fill_null(0)) > 0)  # noqa: E712 - null is neither
+    cold = calls.filter(new.fill_null(value=False))
+    share = cold.height / calls.height
+    if share < COLD_SHARE:
+        return
+    yield Case(
+        rule="cold_connections",
+        route=None,
+        seam=seam,
+        marks=_taken_out(evidence, cold, ("dns", "connect", "tls", "setup"), opening),
+        message=(
+            f"{calls['caller'][0]} opens a new connection to {calls['callee'][0]} for {share:.0%} of its calls; "
+            f"that held %requests%, %cost% each on average"
+        ),
+        next_step=advice.keep_alive(calls),
+    )
+
+
+def _backlog(seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+    """The callee has the request, and nobody there has taken it up."""
+    queued = calls.filter(pl.col("server_queue_ns") > 0)
+    if queued.height:
+        yield Case(
+            rule="server_backlog",
+            route=None,
+            seam=seam,
+            marks=marks(queued, LEAD, pl.col("server_queue_ns")),
+            message=(
+                f"{calls['callee'][0]} lets requests wait before it takes them up: %requests% from "
+                f"{calls['caller'][0]}, %cost% each on average"
+            ),
+            next_step=advice.backlog(calls),
+        )
+
+
+def _far(seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+    """Every call costs a long way there and back, and requests make several in a row."""
+    told = calls.filter(pl.col("network_ns").is_not_null())
+    trip = told.get_column("network_ns").quantile(0.1) if told.height else None
+    if trip is None or trip < FAR_NS:
+        return
+    several = told.filter(pl.len().over("request") >= FAR_CALLS)
+    if several.height:
+        yield Case(
+            rule="far_from_data",
+            route=None,
+            seam=seam,
+            marks=marks(several, LEAD, pl.col("network_ns").clip(upper_bound=int(trip))),
+            message=(
+                f"{calls['callee'][0]} is far from {calls['caller'][0]}: {milliseconds(trip)} of way per call, and "
+                f"%requests% go there several times, %cost% each on average"
+            ),
+            next_step=(
+                f"Run {calls['caller'][0]} near {calls['callee'][0]} (or a replica near it), or ask once instead of "
+                f"several times"
+            ),
+        )
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

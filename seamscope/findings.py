@@ -1,0 +1,74 @@
+"""The bridge between stored results and the rules over them: what a person should act on, stored beside the results.
+
+Findings are drawn from the latest requests of a store, whatever order they came in, and replace those of the look
+before: a pattern over many requests is not to be had from a few.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from seamscope.schema import words
+from seamscope.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from analysis.findings import Evidence
+    from seamscope.store import Reader, Store
+
+MOST_REQUESTS: Final = 20_000
+"""The latest requests that are looked at: half a million spans or so, a few seconds' work."""
+
+_VIEWS: Final = {"hops": "of_requests", "segments": "of_requests", "spans": "of_traces", "warnings": "of_traces"}
+
+
+def refresh(store: Store, rules: object = None) -> int:
+    """Find anew and store what was found; gives the number of findings.
+
+    `rules` is the operator's word: `is_essential` says which calls a page can live without.
+    """
+    from analysis.findings import find
+
+    evidence = read(store, getattr(rules, "is_essential", None) or _unsaid)
+    if evidence is None:
+        return 0
+    findings, requests = find(evidence)
+    code = {name: number for number, name in enumerate(words.FINDINGS)}
+    store.write_findings(
+        findings.with_columns(pl.col("rule").replace_strict(code, return_dtype=pl.UInt8)),
+        requests.with_columns(pl.col("span_ids").list.eval(pl.element().str.to_integer(base=16, dtype=pl.UInt64))),
+    )
+    return findings.height
+
+
+def read(reader: Reader, essential: Callable[..., bool | None]) -> Evidence | None:
+    """Read what the rules look at; None where there is no request."""
+    from analysis import findings
+
+    told = [name for name in findings.REQUEST_COLUMNS if name != "request_no"]
+    requests = reader.query(statement("findings/chosen", columns=", ".join(told)), {"most": MOST_REQUESTS})
+    if not requests.height:
+        return None
+    columns: dict[str, tuple[str, ...]] = {
+        "hops": findings.HOP_COLUMNS,
+        "segments": findings.SEGMENT_COLUMNS,
+        "spans": findings.SPAN_COLUMNS,
+        "warnings": findings.WARNING_COLUMNS,
+    }
+    since: dict[str, Any] = {"since_ns": requests.get_column("start_ns").min()}
+    frames = {
+        view: reader.query(statement(f"findings/{form}", view=view, columns=_listed(columns[view])), since)
+        for view, form in _VIEWS.items()
+    }
+    return findings.gather(requests, **frames, essential=essential)
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _unsaid(*_: object) -> bool | None:
+    return None
