@@ -44,7 +44,7 @@ class Checkpoints:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped.is_set():  # asked again after each: a stop during a checkpoint sets what clear() clears
             self._wanted.wait()
             if self._stopped.is_set():
                 return
