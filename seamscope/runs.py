@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
@@ -23,7 +23,7 @@ from seamscope.schema import words
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
     import numpy as np
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from seamscope.store import Store
 
     Progress = Callable[[int, int], None]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,8 @@ BATCH_SPANS: Final = 250_000
 """Traces are analysed together up to this many spans: some 300 MB at the peak, while the batch before is written."""
 
 KEYS: Final = ("trace_hi", "trace_lo")
+
+_LATEST: Final = (1 << 63) - 1
 
 MOST_CONSUMERS: Final = 1_000
 """Traces that are looked up as work caused by one other trace."""
@@ -64,6 +69,22 @@ class RunSummary:
         """Return both runs together."""
         mine, theirs = asdict(self), asdict(other)
         return RunSummary(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What was read of a batch of traces."""
+
+    traces: pl.DataFrame
+    written: pl.DataFrame
+    """Those, and the traces that sent their messages."""
+    beside: pl.DataFrame
+    """Traces that are read for what they say of these, and not written."""
+    stored: pl.DataFrame
+    """Requests of these traces as they were analysed before."""
+    spans: pl.DataFrame
+    links: pl.DataFrame
+    resources: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +160,10 @@ class Settler:
     def _note(self, arrived: pl.DataFrame) -> None:
         together = pl.concat([self._open_traces(), arrived], how="vertical_relaxed")
         self._open = together.group_by(KEYS).agg(
-            pl.col("first_commit").min(), pl.col("last_ns").max(), pl.col("spans").sum()
+            pl.col("first_commit").min(),
+            pl.col("last_commit").max(),
+            pl.col("last_ns").max(),
+            pl.col("spans").sum(),
         )
 
     def _open_traces(self) -> pl.DataFrame:
@@ -165,35 +189,42 @@ class Settler:
         return done + RunSummary(seconds=time.perf_counter() - started)
 
     def _through(self, ready: pl.DataFrame, *, everything: bool) -> Iterator[RunSummary]:
-        """Analyse batch after batch; each is written while the next is read and analysed."""
-        with ThreadPoolExecutor(1, thread_name_prefix="results") as writer:
+        """Analyse batch after batch; the one before is written, and the next one read, meanwhile."""
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
+            ThreadPoolExecutor(1, thread_name_prefix="spans") as reader,
+        ):
             before: tuple[_Batch, Future[int]] | None = None
-            for traces in batches(ready, BATCH_SPANS):
-                batch = self._analyse(traces, everything=everything)
+            for taken in ahead(reader, self._read, batches(ready, BATCH_SPANS)):
+                batch = self._analyse(taken, everything=everything)
                 if before is not None:
                     yield self._finish(*before)
                 before = batch, writer.submit(self._store.write_results, *batch.rows)
             if before is not None:
                 yield self._finish(*before)
 
-    def _analyse(self, traces: pl.DataFrame, *, everything: bool) -> _Batch:
-        """Analyse one batch of traces."""
+    def _read(self, traces: pl.DataFrame) -> _Taken:
+        """Read what one batch of traces needs."""
         written, beside = self._with_messages(traces)
-        stored = self._store.query(statement("runs/stored_requests"), _wanted(written))
+        stored = self._store.query_with(statement("runs/stored_requests"), _wanted(written))
         spans, links = self._whole(written, beside, stored)
         resources = self._store.query(statement("runs/resources"))
-        results = analyse(spans, resources, links, self._rules, Peers(self._peers))
-        if beside.height:
-            results = only(results, written)
+        return _Taken(traces, written, beside, stored, spans, links, resources)
+
+    def _analyse(self, taken: _Taken, *, everything: bool) -> _Batch:
+        """Analyse one batch of traces."""
+        results = analyse(taken.spans, taken.resources, taken.links, self._rules, Peers(self._peers))
+        if taken.beside.height:
+            results = only(results, taken.written)
         tables = dict(results.tables)
         if not everything:
-            tables["requests"] = _revised(tables["requests"], stored)
+            tables["requests"] = _revised(tables["requests"], taken.stored)
         return _Batch(
-            traces=traces,
-            written=written,
-            rows=(tables, results.owners, _numbers(stored)),
+            traces=taken.traces,
+            written=taken.written,
+            rows=(tables, results.owners, _numbers(taken.stored)),
             news=self._learn(results.peers),
-            summary=_summary(traces, spans, results, stored),
+            summary=_summary(taken.traces, taken.spans, results, taken.stored),
         )
 
     def _finish(self, batch: _Batch, writing: Future[int]) -> RunSummary:
@@ -204,11 +235,16 @@ class Settler:
         return batch.summary
 
     def _with_messages(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Add the traces that sent these traces' messages; and, to be read beside them, all that these sent."""
-        senders = self._store.query(statement("runs/producers"), _wanted(batch))
-        written = pl.concat([batch, _from_the_start(senders.join(batch, on=KEYS, how="anti"))], how="vertical_relaxed")
+        """Add the traces that sent these traces' messages; and, to be read beside them, all that these sent.
+
+        Senders that still wait to be analysed, or to be written, are left to their own turn: it takes in these.
+        """
+        waiting = self._open_traces()
+        senders = self._store.query_with(statement("runs/producers"), _wanted(batch))
+        settled = _from_the_start(senders.join(waiting, on=KEYS, how="anti"))
+        written = pl.concat([batch, settled], how="vertical_relaxed")
         most = {"most": MOST_CONSUMERS}
-        receivers = self._store.query(statement("runs/consumers"), {**_wanted(written), **most})
+        receivers = self._store.query_with(statement("runs/consumers"), _wanted(written), most)
         return written, _from_the_start(receivers.join(written, on=KEYS, how="anti"))
 
     def _whole(
@@ -223,8 +259,8 @@ class Settler:
         return pl.concat(spans), pl.concat(links)
 
     def _rows(self, text: str, traces: pl.DataFrame) -> pl.DataFrame:
-        first = traces.get_column("first_commit").min()
-        return self._store.query(text, {**_wanted(traces), "first_commit": first, "upto": self._seen})
+        first, last = traces.get_column("first_commit").min(), traces.get_column("last_commit").max()
+        return self._store.query_with(text, _wanted(traces), {"first_commit": first, "last_commit": last})
 
     def _learn(self, peers: pl.DataFrame) -> set[str]:
         """Remember which hosts are which services; give the hosts of which more is known than before."""
@@ -246,14 +282,14 @@ class Settler:
             self._note(_from_the_start(again))
 
 
-def _wanted(traces: pl.DataFrame) -> dict[str, object]:
-    return {name: traces.get_column(name).to_numpy() for name in KEYS}
+def _wanted(traces: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {"wanted": traces.select(KEYS)}
 
 
 def _from_the_start(traces: pl.DataFrame) -> pl.DataFrame:
     """Make rows of open traces whose spans may be anywhere in the store."""
-    columns = (pl.lit(0, pl.Int64).alias(name) for name in ("first_commit", "last_ns", "spans"))
-    return traces.select(KEYS).with_columns(*columns)
+    bounds = {"first_commit": 0, "last_commit": _LATEST, "last_ns": 0, "spans": 0}
+    return traces.select(KEYS).with_columns(pl.lit(value, pl.Int64).alias(name) for name, value in bounds.items())
 
 
 def batches(traces: pl.DataFrame, spans: int) -> Iterator[pl.DataFrame]:
@@ -262,6 +298,18 @@ def batches(traces: pl.DataFrame, spans: int) -> Iterator[pl.DataFrame]:
     number = (ordered.get_column("spans").cum_sum() - 1).clip(0) // spans
     for _, batch in ordered.with_columns(batch=number).group_by("batch", maintain_order=True):
         yield batch.drop("batch")
+
+
+def ahead(reader: ThreadPoolExecutor, read: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Give `read(item)` of each item in turn; the next one is read by `reader` while the caller is busy with one."""
+    waiting: Future[R] | None = None
+    for item in items:
+        following = reader.submit(read, item)
+        if waiting is not None:
+            yield waiting.result()
+        waiting = following
+    if waiting is not None:
+        yield waiting.result()
 
 
 def _numbers(stored: pl.DataFrame) -> np.ndarray | None:

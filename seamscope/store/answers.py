@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.schema.tables import OWNERS, RESULTS
-from seamscope.store.inserting import insert, roll_back
+from seamscope.store.folding import fold
+from seamscope.store.inserting import TABLES, insert, roll_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,13 +52,15 @@ class Writer:
         first, last = self.next_numbers(results)
         numbers, fresh = self._owner_numbers(_frame(owners))
         frames = {name: _renumbered(name, _frame(rows), first, numbers) for name, rows in results.items()}
+        if "segments" in frames:
+            frames["segments"] = fold(frames["segments"])
         self._cursor.begin()
         try:
             self._forget(replaces)
             self._forget_warnings(frames)
             insert(self._cursor, "owners", fresh)
             for name, frame in frames.items():
-                insert(self._cursor, name, frame.select(RESULTS[name].names).to_arrow())
+                insert(self._cursor, name, frame.select(TABLES[name].names).to_arrow())
             self._cursor.commit()
         except BaseException:
             roll_back(self._cursor)
@@ -89,14 +92,15 @@ class Writer:
 
     def _forget_warnings(self, frames: Mapping[str, pl.DataFrame]) -> None:
         """Drop what earlier runs said of these traces as traces: such warnings belong to no request."""
-        traces = [frame.select("trace_hi", "trace_lo") for frame in frames.values() if "trace_hi" in frame.columns]
-        if not traces:
+        names = [name for name in ("request_traces", "warnings") if name in frames]
+        if not names:
             return
         text = """
-            DELETE FROM base.warnings
-            WHERE request_no IS NULL AND (trace_hi, trace_lo) IN (SELECT (trace_hi, trace_lo) FROM analysed)
+            DELETE FROM base.warnings AS w USING analysed AS a
+            WHERE w.request_no IS NULL AND w.trace_hi = a.trace_hi AND w.trace_lo = a.trace_lo
         """
-        with _registered(self._cursor, "analysed", pl.concat(traces).unique().to_arrow()):
+        traces = pl.concat([frames[name].select("trace_hi", "trace_lo") for name in names])
+        with _registered(self._cursor, "analysed", traces.to_arrow()):
             self._cursor.execute(text).complete()
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import duckdb
+import polars as pl
+import pyarrow as pa
 
 from seamscope.errors import StoreError, StoreLockedError
 from seamscope.store import opening, tables
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
-    import polars as pl
-    import pyarrow as pa
 
     from seamscope.store.ingesting import ServiceTier
     from seamscope.store.reading import Stream
@@ -167,6 +167,16 @@ class Store(_Opened):
 
         with self._cursors.house() as cursor:
             ingesting.refill(cursor, self._recent)
+
+    def query_with(
+        self, sql: str, frames: Mapping[str, pl.DataFrame], params: Mapping[str, object] | None = None
+    ) -> pl.DataFrame:
+        """Run one reading statement that may also read `frames`, by their names: long lists make slow parameters."""
+        with self._cursors.house() as cursor:
+            for name, frame in frames.items():
+                cursor.register(name, frame.to_arrow())
+            schema, *rows = batches(cursor, sql, params, None)
+            return pl.DataFrame(pa.Table.from_batches(rows, schema))
 
     def commit(self, batch: Mapping[str, pa.Table], *, now_ns: int) -> CommitReceipt:
         """Store one group of spans, events, links, logs and resources (`schema.tables.INGESTED`) in one transaction.

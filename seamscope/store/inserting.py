@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from seamscope.schema.tables import INGESTED, OWNERS, RESULTS
+from seamscope.schema.tables import INGESTED, OWNERS, RESULTS, STORED_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-TABLES: Final = {**INGESTED, "owners": OWNERS, **RESULTS}
+TABLES: Final = {**INGESTED, "owners": OWNERS, **RESULTS, "segments": STORED_SEGMENTS}
 _INCOMING: Final = "incoming_rows"
 
 

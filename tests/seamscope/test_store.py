@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from seamscope.errors import StoreError, StoreVersionError
-from seamscope.schema.tables import ATTRIBUTES, INGESTED, OWNERS, RESULTS
+from seamscope.schema.tables import ATTRIBUTES, INGESTED, OWNERS, RESULTS, STORED_SEGMENTS
 from seamscope.store import Settings, Store, StoreFile
 from seamscope.store.opening import log_file, temporary_folder
 from seamscope.store.tables import SCHEMA_VERSION, listed
@@ -57,7 +57,7 @@ def count(store: Store | StoreFile, table: str) -> int:
 
 @pytest.mark.parametrize("name", [*INGESTED, *RESULTS, "owners"])
 def test_tables_are_those_of_the_schema(store: Store, name: str) -> None:
-    schema = {**INGESTED, **RESULTS, "owners": OWNERS}[name]
+    schema = {**INGESTED, **RESULTS, "owners": OWNERS, "segments": STORED_SEGMENTS}[name]
     wanted = [(column.name, SQL_TYPES[column.type]) for column in schema]
     text = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'base' AND table_name = $name"
     found = store.query(f"{text} ORDER BY column_index", {"name": name}).rows()

@@ -62,7 +62,7 @@ taken AS (
 ),
 share_of AS (
     SELECT c.group_no, c.horizon, s.owner_no, s.cause, s.evidence, sum(s.end_ns - s.start_ns) AS ns
-    FROM chosen c JOIN base.segments s USING (request_no, horizon)
+    FROM chosen c JOIN base.horizon_segments s USING (request_no, horizon)
     GROUP BY c.group_no, c.horizon, s.owner_no, s.cause, s.evidence
 ),
 shares AS (
@@ -76,7 +76,7 @@ leader AS (
     SELECT request_no, horizon, arg_max(cause, row(ns, -cause::INTEGER)) AS cause
     FROM (
         SELECT s.request_no, s.horizon, s.cause, sum(s.end_ns - s.start_ns) AS ns
-        FROM base.segments s SEMI JOIN chosen c USING (request_no, horizon)
+        FROM base.horizon_segments s SEMI JOIN chosen c USING (request_no, horizon)
         WHERE $quantile IS NOT NULL
         GROUP BY s.request_no, s.horizon, s.cause
     )
@@ -103,7 +103,7 @@ called AS MATERIALIZED (
     FROM (
         SELECT s.request_no, s.horizon, s.call_id, sum(s.end_ns - s.start_ns) AS ns, min(s.start_ns) AS start_ns,
             max(s.end_ns) AS end_ns
-        FROM base.segments s SEMI JOIN chosen c USING (request_no, horizon)
+        FROM base.horizon_segments s SEMI JOIN chosen c USING (request_no, horizon)
         WHERE s.call_id <> 0
         GROUP BY s.request_no, s.horizon, s.call_id
     ) p

@@ -3,6 +3,7 @@ SELECT
     trace_hi,
     trace_lo,
     min(commit_no) AS first_commit,
+    max(commit_no) AS last_commit,
     max(ingested_ns) AS last_ns,
     count(*) AS spans
 FROM base.spans

@@ -2,11 +2,7 @@
 SELECT DISTINCT
     trace_hi,
     trace_lo
-FROM base.span_links
-SEMI JOIN (
-    SELECT
-        unnest($trace_hi::UBIGINT[]) AS linked_trace_hi,
-        unnest($trace_lo::UBIGINT[]) AS linked_trace_lo
-) AS wanted USING (linked_trace_hi, linked_trace_lo)
+FROM base.span_links AS l
+SEMI JOIN wanted ON wanted.trace_hi = l.linked_trace_hi AND wanted.trace_lo = l.linked_trace_lo
 WHERE kind = 5
 QUALIFY row_number() OVER (PARTITION BY linked_trace_hi, linked_trace_lo ORDER BY commit_no, trace_hi, trace_lo) <= $most;

@@ -1,9 +1,5 @@
 -- Links of the spans of some traces.
 SELECT {columns}
 FROM base.span_links
-SEMI JOIN (
-    SELECT
-        unnest($trace_hi::UBIGINT[]) AS trace_hi,
-        unnest($trace_lo::UBIGINT[]) AS trace_lo
-) AS wanted USING (trace_hi, trace_lo)
-WHERE commit_no >= $first_commit AND commit_no <= $upto;
+SEMI JOIN wanted USING (trace_hi, trace_lo)
+WHERE commit_no >= $first_commit AND commit_no <= $last_commit;

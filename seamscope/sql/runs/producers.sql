@@ -3,10 +3,6 @@ SELECT DISTINCT
     l.linked_trace_hi AS trace_hi,
     l.linked_trace_lo AS trace_lo
 FROM base.span_links AS l
-SEMI JOIN (
-    SELECT
-        unnest($trace_hi::UBIGINT[]) AS trace_hi,
-        unnest($trace_lo::UBIGINT[]) AS trace_lo
-) AS wanted USING (trace_hi, trace_lo)
+SEMI JOIN wanted USING (trace_hi, trace_lo)
 SEMI JOIN base.requests AS r ON r.trace_hi = l.linked_trace_hi AND r.trace_lo = l.linked_trace_lo
 WHERE l.kind = 5;

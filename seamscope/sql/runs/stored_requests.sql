@@ -5,8 +5,4 @@ SELECT
     trace_lo,
     revision
 FROM base.requests
-SEMI JOIN (
-    SELECT
-        unnest($trace_hi::UBIGINT[]) AS trace_hi,
-        unnest($trace_lo::UBIGINT[]) AS trace_lo
-) AS wanted USING (trace_hi, trace_lo);
+SEMI JOIN wanted USING (trace_hi, trace_lo);

@@ -4,6 +4,7 @@ WITH arrived AS (
         trace_hi,
         trace_lo,
         min(commit_no) AS first_commit,
+        max(commit_no) AS last_commit,
         max(ingested_ns) AS last_ns,
         count(*) AS spans
     FROM base.spans

@@ -13,6 +13,6 @@ SELECT
     base.cause_word(s.cause) AS cause,
     base.evidence_word(s.evidence) AS evidence,
     base.span_text(s.call_id) AS call_id
-FROM base.segments s
+FROM base.horizon_segments s
 JOIN base.requests r USING (request_no)
 LEFT JOIN base.owners o USING (owner_no);
