@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis import entries, owners, path
 from analysis.arrays import MISSING, NONE
+from analysis.inferred import OwnTime
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ CLIENT: Final = words.code(words.SPAN_KINDS, "client")
 CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
 REQUEST: Final = words.code(words.ROLES, "request")
 RENDER: Final = words.code(words.TIERS, "render")
+NO_OWN_TIME: Final = OwnTime(np.empty(0, np.int32), *(np.empty(0, np.int64) for _ in range(3)))
 SEAM_CAUSES: Final = ("setup", "dns", "connect", "tls", "network", "transfer")
 
 
@@ -304,6 +306,7 @@ def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> S
     call_of = np.where(calls.headless[calls.call_of] == 1, -1, calls.call_of) if calls.count else calls.call_of
     call_of = np.where(calls.call_of < 0, -1, call_of).astype(np.int32)
     parties = len(journeys.parties.numbers)
+    own = journeys.own_time or NO_OWN_TIME
     capacity = 2 * stretches.request.size + 1024
     while True:
         found = owners.own_segments(
@@ -331,6 +334,10 @@ def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> S
             labels.high,
             labels.cause,
             labels.evidence,
+            own.of,
+            own.offsets,
+            own.low,
+            own.high,
             capacity,
         )
         if found[0] <= capacity:

@@ -107,6 +107,14 @@ def host_keys(forest: Forest) -> Int64s:
     return keys
 
 
+def host_names(resources: pl.DataFrame) -> dict[int, str]:
+    """Return the name of every host by its number."""
+    if "instance" not in resources.columns:
+        return {}
+    names = resources.get_column("instance").cast(pl.String).drop_nulls().unique()
+    return dict(zip(_hashed(names).tolist(), names.to_list(), strict=True))
+
+
 def process_keys(forest: Forest) -> Int64s:
     """Return a number per resource's process (service and instance), the same in every batch."""
     frame = forest.resources.frame

@@ -48,7 +48,7 @@ def _add_lent(journeys: Journeys, sums: Int64s) -> None:
     np.add.at(sums, (line_of[forest.role[rows]], journeys.lent[rows]), np.maximum(own - taken[rows], 0))
 
 
-def _phases(journeys: Journeys, gap: Int64s) -> dict[str, pl.Series]:
+def _phases(journeys: Journeys, gap: Int64s, marks: pl.DataFrame) -> dict[str, pl.Series]:
     """Return the phases of every call; a phase that nothing tells of is null, and none says more than the gap."""
     labels = journeys.labels
     line_of = np.full(len(words.CAUSES), words.UNKNOWN, np.uint8)
@@ -56,12 +56,15 @@ def _phases(journeys: Journeys, gap: Int64s) -> dict[str, pl.Series]:
         line_of[words.code(words.CAUSES, phase)] = line
     sums = phases.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, line_of, np.maximum(gap, -1))
     _add_lent(journeys, sums)
+    sums[PHASES.index("pool_wait") + 1, marks.get_column("call").to_numpy()] += marks.get_column("lead_ns").to_numpy()
     told = {f"{phase}_ns": known(sums[line + 1], 0) for line, phase in enumerate(PHASES)}
     return {**told, "unexplained_ns": known(np.where(gap == MISSING, MISSING, sums[0]))}
 
 
-def hops_table(journeys: Journeys, requests: Requests, gaps: Gaps, owner_no: Int64s) -> pl.DataFrame:
-    """Return a row per call."""
+def hops_table(
+    journeys: Journeys, requests: Requests, gaps: Gaps, marks: pl.DataFrame, owner_no: Int64s
+) -> pl.DataFrame:
+    """Return a row per call; `marks` as `patterns.MARKS`."""
     forest, times, calls, seams = journeys.forest, journeys.times, journeys.calls, journeys.seams
     spans = forest.spans
     client, server = gaps.client, gaps.server
@@ -101,7 +104,7 @@ def hops_table(journeys: Journeys, requests: Requests, gaps: Gaps, owner_no: Int
             "request_leg_ns": known(gaps.request),
             "response_leg_ns": known(gaps.response),
             "leg_error_ns": known(gaps.error),
-            **_phases(journeys, gaps.gap),
+            **_phases(journeys, gaps.gap, marks),
             "reused": _reused(journeys),
             "joined_by": np.full(calls.count, words.code(words.JOINED_BY, "trace_context"), np.uint8),
             "async": times.unawaited[calls.outer] == 1,

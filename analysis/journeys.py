@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.calls import Calls
     from analysis.clocks import Clocks
     from analysis.forest import Forest
+    from analysis.inferred import OwnTime
     from analysis.rules import Peers, Rules
 
 CLIENT: Final = words.code(words.SPAN_KINDS, "client")
@@ -106,6 +107,8 @@ class Journeys:
     """Marks phase spans."""
     lent: Int32s
     """By row: the call that this wait came before (`siblings.lend_waits`)."""
+    own_time: OwnTime | None = None
+    """Waits that pass B found in spans' own time."""
 
 
 def _keys(series: pl.Series) -> Int64s:

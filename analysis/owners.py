@@ -60,12 +60,17 @@ def own_segments(  # noqa: C901, PLR0912, PLR0915 - a function per step would co
     highs: Int64s,
     causes: Codes,
     evidences: Codes,
+    own_of: Int32s,
+    own_from: Int64s,
+    own_low: Int64s,
+    own_high: Int64s,
     capacity: int,
 ) -> tuple[int, Int64s, Codes, Int64s, Int64s, Int64s, Int64s, Int32s, Codes, Codes]:
     """Turn stretches (per request and horizon the last first) into segments (in order).
 
     A stretch of a call is cut by the call's labels; one that lies after its span's own end belongs to the span
-    above that was open then (`cover`), or to no span at all, `unexplained`.
+    above that was open then (`cover`), or to no span at all, `unexplained`. `own_of` points from a span to the
+    stretches of its own time in which it waited for a connection (-1: none; `inferred.OwnTime`).
 
     Returns:
         How many segments there are (more than `capacity`: ask again with that much), and by segment its request,
@@ -112,6 +117,14 @@ def own_segments(  # noqa: C901, PLR0912, PLR0915 - a function per step would co
                 elif who >= 0:
                     cause, evidence = np.int64(cause_of[who]), np.int64(evidence_of[who])
                     owner, shown = np.int64(owner_of[who]), span_id[who]
+                    if own_of.size and own_of[who] >= 0:
+                        wait, past = own_from[own_of[who]], own_from[own_of[who] + 1]
+                        wait = _label_at(cursor, wait, past, own_high)
+                        if wait < past and own_low[wait] > cursor:
+                            until = min(until, own_low[wait])
+                        elif wait < past:
+                            until = min(until, own_high[wait])
+                            cause, evidence = np.int64(9), np.int64(5)
                 if evidence == 1 and marks[at] == 1:
                     evidence = np.int64(4)
                 alike = shown == last_span and outer == last_call and owner == last_owner

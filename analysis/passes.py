@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from analysis import critical, facts, forest, gaps, hops, journeys, patterns, remarks, tables
+from analysis import critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, tables
 from analysis.columns import INPUT, LINK_INPUT, bits
 from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.rules import NoRules, Peers, Walk
@@ -194,7 +194,7 @@ class _Desk:
         """Pass B: what only many calls can tell."""
         told = [part.facts.with_columns(part=pl.lit(at, pl.Int32)) for at, part in enumerate(parts)]
         try:
-            return patterns.settle(pl.concat(told))
+            return patterns.settle(pl.concat(told), facts.host_names(self.resources))
         except Exception as error:  # noqa: BLE001 - every request stands without it
             self.set_aside.append(_set_aside(NO_TRACE, error, "comparing calls: "))
             return patterns.nothing()
@@ -238,6 +238,7 @@ def _results(
     links: pl.DataFrame,
     walk: Walk,
 ) -> Results:
+    found = inferred.lay_over(found, marks)
     requests = critical.find_requests(found)
     segments = critical.attribute(found, requests, critical.walk(found, requests, walk))
     owners, owner_no = tables.owners_table(found)
@@ -247,7 +248,7 @@ def _results(
             "requests": rows,
             "request_traces": tables.request_traces_table(rows),
             "segments": tables.segments_table(segments, owner_no),
-            "hops": hops.hops_table(found, requests, measured, owner_no),
+            "hops": hops.hops_table(found, requests, measured, marks, owner_no),
             "warnings": remarks.warnings_table(found, requests, known.warnings),
             "async_work": remarks.async_table(found, requests, links),
         },

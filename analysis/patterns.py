@@ -1,15 +1,33 @@
-"""Pass B: what no single call can tell, from many of them."""
+"""Pass B: what no single call can tell, from many of them (design §4.6).
+
+Calls are compared within windows of ten minutes, by who called whom. Every cause found this way is `inferred`: it
+carries a confidence and the sentence that says what carried it, and is withheld below `ceilings.SURE`, where a key
+may stand for several hosts, and where calls were sampled apart.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
 
-from analysis import clocks
+from analysis import baselines, clocks, setups, waits
 
-MARKS: Final = {"call": pl.Int32, "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64}
+IDS: Final = ("trace_hi", "trace_lo", "span_id")
+MARKS: Final = {
+    "call": pl.Int32, "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "pool_ns": pl.Int64,
+    "setup_ns": pl.Int64, "setup_cause": pl.UInt8, "network_ns": pl.Int64, "queue_ns": pl.Int64, "back_ns": pl.Int64,
+    "lead_ns": pl.Int64,
+}  # fmt: skip
+"""A row per call that many calls say something about: how much of it is what, and how long it waited before it."""
+
+SAID: Final = {
+    "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "cause": pl.UInt8, "ns": pl.Int64,
+    "confidence": pl.Float64, "statistic": pl.String,
+}  # fmt: skip
+"""A row per inferred cause of a call: how much, how sure, and the sentence that carries it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +37,90 @@ class Known:
     clocks: clocks.Clocks
     warnings: pl.DataFrame
     """Conflicts of clocks, columns `trace_hi`, `trace_lo`, `span_id`, `code`, `detail`."""
-    marks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"part": pl.Int32, **MARKS}))
+    marks: pl.DataFrame
+    """Columns `part` and `MARKS`."""
+    said: pl.DataFrame
+    """Columns `part` and `SAID`."""
 
     def of(self, part: int) -> pl.DataFrame:
         """Return the marks of one part's calls."""
-        return self.marks.filter(pl.col("part") == part)
+        return self.marks.filter(pl.col("part") == part).drop("part")
 
 
 def renumbered(marks: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """Return the marks of the calls that these facts are of, as the facts number them."""
-    keys = ["trace_hi", "trace_lo", "span_id"]
-    return marks.drop("call").join(facts.select(*keys, "call"), on=keys, how="inner")
+    return marks.drop("call").join(facts.select(*IDS, "call"), on=IDS, how="inner").select(marks.columns)
 
 
-def settle(facts: pl.DataFrame) -> Known:
-    """Compare all calls with each other."""
+def settle(facts: pl.DataFrame, names: dict[int, str]) -> Known:
+    """Compare all calls with each other; `names` are those of hosts, for sentences."""
     found = clocks.settle(facts)
-    return Known(found, clocks.warnings_of(found, {}))
+    legs = _on_one_clock(facts.filter(~pl.col("headless")), found)
+    told = legs.with_columns(window=pl.col("start") // clocks.WINDOW_NS).with_row_index("row")
+    sheet = baselines.Sheet.empty(told.height)
+    notes = [
+        *baselines.network(told, sheet),
+        *baselines.statements(told, sheet),
+        *waits.statements(told, sheet),
+        *waits.calls(told, sheet),
+        *setups.find(told, sheet),
+    ]
+    return Known(found, clocks.warnings_of(found, names), _marks(told, sheet), _said(told, notes))
+
+
+def _on_one_clock(facts: pl.DataFrame, found: clocks.Clocks) -> pl.DataFrame:
+    """Return the facts with legs as the hosts' clocks have them."""
+    if not found.moves:
+        return facts
+    schema = {"window": pl.Int64, "host": pl.Int64, "group": pl.Int32, "offset": pl.Int64, "slope": pl.Float64}
+    rows = [(window, host, *where) for (window, host), where in found.placed.items()]
+    placed = pl.DataFrame(rows, schema=schema, orient="row")
+    told = facts.with_columns(window=pl.col("start") // clocks.WINDOW_NS)
+    for side in ("caller", "callee"):
+        named = placed.select(
+            "window", pl.col("host").alias(f"{side}_host"), pl.exclude("window", "host").name.prefix(side)
+        )
+        told = told.join(named, on=["window", f"{side}_host"], how="left", maintain_order="left")
+    passed = pl.col("start") % clocks.WINDOW_NS
+    ahead = (
+        pl.col("calleeoffset")
+        - pl.col("calleroffset")
+        + ((pl.col("calleeslope") - pl.col("callerslope")) * passed).cast(pl.Int64)
+    )
+    known = (pl.col("callergroup") == pl.col("calleegroup")).fill_null(value=False)
+    leg = (pl.col("server_start") - ahead - pl.col("start")).clip(0, pl.col("gap"))
+    request = pl.when(known & (pl.col("gap") >= 0)).then(leg).otherwise("request")
+    response = pl.when(known & (pl.col("gap") >= 0)).then(pl.col("gap") - leg).otherwise("response")
+    return told.with_columns(request=request, response=response).select(facts.columns)
+
+
+def _marks(told: pl.DataFrame, sheet: baselines.Sheet) -> pl.DataFrame:
+    some = np.zeros(told.height, np.bool_)
+    for name in ("pool_ns", "setup_ns", "network_ns", "queue_ns", "back_ns", "lead_ns"):
+        some |= getattr(sheet, name) > 0
+    written = {name: getattr(sheet, name)[some] for name in MARKS if hasattr(sheet, name)}
+    marks = (
+        told.select("part", "call", *IDS).filter(some).with_columns(pl.Series(name, v) for name, v in written.items())
+    )
+    return marks.select("part", *(pl.col(name).cast(dtype) for name, dtype in MARKS.items()))
+
+
+def _said(told: pl.DataFrame, notes: list[baselines.Note]) -> pl.DataFrame:
+    schema = {"part": pl.Int32, **SAID}
+    where = told.select("part", *IDS)
+    made = [
+        where[note.rows].with_columns(
+            cause=pl.lit(note.cause, pl.UInt8), ns=pl.Series(note.ns), confidence=note.confidence,
+            statistic=pl.lit(note.statistic),
+        )
+        for note in notes
+        if note.rows.size
+    ]  # fmt: skip
+    return pl.concat([pl.DataFrame(schema=schema), *made]).sort("part", *IDS, "cause")
 
 
 def nothing() -> Known:
     """Return what is known where calls could not be compared."""
-    intervals = pl.DataFrame(schema=clocks.INTERVALS)
-    return Known(clocks.Clocks(intervals), clocks.warnings_of(clocks.Clocks(intervals), {}))
+    none = clocks.Clocks(pl.DataFrame(schema=clocks.INTERVALS))
+    marks = pl.DataFrame(schema={"part": pl.Int32, **MARKS})
+    return Known(none, clocks.warnings_of(none, {}), marks, pl.DataFrame(schema={"part": pl.Int32, **SAID}))

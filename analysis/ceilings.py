@@ -1,0 +1,94 @@
+"""Ceilings: calls that wait for one of K places, and begin as another call gives its place back (design §4.6).
+
+The same arithmetic finds a client's pool of connections (from one caller instance at most K calls are served at
+once) and a server's queue (at most K calls of all callers run at once on one instance). A call that comes while
+fewer than K are open must not wait; one that comes while K or more are open must, until another ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from analysis.arrays import Int64s, Mask
+
+FEWEST: Final = 8
+"""Calls that must have waited before a pattern is looked for: Wilson's bound on 8 of 8 is 0.68, on 16 of 16 is 0.81."""
+
+SURE: Final = 0.8
+"""Confidence below which a cause is withheld: one wrong in five costs more than an honest remainder."""
+
+MOST_PLACES: Final = 512
+"""Pools and queues wider than this are not looked for."""
+
+
+def wilson(hits: float, tries: float) -> float:
+    """Return the lower end of Wilson's 95 % interval for a share."""
+    if tries <= 0:
+        return 0.0
+    z, share = 1.96, hits / tries
+    middle = share + z * z / (2 * tries)
+    return (middle - z * sqrt(share * (1 - share) / tries + z * z / (4 * tries * tries))) / (1 + z * z / tries)
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """K places, and the calls that waited for one."""
+
+    places: int
+    waited: Mask
+    """By call: it waited for a place."""
+    predecessor: Int64s
+    """By call: the one that gave its place back last before this one began; -1 where none had."""
+    confidence: float
+    late: int
+    """Calls that began late; those that did not wait for a place are the counter-evidence."""
+    spared: int
+    """Calls that came while all places were taken and yet did not wait."""
+
+
+def find(arrive: Int64s, begin: Int64s, release: Int64s, late: Mask, slack: int, tolerance: int) -> Ceiling | None:
+    """Find how many places there are, and who waited; None where the calls do not behave like that.
+
+    Args:
+        arrive: when each call came.
+        begin: when it got its place, not before `arrive`.
+        release: when it gave it back.
+        late: calls whose wait is no accident of the clocks.
+        slack: how much earlier than a release, by the clocks, the next call may seem to begin (ns).
+        tolerance: how much later than a release the next call may begin (ns).
+    """
+    if int(late.sum()) < FEWEST:
+        return None
+    begins, releases = np.sort(begin), np.sort(release)
+    came = np.sort(arrive)
+    open_before = np.searchsorted(came, arrive, "left") - np.searchsorted(releases, arrive, "right")
+    served = np.searchsorted(begins, begin, "left") - np.searchsorted(releases, begin + slack, "right")
+    at = np.searchsorted(releases, begin + slack, "right") - 1
+    order = np.argsort(release, kind="stable")
+    predecessor = np.where(at >= 0, order[np.maximum(at, 0)], -1)
+    follows = (at >= 0) & (releases[np.maximum(at, 0)] >= begin - tolerance)
+    wait = np.maximum(begin - arrive, 0).astype(np.float64)
+    best: Ceiling | None = None
+    for places in _candidates(served):
+        waited = late & follows & (open_before >= places)
+        late_wait = float(wait[late].sum())
+        share = float(wait[waited].sum()) / late_wait if late_wait else 0.0
+        full = open_before >= places
+        spared = int((full & ~late).sum())
+        kept = 1 - spared / max(int(full.sum()), 1)
+        number = int(late.sum())
+        confidence = min(wilson(share * number, number), wilson(kept * int(full.sum()), int(full.sum())))
+        if best is None or confidence > best.confidence:
+            best = Ceiling(places, waited, predecessor, confidence, number, spared)
+    return best
+
+
+def _candidates(served: Int64s) -> list[int]:
+    """Return numbers of places that at most one call in fifty exceeds, the clocks being what they are."""
+    ceiling = int(np.quantile(served + 1, 0.98, method="higher"))
+    return [places for places in range(max(1, ceiling - 2), ceiling + 1) if places <= MOST_PLACES]

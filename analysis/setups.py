@@ -1,0 +1,176 @@
+"""Setup: connections made anew, seen in the gaps of calls that came first on them (design §4.6).
+
+Where servers tell the port they were called from, a connection is known by it: what comes first on one may have set
+it up. Elsewhere a call must have opened a connection when all that its caller had were in use, and may have after a
+pause. Either way the gap must be two-humped, its slow hump on those calls; or, where every call has a connection of
+its own, the way there must cost what the way back does not, and always about the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis import ceilings
+from analysis.baselines import Note, Sheet, ms
+from analysis.facts import SETS_UP
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from analysis.arrays import Int64s, Mask
+
+SETUP: Final = words.code(words.CAUSES, "setup")
+CONNECT: Final = words.code(words.CAUSES, "connect")
+DNS: Final = words.code(words.CAUSES, "dns")
+
+TIMERS: Final = ((1_000_000_000, CONNECT, "SYN"), (3_000_000_000, CONNECT, "SYN"), (5_000_000_000, DNS, "resolver"),
+                 (7_000_000_000, CONNECT, "SYN"), (10_000_000_000, DNS, "resolver"))  # fmt: skip
+"""Waits that only a timer makes: a lost SYN is sent again after 1, 3 and 7 s, a resolver asks again after 5 s."""
+
+NEAR: Final = 0.03
+"""A wait is a timer's when it is longer by no more than this part."""
+
+FEWEST_WARM: Final = 10
+PAIR: Final = ["window", "caller", "callee"]
+
+
+def find(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
+    """Find the calls whose connection was set up for them; what other patterns explain is left alone."""
+    spoken = (sheet.pool_ns > 0) | (sheet.queue_ns > 0)
+    known = told.filter(pl.col("served") & (pl.col("gap") >= 0) & (pl.col("servers") == 1) & (pl.col("before") > 0))
+    silent = known.with_columns(free=~spoken[known["row"].to_numpy()])
+    told_by_client = ((pl.col("marks") & SETS_UP) != 0) | (pl.col("reused") != words.UNKNOWN)
+    some = silent.group_by(PAIR).agg(
+        pl.len().alias("calls"), told_by_client.any().alias("measured"), pl.col("before").median().alias("usual")
+    )
+    some = some.filter((pl.col("calls") >= ceilings.FEWEST) & ~pl.col("measured"))
+    if not some.height:
+        return []
+    wanted = silent.join(some.select(PAIR), on=PAIR, how="semi").sort(*PAIR, "start", "trace_hi", "trace_lo", "span_id")
+    notes = []
+    for group in wanted.partition_by(PAIR, maintain_order=True):
+        notes += _timers(group, sheet)
+        notes += _fresh(group, sheet)
+    return notes
+
+
+def _timers(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
+    """Find waits of a timer's length; chance puts one long wait in ten there."""
+    wait, rows = group["before"].to_numpy(), group["row"].to_numpy()
+    free = group["free"].to_numpy() & (sheet.setup_ns[rows] == 0)
+    long = free & (wait >= TIMERS[0][0] * (1 - NEAR))
+    notes: list[Note] = []
+    if not long.any():
+        return notes
+    slack = group["slack"].to_numpy() + 2 * sheet.oneway[rows]
+    cause, name = np.zeros(rows.size, np.uint8), np.full(rows.size, "", object)
+    for length, why, who in TIMERS:
+        hit = long & (wait >= length - slack) & (wait <= length * (1 + NEAR) + slack)
+        cause[hit], name[hit] = why, f"{length // 1_000_000_000} s {who}"
+    hits, tries = int((cause > 0).sum()), int(long.sum())
+    confidence = 1 - _luck(hits, tries, 0.1)
+    if not hits or confidence < ceilings.SURE:
+        return notes
+    for timer in sorted(set(name[cause > 0])):
+        at = name == timer
+        sheet.setup_ns[rows[at]], sheet.setup_cause[rows[at]] = wait[at], cause[at]
+        text = f"{int(at.sum())} of {tries} waits of a second and more are the {timer} timer's, to {NEAR:.0%}"
+        notes.append(Note(rows[at], int(cause[at][0]), wait[at], confidence, text))
+    return notes
+
+
+def _luck(hits: int, tries: int, chance: float) -> float:
+    """Return how likely at least so many hits are by chance."""
+    from math import comb
+
+    return sum(comb(tries, n) * chance**n * (1 - chance) ** (tries - n) for n in range(hits, tries + 1))
+
+
+def _fresh(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
+    port = group["connection"].to_numpy()
+    if (port > 0).mean() >= 0.9:
+        cold = ~group["connection"].is_duplicated().to_numpy() | group["connection"].is_first_distinct().to_numpy()
+        if cold.mean() >= 0.9:
+            return _always(group, sheet, cold)
+        return _two_humps(group, sheet, cold, "on connections not seen before")
+    if group["caller_host"][0] == 0 or group["sampled"].any():
+        return []
+    return _after_pause(group, sheet)
+
+
+def _after_pause(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
+    """Find the pause after which calls are slow; calls that find no connection free count as after the longest."""
+    start, release = group["start"].to_numpy(), np.sort(group["end"].to_numpy())
+    ended = np.searchsorted(release, start, "right")
+    open_now = np.arange(start.size) - ended
+    most = np.maximum.accumulate(np.concatenate([[0], open_now[:-1] + 1])) if start.size else open_now
+    never = open_now >= most
+    pause = np.where(never | (ended == 0), np.inf, start - release[np.maximum(ended - 1, 0)])
+    wait = group["before"].to_numpy()
+    best: tuple[float, float] | None = None
+    for cut in np.unique(np.quantile(pause, np.linspace(0.05, 0.95, 19), method="lower")):
+        cold = pause >= cut
+        found = _humps(wait, cold, group["slack"].to_numpy())
+        if found is not None and (best is None or found[0] > best[0]):
+            best = found[0], float(cut)
+    if best is None:
+        return []
+    where = "when no connection was free" if np.isinf(best[1]) else f"after {ms(best[1])} and more without a call"
+    return _two_humps(group, sheet, pause >= best[1], where)
+
+
+def _humps(wait: Int64s, cold: Mask, slack: Int64s) -> tuple[float, float, float] | None:
+    """Return confidence, the usual wait of warm and of cold calls; None where the humps are not apart."""
+    if cold.sum() < ceilings.FEWEST or (~cold).sum() < FEWEST_WARM:
+        return None
+    warm, slow = float(np.median(wait[~cold])), float(np.median(wait[cold]))
+    grain = float(slack.max())
+    apart = np.quantile(wait[cold], 0.25) > np.quantile(wait[~cold], 0.9) + grain and slow >= 2 * warm + 2 * grain
+    if not apart:
+        return None
+    late = wait > (warm + slow) / 2
+    return ceilings.wilson(float((late & cold).sum()), float(late.sum())), warm, slow
+
+
+def _two_humps(group: pl.DataFrame, sheet: Sheet, cold: Mask, where: str) -> list[Note]:
+    wait, rows = group["before"].to_numpy(), group["row"].to_numpy()
+    found = _humps(wait, cold, group["slack"].to_numpy())
+    if found is None or found[0] < ceilings.SURE:
+        return []
+    confidence, warm, slow = found
+    free = group["free"].to_numpy() & (sheet.setup_ns[rows] == 0)
+    at = cold & free & (wait > (warm + slow) / 2)
+    ns = np.maximum(wait - round(warm), 0)
+    late = wait > (warm + slow) / 2
+    text = (
+        f"{int(cold.sum())} calls {where} usually took {ms(slow)} to reach the server, the other {int((~cold).sum())} "
+        f"{ms(warm)}; of {int(late.sum())} slow ones {int((late & ~cold).sum())} were not such calls"
+    )
+    return _write(sheet, rows[at], ns[at], confidence, text)
+
+
+def _always(group: pl.DataFrame, sheet: Sheet, cold: Mask) -> list[Note]:
+    """Judge calls that never share a connection: what only the way there costs, and always costs, is the setup."""
+    wait, back, rows = group["before"].to_numpy(), group["response"].to_numpy(), group["row"].to_numpy()
+    usual, least, way = float(np.median(wait)), float(np.quantile(wait, 0.1)), float(np.median(back))
+    grain = float(group["slack"].max())  # type: ignore[arg-type]
+    if least < usual / 2 or usual < 4 * way + 2 * grain:
+        return []
+    confidence = ceilings.wilson(float(cold.sum()), float(cold.size))
+    if confidence < ceilings.SURE:
+        return []
+    free = group["free"].to_numpy() & (sheet.setup_ns[rows] == 0)
+    ns = np.maximum(wait - round(way), 0)
+    text = (
+        f"{int(cold.sum())} of {cold.size} calls came over a connection of their own; it usually took {ms(usual)} to "
+        f"reach the server and hardly ever less than {ms(least)}, the way back {ms(way)}"
+    )
+    return _write(sheet, rows[free], ns[free], confidence, text)
+
+
+def _write(sheet: Sheet, rows: Int64s, ns: Int64s, confidence: float, text: str) -> list[Note]:
+    some = ns > 0
+    sheet.setup_ns[rows[some]], sheet.setup_cause[rows[some]] = ns[some], SETUP
+    return [Note(rows[some], SETUP, ns[some], confidence, text)] if some.any() else []

@@ -1,0 +1,230 @@
+"""Waits: for a connection of the caller's pool, and in the callee's queue (design §4.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis import ceilings
+from analysis.baselines import Note, Sheet, ms
+from analysis.facts import WAITS
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.arrays import Int64s, Mask
+
+POOL_WAIT: Final = words.code(words.CAUSES, "pool_wait")
+SERVER_QUEUE: Final = words.code(words.CAUSES, "server_queue")
+
+MOST_SILENT: Final = 0.05
+"""Share of calls to a service that may lack their server span before its sampling counts as unknown."""
+
+WORTH: Final = 0.1
+"""Waits are looked into where the longest tenth of them takes at least this part of the usual call."""
+
+ACCIDENT: Final = 0.05
+"""A wait is one from this part of the longest on. A begin follows a release when it comes within this part of the
+usual wait: one in twenty does by accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Calls that may have stood in one line, by start; `rows` points into the facts."""
+
+    rows: Int64s
+    arrive: Int64s
+    begin: Int64s
+    release: Int64s
+    late: Mask
+    slack: int
+
+    def ceiling(self, handover: int) -> ceilings.Ceiling | None:
+        """Find how many places there were; `handover` is the least time between a release and the next begin."""
+        if self.late.sum() < ceilings.FEWEST:
+            return None
+        wait = float(np.median((self.begin - self.arrive)[self.late]))
+        tolerance = max(2 * self.slack, round(wait * ACCIDENT)) + handover
+        return ceilings.find(self.arrive, self.begin, self.release, self.late, 2 * self.slack, tolerance)
+
+
+def _column(frame: pl.DataFrame, name: str) -> Int64s:
+    values: Int64s = frame.get_column(name).to_numpy()
+    return values
+
+
+def _groups(told: pl.DataFrame, keys: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield groups of calls (`wait`, `slack`) enough of which wait enough, each by start, `late` marked."""
+    usual = told.group_by(keys).agg(
+        pl.col("wait").quantile(0.9, "lower").alias("most"),
+        (pl.col("end") - pl.col("start")).median().alias("length"),
+        pl.col("slack").max().alias("coarsest"),
+        pl.len().alias("calls"),
+    )
+    least = pl.max_horizontal(pl.col("most") * ACCIDENT, 2 * pl.col("coarsest"))
+    usual = usual.with_columns(least=least).filter(
+        (pl.col("calls") >= ceilings.FEWEST)
+        & (pl.col("most") > pl.col("least"))
+        & (pl.col("most") > WORTH * pl.col("length"))
+    )
+    marked = told.join(usual.select(*keys, "least"), on=keys, how="inner").with_columns(
+        late=pl.col("wait") > pl.col("least")
+    )
+    busy = marked.group_by(keys).agg(pl.col("late").sum()).filter(pl.col("late") >= ceilings.FEWEST)
+    if busy.height:
+        some = marked.join(busy.select(keys), on=keys, how="semi").sort(
+            *keys, "start", "trace_hi", "trace_lo", "span_id"
+        )
+        yield from some.partition_by(keys, maintain_order=True)
+
+
+def statements(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
+    """Find waits for a connection before statements: the caller did nothing else, and began as another ended."""
+    unknown = np.iinfo(np.int64).min
+    silent = told.filter(~pl.col("served") & (pl.col("lead") > unknown) & (pl.col("caller_host") != 0))
+    wait = silent.with_columns(wait=pl.col("start") - pl.col("lead"))
+    notes = []
+    for group in _groups(wait, ["window", "caller", "peer"]):
+        if group.get_column("sampled").any():
+            continue
+        line = Line(
+            _column(group, "row"), _column(group, "lead"), _column(group, "start"), _column(group, "end"),
+            group["late"].to_numpy(), _coarsest(group),
+        )  # fmt: skip
+        found = line.ceiling(0)
+        if found is not None and found.confidence >= ceilings.SURE:
+            rows, ns = line.rows[found.waited], (line.begin - line.arrive)[found.waited]
+            sheet.lead_ns[rows] = ns
+            notes.append(Note(rows, POOL_WAIT, ns, found.confidence, _of_statements(found, group.height)))
+    return notes
+
+
+def _of_statements(found: ceilings.Ceiling, calls: int) -> str:
+    return (
+        f"at most {found.places} statements of this caller run at once; {int(found.waited.sum())} of {found.late} that "
+        f"began late did so as another ended, and of {calls} in all {found.spared} did not wait though all were taken"
+    )
+
+
+def calls(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
+    """Find waits for a connection inside calls, and in the queue before the callee."""
+    served = told.filter(pl.col("served"))
+    served = served.with_columns(wait=_wait(served, sheet))
+    sampled = _sampled_apart(told)
+    pools = dict(_pools(served, sheet))
+    notes: list[Note] = []
+    taken = np.zeros(told.height, np.bool_)
+    for group in _groups(served.filter(pl.col("callee_host") != 0), ["window", "callee"]):
+        line, found = _queue(group)
+        if found is None or found.confidence < ceilings.SURE or group["party"].is_in(sampled).any():
+            continue
+        verdict = _which(group, line, found, pools, sheet)
+        taken[line.rows[found.waited]] |= verdict != "pool"
+        if verdict == "queue":
+            rows, ns = line.rows[found.waited], (line.begin - line.arrive)[found.waited]
+            sheet.queue_ns[rows] = ns
+            notes.append(Note(rows, SERVER_QUEUE, ns, found.confidence, _of_queue(found, group)))
+    for line, found, trusted in pools.values():
+        mine = found.waited & ~taken[line.rows]
+        if not trusted or not mine.any():
+            continue
+        rows, ns = line.rows[mine], (line.begin - line.arrive)[mine]
+        sheet.pool_ns[rows] = ns
+        notes.append(Note(rows, POOL_WAIT, ns, found.confidence, _of_pool(found, line.rows.size)))
+    return notes
+
+
+def _sampled_apart(told: pl.DataFrame) -> list[int]:
+    """Return services that some of whose server spans are missing, or whose callers were sampled."""
+    seen = told.group_by("party").agg(
+        served=pl.col("served").mean(), any_served=pl.col("served").any(), sampled=pl.col("sampled").any()
+    )
+    odd = seen.filter(pl.col("any_served") & ((pl.col("served") < 1 - MOST_SILENT) | pl.col("sampled")))
+    return odd.get_column("party").to_list()
+
+
+Pool = tuple[Line, ceilings.Ceiling, bool]
+
+
+def _pools(served: pl.DataFrame, sheet: Sheet) -> Iterator[tuple[tuple[int, int, int], Pool]]:
+    """Yield the callers' lines that look like a pool, by window, caller and service; and whether they may be named."""
+    for group in _groups(served, ["window", "caller", "party"]):
+        rows, start = _column(group, "row"), _column(group, "start")
+        begin = start + _column(group, "wait")
+        line = Line(rows, start, begin, _column(group, "end"), group["late"].to_numpy(), _coarsest(group))
+        found = line.ceiling(int(np.median(sheet.oneway[rows])))
+        if found is None or found.confidence < ceilings.SURE:
+            continue
+        measured = (_column(group, "marks") & WAITS).any()
+        trusted = group["caller_host"][0] != 0 and not measured and not group["sampled"].any()
+        yield (group["window"][0], group["caller"][0], group["party"][0]), (line, found, bool(trusted))
+
+
+def _wait(group: pl.DataFrame, sheet: Sheet) -> Int64s:
+    rows = _column(group, "row")
+    known = _column(group, "gap") >= 0
+    wait: Int64s = np.where(known, np.maximum(_column(group, "before") - sheet.oneway[rows], 0), 0)
+    return wait
+
+
+def _coarsest(group: pl.DataFrame) -> int:
+    return int(_column(group, "slack").max())
+
+
+def _queue(group: pl.DataFrame) -> tuple[Line, ceilings.Ceiling | None]:
+    """Return the line before one callee instance, on its own clock."""
+    rows, begin = _column(group, "row"), _column(group, "server_start")
+    arrive = begin - _column(group, "wait")
+    line = Line(rows, arrive, begin, _column(group, "server_end"), group["late"].to_numpy(), _coarsest(group))
+    return line, line.ceiling(0)
+
+
+def _which(
+    group: pl.DataFrame,
+    line: Line,
+    found: ceilings.Ceiling,
+    pools: dict[tuple[int, int, int], Pool],
+    sheet: Sheet,
+) -> str:
+    """Tell a callee's queue from its callers' pools where both fit: `queue`, `pool`, or nothing.
+
+    A call that waited for a pooled connection runs over the very one that its predecessor gave back, and not before
+    that one's response has travelled; a queued one has a connection of its own and begins at once.
+    """
+    rivals = [key for key in zip(group["window"], group["caller"], group["party"], strict=True) if key in pools]
+    if not rivals:
+        return "queue"
+    at = np.flatnonzero(found.waited & (found.predecessor >= 0))
+    before = found.predecessor[at]
+    port = _column(group, "connection")
+    told = (port[at] > 0) & (port[before] > 0)
+    if told.sum() >= ceilings.FEWEST:
+        same = float((port[at] == port[before])[told].mean())
+        return "pool" if same >= 0.8 else "queue" if same <= 0.2 else ""
+    handover = float(np.median(line.begin[at] - line.release[before]))
+    way = 2 * float(np.median(sheet.oneway[line.rows[at]]))
+    if way <= 0:
+        return ""
+    return "pool" if handover >= 0.8 * way else "queue" if handover <= 0.3 * way else ""
+
+
+def _of_pool(found: ceilings.Ceiling, calls: int) -> str:
+    return (
+        f"at most {found.places} calls of this caller are served at once; {int(found.waited.sum())} of {found.late} "
+        f"that began late did so as another ended, and of {calls} in all {found.spared} did not wait though all were "
+        f"taken"
+    )
+
+
+def _of_queue(found: ceilings.Ceiling, group: pl.DataFrame) -> str:
+    callers = group.get_column("caller").n_unique()
+    return (
+        f"this callee serves at most {found.places} calls at once, whoever calls ({callers} caller"
+        f"{'s' if callers > 1 else ''}); {int(found.waited.sum())} of {found.late} late ones began as another ended, "
+        f"and {found.spared} did not wait though all places were taken; the usual wait was "
+        f"{ms(float(np.median(_column(group, 'request')[found.waited])))}"
+    )
