@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -122,6 +122,7 @@ class Network:
     namespaces: bool
     hosts: dict[str, Host] = field(default_factory=dict)
     _links: int = 0
+    _said: dict[str, dict[str, str | None]] = field(default_factory=dict)
 
     def __enter__(self) -> Network:
         self.remove()
@@ -162,15 +163,27 @@ class Network:
         return f"sl-{self.tag}-{host}"
 
     def call_each_other_by_name(self) -> None:
-        """Write every host's hosts file: all hosts by name. Programs that start later see it."""
+        """Write every host's hosts file: all hosts by name, but for what `names` said about it."""
         for host in self.hosts.values():
-            self.names(host, {other.name: other.address for other in self.hosts.values()})
+            known = {other.name: other.address for other in self.hosts.values()}
+            changed: dict[str, str | None] = {**known, **self._said.get(host.name, {})}
+            if host.namespace is not None:
+                lines = [f"{address} {name}" for name, address in changed.items() if address is not None]
+                (_ETC / host.namespace / "hosts").write_text("\n".join(["127.0.0.1 localhost", *lines, ""]))
 
-    def names(self, host: Host, known: dict[str, str]) -> None:
-        """Let this host know exactly these names (beside localhost). A name left out is asked of its resolver."""
-        if host.namespace is not None:
-            lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in known.items())]
-            (_ETC / host.namespace / "hosts").write_text("\n".join([*lines, ""]))
+    def names(self, host: Host, changes: Mapping[str, str | None]) -> None:
+        """Let this host know these names by these addresses until the scene ends. A name with None is asked of its
+        resolver."""
+        self._said.setdefault(host.name, {}).update(changes)
+        self.call_each_other_by_name()
+
+    def forget_names(self) -> None:
+        """Back to each host by its own name, and no resolver."""
+        self._said.clear()
+        self.call_each_other_by_name()
+        for host in self.hosts.values():
+            if host.namespace is not None:
+                (_ETC / host.namespace / "resolv.conf").write_text("options timeout:5 attempts:1\n")
 
     def resolver(self, host: Host, address: str, options: str = "timeout:5 attempts:1") -> None:
         """Let programs that start on this host later ask this DNS server.
@@ -195,4 +208,5 @@ class Network:
         for folder in _ETC.glob(f"sl-{self.tag}-*"):
             shutil.rmtree(folder, ignore_errors=True)
         self.hosts.clear()
+        self._said.clear()
         self._links = 0

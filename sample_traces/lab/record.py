@@ -160,9 +160,13 @@ def _record(stage: Stage, system: System, scenario: Scenario, seed: int, out: Pa
     found = _still_there(found, recording)
     driver = truth.driver_json(scenario, seed, done.began_ns, done.timed, found)
     expected = truth.expected_json(scenario, seed, knobs, done.timed, found, done.lines)
-    checks.check_whole(scenario, driver)
-    said = checks.check_moved(scenario, driver, expected, _beside(out, scenario.control))
     packed = zstandard.ZstdCompressor(level=19).compress(recording)
+    try:
+        checks.check_whole(scenario, driver)
+        said = checks.check_moved(scenario, driver, expected, _beside(out, scenario.control))
+    except CannotRecord:  # kept apart, so that one can look why
+        _keep(stage.work / "refused" / scenario.name, packed, driver, expected)
+        raise
     _keep(out / scenario.name, packed, driver, expected)
     count = sum(1 for _ in spans(bodies(recording)))
     joined = sum(one["trace_id"] is not None for one in driver["requests"])

@@ -220,7 +220,7 @@ class Stage:
         shutil.rmtree(self.scene, ignore_errors=True)
         self.scene.mkdir(parents=True)
         self.scene.chmod(0o777)  # programs that run as other users write witness lines too
-        self.network.call_each_other_by_name()
+        self.network.forget_names()
 
     def end_scene(self) -> None:
         """Stop all that is not kept: first instruments of the fault, so that nothing stays frozen, then programs."""
@@ -287,8 +287,7 @@ class Stage:
         self.instrument("dns_server", name, ["--listen", f"{on.address}:53", *given, *_as_options(options)], host=on)
         for host in asked_by:
             self.network.resolver(host, on.address)
-            others = {one.name: one.address for one in self.network.hosts.values() if one.name not in answers}
-            self.network.names(host, others)
+            self.network.names(host, dict.fromkeys(answers))
 
     def link(self, caller: Host, callee: Host, *, name: str = "", **options: Any) -> str:
         """A point-to-point wire of ours between two hosts (TUN); the callee's address over it.
@@ -306,8 +305,7 @@ class Stage:
         given = ["--near", f"{caller.namespace}={near}", "--far", f"{callee.namespace}={far}", "--number", str(number)]
         root = Host("root", "127.0.0.1", None)
         self.instrument("tun_forwarder", called, [*given, *_as_options(options)], host=root)
-        known = {one.name: one.address for one in self.network.hosts.values()}
-        self.network.names(caller, {**known, callee.name: far})
+        self.network.names(caller, {callee.name: far})
         return far
 
     def burn(self, *, cpu: int, workers: int = 2, on: Host | None = None, **options: Any) -> None:

@@ -14,7 +14,7 @@ from systems.a.asker import Mix, bursts, steady, touring
 _DIALECT: Final = "Next.js 16 + @vercel/otel → Go otelhttp + otelhttptrace, otelpgx"
 _BLIND: Final = "Next.js 16 + @vercel/otel → Go otelhttp, otelpgx without pool spans"
 _EVERYDAY: Final[Mix] = {
-    "dash": 26, "soft": 5, "product": 15, "orders": 14, "quote": 14, "place": 6, "action": 3, "report": 7, "login": 2,
+    "dash": 22, "soft": 5, "product": 15, "orders": 14, "quote": 14, "place": 6, "action": 3, "report": 7, "login": 2,
     "stranger": 2, "forged": 2, "missing": 1, "unpriced": 1, "bundle": 5, "trail": 5, "compare": 5, "offer": 5,
     "catalog": 5, "account": 6, "shipping": 5,
 }  # fmt: skip
@@ -72,7 +72,7 @@ _HEALTHY = Scenario(
     system="a",
     dialect=_DIALECT,
     title="nothing: the control",
-    plan=lambda dice, _: steady(dice, _EVERYDAY, 240, 20.0),
+    plan=lambda dice, _: steady(dice, _EVERYDAY, 170, 13.0),
     warm_up=_tour,
     at_once=6,
 )
@@ -84,7 +84,7 @@ _COLD = ("cold_connections",)
 
 
 def _dns(dice: random.Random) -> dict[str, Any]:
-    late = {"late_ms": _pick(dice, 80, 150), "cache_ms": _pick(dice, 60, 120), "salt": dice.randint(0, 999)}
+    late = {"late_ms": _pick(dice, 80, 150), "cache_ms": _pick(dice, 30, 60), "salt": dice.randint(0, 999)}
     return {"pricing": _CLOSES, "dns": late}
 
 
@@ -144,11 +144,11 @@ def _stopped(dice: random.Random) -> dict[str, Any]:
 
 
 _WAITING = (
-    *_both("client-pool", "MaxConnsPerHost of the Go client is too small", _crowds("quote", each=20), _client_pool,
+    *_both("client-pool", "MaxConnsPerHost of the Go client is too small", _crowds("quote", each=16), _client_pool,
            Fault("pool_wait", _ORDERS, findings=("pool_exhausted",), not_findings=_HEALTH), at_once=24),
-    *_both("db-pool", "the pgx pool is exhausted by slow reports", _crowds("report", each=20), _db_pool,
+    *_both("db-pool", "the pgx pool is exhausted by slow reports", _crowds("report", each=16), _db_pool,
            Fault("pool_wait", _ORDERS, findings=("pool_exhausted",), not_findings=_HEALTH), at_once=24),
-    *_both("accept-queue", "the callee has few workers: connections wait in its backlog", _crowds("quote", each=20),
+    *_both("accept-queue", "the callee has few workers: connections wait in its backlog", _crowds("quote", each=16),
            _accept_queue, Fault("server_queue", _PRICING, findings=("server_backlog",), not_findings=_HEALTH), at_once=24),
     *_both("starved", "the callee shares its CPU with busy loops", _mostly("quote", per_s=7.0), _starved,
            Fault("compute", _PRICING, not_findings=_HEALTH, with_causes=("server_queue",))),

@@ -118,8 +118,7 @@ class SystemA:
         command = [str(stage.work / "bin" / "carrier"), "-address", f"{host.address}:{_CARRIER}"]
         env = {"WITNESS": stage.witness("carrier")}
         stage.start("carrier", [*command, *knobs.get("carrier", ())], host=host, port=_CARRIER, env=env)
-        known = {one.name: one.address for one in stage.network.hosts.values()}
-        stage.network.names(orders, {**known, _CARRIER_NAME: host.address})
+        stage.network.names(orders, {_CARRIER_NAME: host.address})
 
     def _pricing(self, stage: Stage, orders: Host, pricing: Host, knobs: Knobs) -> str:
         """Start pricing and what stands before it; its URL as orders calls it."""
