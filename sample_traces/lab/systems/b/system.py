@@ -16,6 +16,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hosts import Host
@@ -27,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 DIALECTS = ("next14", "next15", "nodesdk")
 SECRET = "lab-session-secret"
 _WEB, _ORIGIN, _CATALOG, _POSTGRES, _REDIS = 3000, 8000, 8100, 5432, 6379
+_SERVER = 2  # a span kind
 _SHARED = ("app", "lab", "lab.js", "origin.js", "session.js", "middleware.js", "next.config.mjs", ".npmrc")
 
 
@@ -153,8 +155,14 @@ class Shop:
         stage.instrument("busy", "busy-freeze-origin", given, host=stage.host("origin"))
 
     def find(self, spans: Sequence[Span]) -> dict[str, Found]:
-        """Requests by the request id that the edge puts on its spans."""
-        return find_by_request_id(spans, self.entry_services)
+        """Requests by the request id that the edge puts on its spans.
+
+        Next.js 14 and 15 make traces of their own of the middleware and of the page: the entry is the page's.
+        """
+        every = find_by_request_id(spans, self.entry_services)
+        served = [span for span in spans if span.parent_id or span.kind == _SERVER]
+        pages = find_by_request_id(served, self.entry_services)
+        return {name: _first(pages.get(name, one), one.trace_ids) for name, one in every.items()}
 
     def _links(self, stage: Stage, knobs: Knobs) -> None:
         if "dns" in knobs:
@@ -284,6 +292,12 @@ class Shop:
         command += ["start", "-p", str(_WEB), "-H", _listen(stage, host)]
         environment = {**_exporting(stage, names["web"], described), **own, **knobs.get("web", {})}
         stage.start("web", command, host=host, port=_WEB, env=environment, cwd=self.work / dialect)
+
+
+def _first(entry: Found, trace_ids: Sequence[str]) -> Found:
+    """The entry, with all of the request's traces behind its own."""
+    own = entry.trace_ids[0]
+    return replace(entry, trace_ids=(own, *(trace for trace in trace_ids if trace != own)))
 
 
 def _wait_for(stage: Stage, name: str, port: int, patience_s: float = 60.0) -> None:

@@ -13,7 +13,7 @@ export async function middleware(request) {
   const known = (await userOf(session)) !== null;
   const isApi = request.nextUrl.pathname.startsWith("/api/");
   trace.getActiveSpan()?.setAttributes({
-    ...(process.env.SHOW_REQUEST_ID === "no" ? {} : { "http.request.header.x-request-id": [id] }),
+    "http.request.header.x-request-id": [id],
     "seamscope.auth.outcome": known ? "ok" : session ? "invalid" : "missing",
     "seamscope.edge.decision": known ? "pass" : isApi ? "block" : "redirect",
   });

@@ -10,7 +10,7 @@ export async function passOn() {
   const id = (await headers()).get("x-request-id");
   const session = (await cookies()).get("session")?.value;
   // Next 14 and 15 make two traces of one request: the id is what both have, so it goes on this one too.
-  if (id && process.env.SHOW_REQUEST_ID !== "no") trace.getActiveSpan()?.setAttribute("http.request.header.x-request-id", [id]);
+  if (id) trace.getActiveSpan()?.setAttribute("http.request.header.x-request-id", [id]);
   const queued = process.env.QUEUE_HEADER === "yes" ? { "x-request-start": `t=${(Date.now() / 1000).toFixed(3)}` } : {};
   return { ...queued, ...(id ? { "x-request-id": id } : {}), ...(session ? { authorization: `Bearer ${session}` } : {}) };
 }

@@ -11,12 +11,11 @@ const { NodeSDK } = require("@opentelemetry/sdk-node");
 
 const ESSENTIAL = createContextKey("seamscope.essential");
 const phases = process.env.PHASES === "no" ? [] : [new DnsInstrumentation(), new NetInstrumentation()];
-const shown = process.env.SHOW_REQUEST_ID === "no" ? [] : ["x-request-id"];
 
 const sdk = new NodeSDK({
   traceExporter: new OTLPTraceExporter(),
   instrumentations: [
-    new HttpInstrumentation({ headersToSpanAttributes: { server: { requestHeaders: shown } } }),
+    new HttpInstrumentation({ headersToSpanAttributes: { server: { requestHeaders: ["x-request-id"] } } }),
     new UndiciInstrumentation({
       startSpanHook: () => {
         const essential = context.active().getValue(ESSENTIAL);
