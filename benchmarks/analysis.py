@@ -158,10 +158,11 @@ def in_memory(frame: pl.DataFrame, resources: pl.DataFrame, rounds: int) -> dict
     }
 
 
-def _fill(path: Path, frame: pl.DataFrame, resources: pl.DataFrame) -> None:
+def fill(path: Path, frame: pl.DataFrame, resources: pl.DataFrame, *, analysed: bool = False) -> None:
     """Store spans as a collector does, in groups; closed, the store is one file without a log."""
     import pyarrow as pa
 
+    from seamscope.runs import analyze
     from seamscope.schema.tables import RESOURCES, SPANS
     from seamscope.store import Store
 
@@ -176,6 +177,8 @@ def _fill(path: Path, frame: pl.DataFrame, resources: pl.DataFrame) -> None:
         for first in range(0, frame.height, 50_000):
             batch = {"spans": arrow(frame[first : first + 50_000], SPANS), "resources": arrow(resources, RESOURCES)}
             store.commit(batch, now_ns=START + first)
+        if analysed:
+            analyze(store)
 
 
 def stored(frame: pl.DataFrame, resources: pl.DataFrame) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def stored(frame: pl.DataFrame, resources: pl.DataFrame) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.duckdb"
-        _fill(path, frame, resources)
+        fill(path, frame, resources)
         before = path.stat().st_size
         with Store.open(path) as store:
             began = time.process_time()
