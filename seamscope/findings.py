@@ -23,6 +23,11 @@ MOST_REQUESTS: Final = 20_000
 """The latest requests that are looked at: half a million spans or so, a few seconds' work."""
 
 _VIEWS: Final = {"hops": "of_requests", "segments": "of_requests", "spans": "of_traces", "warnings": "of_traces"}
+_ATTRIBUTES: Final = {
+    "cache_scope": "attr(attributes, 'seamscope.cache.scope')",
+    "cache_control": "attr(attributes, 'http.response.header.cache-control')",
+    "flag_outcome": "attr(attributes, 'seamscope.flag.outcome')",
+}
 
 
 def refresh(store: Store, rules: object = None) -> int:
@@ -67,7 +72,7 @@ def read(reader: Reader, essential: Callable[..., bool | None]) -> Evidence | No
 
 
 def _listed(columns: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
+    return ", ".join(f"{_ATTRIBUTES[name]} AS {name}" if name in _ATTRIBUTES else f'"{name}"' for name in columns)
 
 
 def _unsaid(*_: object) -> bool | None:

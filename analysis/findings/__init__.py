@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from analysis.findings.calling import calling_rules
 from analysis.findings.cases import settle
 from analysis.findings.connections import connection_rules
+from analysis.findings.context import context_rules
+from analysis.findings.edge import edge_rules
 from analysis.findings.evidence import (
     HOP_COLUMNS,
     REQUEST_COLUMNS,
@@ -16,6 +19,7 @@ from analysis.findings.evidence import (
     Evidence,
     gather,
 )
+from analysis.findings.serial import serial_rules
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +35,7 @@ __all__ = [
     "gather",
 ]
 
-RULES = (connection_rules,)
+RULES: Final = (connection_rules, calling_rules, serial_rules, context_rules, edge_rules)
 
 
 def find(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:

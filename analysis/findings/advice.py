@@ -100,3 +100,35 @@ def backlog(calls: pl.DataFrame) -> str:
         f"Give {calls['callee'][0]} more workers or instances, or take work out of them: requests arrive faster than "
         f"they are taken up"
     )
+
+
+def nonessential(calls: pl.DataFrame) -> str:
+    """Say how to let a page go ahead without a call."""
+    if str(calls["caller"][0]).startswith("render:"):
+        return "Put what needs it into a <Suspense> boundary, or give it a timeout of a few milliseconds and a default"
+    return "Start it early and do not wait for it: a timeout of a few milliseconds and a default"
+
+
+def retries(calls: pl.DataFrame) -> str:
+    """Say how to have retries do less harm."""
+    return (
+        f"Find out why {calls['callee'][0]} fails first; then retry at most once, with jitter, within the caller's "
+        f"deadline and a retry budget"
+    )
+
+
+def uninstrumented(calls: pl.DataFrame, seen: int) -> str:
+    """Say how to get the callee's spans: it sends some (sampling, loss), or none."""
+    callee = calls["callee"][0]
+    if seen:
+        return (
+            f"Let {callee} follow its caller's sampling decision (a parent-based sampler), and look for dropped batches"
+        )
+    return f"Instrument {callee}, or give it a [peers] line in seamscope.toml if it is not yours"
+
+
+def cold_start(owner: str) -> str:
+    """Say how to have something running before it is needed."""
+    if owner.startswith("edge:"):
+        return "Make the bundle smaller, and move what runs at import into the handler"
+    return "Keep an instance warm (a minimum number, provisioned concurrency), and load less at start"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,7 +47,9 @@ class Case:
     """Whether a request counts only where it cost something; what is wrong in itself always counts."""
     about: str = ""
     """What else tells it from other findings of the rule there: an operation, a host."""
-    fewest: int = field(default=FEWEST)
+    fewest: int = FEWEST
+    first_horizon: bool = False
+    """Whether only the first byte counts, where it is known."""
 
 
 def marks(frame: pl.DataFrame, how: int, value: pl.Expr | int = 0) -> pl.DataFrame:
@@ -86,6 +88,8 @@ def _costs(evidence: Evidence, case: Case) -> pl.DataFrame:
         asked,
     )
     horizons = evidence.horizon_of.with_columns(saved_ns=pl.Series(np.clip(saved, 0, None))).filter(pl.Series(asked))
+    if case.first_horizon:
+        horizons = horizons.sort("request", "horizon", descending=[False, True]).unique("request", keep="first")
     kept = horizons.with_columns(saved_ns=pl.min_horizontal("saved_ns", "horizon_ns").fill_null(0))
     enough = (pl.col("saved_ns") >= MATERIAL_NS) & (pl.col("saved_ns") >= MATERIAL_SHARE * pl.col("horizon_ns"))
     cost = kept.group_by("request").agg(cost_ns=pl.col("saved_ns").max(), material=enough.any())
@@ -146,14 +150,13 @@ _FINDING: Final[dict[str, Any]] = {
     "next_step": pl.String,
 }
 FINDINGS: Final = pl.Schema(_FINDING)
-REQUESTS: Final = pl.Schema(
-    {
-        "finding_id": pl.String,
-        "request_no": pl.Int64,
-        "cost_ns": pl.Int64,
-        "span_ids": pl.List(pl.String),
-    }
-)
+_REQUEST: Final[dict[str, Any]] = {
+    "finding_id": pl.String,
+    "request_no": pl.Int64,
+    "cost_ns": pl.Int64,
+    "span_ids": pl.List(pl.String),
+}
+REQUESTS: Final = pl.Schema(_REQUEST)
 
 
 def _findings_table(findings: list[dict[str, object]]) -> pl.DataFrame:

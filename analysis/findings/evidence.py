@@ -56,8 +56,11 @@ SPAN_COLUMNS: Final = (
     "cache_status",
     "cache_reason",
     "essential",
-    "cpu_ns",
+    "cache_scope",
+    "cache_control",
+    "flag_outcome",
 )
+"""Columns of the `spans` view, and three attributes."""
 HOP_COLUMNS: Final = (
     "request_id",
     "trace_id",
@@ -109,7 +112,7 @@ class Evidence:
     """`WARNING_COLUMNS`, `row`, `request`, `route`."""
     times: Timeline
     horizon_of: pl.DataFrame
-    """A row per question of `times`: `request`, `horizon_ns`."""
+    """A row per question of `times`: `request`, `horizon`, `horizon_ns`."""
     essential: Callable[..., bool | None]
     """What the operator says of a call known under some names."""
 
@@ -263,7 +266,7 @@ def _questions(path: pl.DataFrame, requests: pl.DataFrame) -> tuple[tuple[Int32s
     ).with_columns(horizon_ns=pl.when(pl.col("horizon") == "shell").then("shell_ns").otherwise("complete_ns"))
     rows = asked.get_column("row").to_numpy().astype(np.int32)
     at = (asked.get_column("begin_ns") + asked.get_column("end_ns")).to_numpy().astype(np.int64)
-    return (rows, at), asked.select("request", "horizon_ns")
+    return (rows, at), asked.select("request", "horizon", "horizon_ns")
 
 
 def _warnings(warnings: pl.DataFrame, rows: pl.DataFrame, requests: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

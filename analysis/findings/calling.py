@@ -1,0 +1,227 @@
+"""Rules about which calls a request makes, and in what order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from analysis.findings import advice
+from analysis.findings.cases import Case, marks
+from analysis.findings.retiming import LEAD, WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.findings.evidence import Evidence
+
+MANY: Final = 5
+"""The same call so often in one request is a loop around a call."""
+SEEN: Final = 20
+"""Calls from which on it can be told that an answer is asked for again and again."""
+SURVIVED: Final = 3
+"""Failures of a call that a page has to survive before the page is taken not to need it."""
+
+_AFTER_HOST: Final = r"^[a-z]+://[^/]+"
+_CONTROL: Final = r"(?i)^(begin|commit|rollback|savepoint|release|set|start|ping)\b"
+_REPEATS: Final = ["request", "caller", "callee", "operation"]
+
+
+def calling_rules(evidence: Evidence) -> Iterator[Case]:
+    """Yield what is wrong with the calls that requests make."""
+    calls = evidence.calls.filter(~pl.col("async")).with_columns(
+        target=pl.col("url_full").str.replace(_AFTER_HOST, "").str.replace("#.*$", "")
+    )
+    yield from _n_plus_one(calls)
+    yield from _duplicates(calls)
+    yield from _uncached(evidence, calls)
+    yield from _nonessential(evidence, calls)
+    yield from _retries(calls)
+
+
+def _n_plus_one(calls: pl.DataFrame) -> Iterator[Case]:
+    """The same statement or call once per element of a list."""
+    loops = (
+        calls.filter(~pl.col("operation").fill_null("").str.contains(_CONTROL))
+        .filter(pl.len().over(_REPEATS) >= MANY)
+        .sort("request", "start_ns")
+    )
+    # the same few resources in every request are a page's parts, not a list's elements
+    kinds = pl.col("target").n_unique().over("callee", "operation")
+    parts = pl.col("target").is_not_null() & (kinds <= pl.len().over(_REPEATS))
+    loops = loops.filter(~parts)
+    for (route, seam, operation), some in loops.group_by("route", "seam", "operation", maintain_order=True):
+        per = some.group_by("request").len().get_column("len").median()
+        rest = some.filter(pl.col("row").cum_count().over("request") > 1)
+        yield Case(
+            rule="n_plus_one",
+            route=_text(route),
+            seam=_text(seam),
+            marks=marks(rest, WHOLE),
+            message=(
+                f"{some['caller'][0]} asks {some['callee'][0]} for {_text(operation)} some {_times(per)} times per "
+                f"request: %requests%, %cost% each on average"
+            ),
+            next_step=f"Ask once for all of them (a join, = ANY(…), a list of ids in one call): {_text(operation)}",
+            about=_text(operation) or "",
+        )
+
+
+def _duplicates(calls: pl.DataFrame) -> Iterator[Case]:
+    """The same resource fetched twice for one request, by two tiers or by one."""
+    reading = calls.filter(
+        pl.col("target").is_not_null() & pl.col("method").fill_null("GET").is_in(["GET", "HEAD"])
+    ).sort("request", "start_ns")
+    key = ["request", "callee", "target"]
+    again = reading.with_columns(
+        before=pl.col("row").cum_count().over(key) - 1,
+        failed=pl.col("error").fill_null(value=False).any().over(key),
+        first=pl.col("caller").first().over(key),
+    ).filter((pl.col("before") > 0) & ~pl.col("failed"))
+    for (route, seam, operation), some in again.group_by("route", "seam", "operation", maintain_order=True):
+        first, second = some["first"][0], some["caller"][0]
+        who = f"{second} asks" if first == second else f"{first} and {second} both ask"
+        yield Case(
+            rule="duplicate_call",
+            route=_text(route),
+            seam=_text(seam),
+            marks=marks(some, WHOLE),
+            message=f"{who} {some['callee'][0]} for the same {_text(operation)}: %requests%, %cost% each on average",
+            next_step=(
+                f"Pass the answer on (a header, the request's context), or share it for the length of a request "
+                f"(React's cache(), a request-scoped memo): {_text(operation)}"
+            ),
+            about=_text(operation) or "",
+        )
+
+
+def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
+    """A render asks for the same public answer again and again."""
+    said = evidence.spans.select(server_row="row", cache_scope="cache_scope")
+    told = calls.join(said, on="server_row", how="left", maintain_order="left").filter(
+        pl.col("caller").str.starts_with("render:")
+        & pl.col("target").is_not_null()
+        & pl.col("method").fill_null("GET").is_in(["GET"])
+    )
+    missed = pl.col("cache_status").is_in(["miss", "skip"]) & (pl.col("cache_scope").fill_null("") != "personalised")
+    public = pl.col("cache_status").is_null() & (pl.col("cache_scope") == "public") & (pl.col("server_row") >= 0)
+    fetched = told.filter(missed | public)
+    for (route, seam, operation), some in fetched.group_by("route", "seam", "operation", maintain_order=True):
+        answers = some.get_column("target").n_unique()
+        if some.height < SEEN or answers * 10 > some.height:
+            continue
+        reasons = some.get_column("cache_reason").drop_nulls()
+        why = f" ({reasons[0]})" if reasons.len() else ""
+        yield Case(
+            rule="uncached_fetch",
+            route=_text(route),
+            seam=_text(seam),
+            marks=marks(some, WHOLE),
+            message=(
+                f"{some['caller'][0]} fetches {_text(operation)} anew each time{why}: {some.height} calls for "
+                f"{answers} different answers; %requests%, %cost% each on average"
+            ),
+            next_step="fetch(url, { next: { revalidate: 60 } }), or 'use cache', for answers that are everybody's",
+            confidence=0.8 if reasons.len() else 0.6,
+            about=_text(operation) or "",
+        )
+
+
+def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
+    """The first byte waits for a call that the page can live without."""
+    names = calls.select("peer", "callee", "operation").unique()
+    said = [
+        evidence.essential(row["peer"], (row["callee"] or "").partition(":")[2], row["operation"])
+        for row in names.iter_rows(named=True)
+    ]
+    ruled = names.with_columns(ruled=pl.Series(said, dtype=pl.Boolean))
+    told = calls.join(ruled, on=["peer", "callee", "operation"], how="left", nulls_equal=True, maintain_order="left")
+    dispensable = (pl.coalesce("essential", "ruled") == False).fill_null(value=False)  # noqa: E712 - null is neither
+    survived = _survived(evidence, calls)
+    for (route, seam, operation), some in told.group_by("route", "seam", "operation", maintain_order=True):
+        by_word = some.filter(dispensable)
+        failures = survived.get((_text(route), _text(seam), _text(operation)), 0)
+        if not by_word.height and failures < SURVIVED:
+            continue
+        why = (
+            "is declared nonessential"
+            if by_word.height
+            else f"failed {failures} times and the page was answered all the same"
+        )
+        yield Case(
+            rule="nonessential_block",
+            route=_text(route),
+            seam=_text(seam),
+            marks=marks(by_word if by_word.height else some, WHOLE),
+            message=(
+                f"{_text(route)} waits for {_text(operation)} of {some['callee'][0]}, which {why}: %requests%, %cost% "
+                f"each on average"
+            ),
+            next_step=advice.nonessential(some),
+            confidence=0.95 if by_word.height else 0.7,
+            about=_text(operation) or "",
+            first_horizon=True,
+        )
+
+
+def _survived(evidence: Evidence, calls: pl.DataFrame) -> dict[tuple[str | None, str | None, str | None], int]:
+    """Count failed calls, made once, of requests that were answered well."""
+    fine = evidence.requests.filter(pl.col("status").is_between(200, 399)).select("request")
+    failed = calls.filter((pl.len().over(_REPEATS) == 1) & pl.col("error").fill_null(value=False))
+    rows = failed.join(fine, on="request", how="semi").group_by("route", "seam", "operation").len().rows()
+    return {(route, seam, operation): number for route, seam, operation, number in rows}
+
+
+def _retries(calls: pl.DataFrame) -> Iterator[Case]:
+    """Calls made again after they failed; and retries around retries."""
+    key = ["request", "parent_row", "callee", "operation", "target"]
+    ordered = calls.sort("request", "start_ns").with_columns(
+        followed=(pl.len().over(key) - pl.col("row").cum_count().over(key)) > 0
+    )
+    repeated = pl.col("error").fill_null(value=False) & pl.col("followed") & (pl.col("parent_row") >= 0)
+    inside = (pl.col("attempts").fill_null(1) > 1) | (pl.col("retry_ns").fill_null(0) > 0)
+    for (seam,), some in ordered.filter(repeated | inside).group_by("seam", maintain_order=True):
+        whole = marks(some.filter(repeated & ~inside), WHOLE)
+        lead = marks(some.filter(inside), LEAD, pl.col("retry_ns").fill_null(0))
+        most = some.get_column("attempts").max()
+        yield Case(
+            rule="retry_storm",
+            route=None,
+            seam=_text(seam),
+            marks=pl.concat([whole, lead]),
+            message=(
+                f"{some['caller'][0]} calls {some['callee'][0]} again after it failed (up to {max(_int(most), 2)} "
+                f"times): %requests%, %cost% each on average"
+            ),
+            next_step=advice.retries(some),
+        )
+    yield from _stacked(ordered.filter(repeated | inside))
+
+
+def _stacked(retried: pl.DataFrame) -> Iterator[Case]:
+    """Retries of a call inside retries of the call above it: they multiply."""
+    inner = retried.select("request", "caller", inner_row="row", inner="seam")
+    pairs = retried.join(inner, left_on=["request", "callee"], right_on=["request", "caller"])
+    for (seam, below), some in pairs.group_by("seam", "inner", maintain_order=True):
+        yield Case(
+            rule="stacked_retries",
+            route=None,
+            seam=_text(seam),
+            marks=pl.concat([marks(some, 0), marks(some.select("request", row="inner_row"), LEAD)]),
+            message=f"Retries around retries: {seam} tries again, and so does {below} inside it: %requests%",
+            next_step=f"Retry at one level only, the one nearest the failure ({below}), and give the other a budget",
+            material=False,
+            about=_text(below) or "",
+        )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _times(median: object) -> str:
+    return f"{median:.0f}" if isinstance(median, int | float) else "many"
+
+
+def _int(value: object) -> int:
+    return int(value) if isinstance(value, int) else 0

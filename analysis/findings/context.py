@@ -1,0 +1,142 @@
+"""Rules about what the spans themselves lack: context, ids, server spans, clocks that agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from analysis.findings import advice
+from analysis.findings.cases import MATERIAL_SHARE, Case, marks
+from analysis.findings.retiming import KEEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.findings.evidence import Evidence
+
+MATCHED: Final = 0.5
+"""Part of a seam's silent calls that must each have found one lone trace of the callee."""
+
+
+def context_rules(evidence: Evidence) -> Iterator[Case]:
+    """Yield what instrumentation should be mended."""
+    calls = evidence.calls.filter(~pl.col("async"))
+    broken = pl.concat([_joined_by_id(calls), _met_in_time(evidence, calls)])
+    for (seam,), some in broken.group_by("seam", maintain_order=True):
+        yield Case(
+            rule="broken_context",
+            route=None,
+            seam=str(seam),
+            marks=marks(some, KEEP),
+            message=(
+                f"{some['caller'][0]} does not hand its trace context on to {some['callee'][0]}: the callee starts "
+                f"traces of its own, %requests%"
+            ),
+            next_step=advice.context(some),
+            material=False,
+        )
+    yield from _lost_ids(evidence, calls)
+    yield from _unobserved(evidence, calls.join(broken.select("seam").unique(), on="seam", how="anti"))
+    yield from _clocks(evidence)
+
+
+def _joined_by_id(calls: pl.DataFrame) -> pl.DataFrame:
+    return calls.filter(pl.col("joined_by") != "trace_context")
+
+
+def _met_in_time(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
+    """Give silent calls during which exactly one trace began elsewhere with the same method and path."""
+    silent = calls.filter((pl.col("server_row") < 0) & pl.col("url_full").is_not_null()).with_columns(
+        path=pl.col("url_full").str.replace(r"^[a-z]+://[^/]+", "").str.replace(r"[?#].*$", "")
+    )
+    roots = evidence.spans.filter((pl.col("parent_row") < 0) & pl.col("url_path").is_not_null()).select(
+        "method", "service", path="url_path", root_ns="start_ns", root_end_ns="end_ns"
+    )
+    caller = pl.col("caller").str.replace(r"^[a-z]+:", "")
+    pairs = silent.join(roots, on=["path", "method"]).filter(
+        (pl.col("root_ns") >= pl.col("start_ns"))
+        & (pl.col("root_end_ns") <= pl.col("end_ns"))
+        & (pl.col("service") != caller)
+    )
+    alone = pairs.filter(pl.len().over("row") == 1)
+    share = (
+        alone.group_by("seam")
+        .agg(met=pl.col("row").n_unique())
+        .join(silent.group_by("seam").agg(silent=pl.len()), on="seam")
+    )
+    sure = share.filter(pl.col("met") >= MATCHED * pl.col("silent"))
+    return alone.join(sure, on="seam", how="semi").select(calls.columns)
+
+
+def _lost_ids(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
+    """A tier that has a request id, and a callee that has another."""
+    ids = evidence.spans.select("row", "correlation_id")
+    told = (
+        calls.join(ids, on="row", how="left", maintain_order="left")
+        .join(ids.rename({"row": "server_row", "correlation_id": "callee_id"}), on="server_row")
+        .join(evidence.requests.select("request", entry_id="correlation_id"), on="request")
+        .with_columns(caller_id=pl.coalesce("correlation_id", "entry_id"))
+    )
+    replaced = told.filter(pl.col("caller_id") != pl.col("callee_id"))
+    for (seam,), some in replaced.group_by("seam", maintain_order=True):
+        yield Case(
+            rule="request_id_lost",
+            route=None,
+            seam=str(seam),
+            marks=marks(some, KEEP),
+            message=f"{some['callee'][0]} has another request id than {some['caller'][0]} sent or had: %requests%",
+            next_step=f"Send x-request-id from {some['caller'][0]}, and let {some['callee'][0]} keep the one it gets",
+            material=False,
+        )
+
+
+def _unobserved(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
+    """Time in a service that sent no server span for it."""
+    length = evidence.horizon_of.group_by("request").agg(horizon_ns=pl.col("horizon_ns").max())
+    lost = (
+        evidence.path.filter(pl.col("cause") == "unobserved")
+        .group_by("request", "row")
+        .agg(ns=(pl.col("end_ns") - pl.col("start_ns")).sum())
+        .join(length, on="request")
+        .filter(pl.col("ns") >= MATERIAL_SHARE * pl.col("horizon_ns"))
+    )
+    told = calls.join(lost.select("request", "row"), on=["request", "row"], how="semi")
+    whole = calls.group_by("seam").agg(seen=(pl.col("server_row") >= 0).sum(), calls=pl.len())
+    for (seam,), some in told.group_by("seam", maintain_order=True):
+        seen, all_of = whole.filter(pl.col("seam") == seam).select("seen", "calls").row(0)
+        yield Case(
+            rule="missing_instrumentation",
+            route=None,
+            seam=str(seam),
+            marks=marks(some, KEEP),
+            message=(
+                f"{some['callee'][0]} sent no span for calls that held %requests%; of {all_of} calls over this seam "
+                f"{seen} have one"
+            ),
+            next_step=advice.uninstrumented(some, seen),
+            material=False,
+        )
+
+
+def _clocks(evidence: Evidence) -> Iterator[Case]:
+    """Hosts whose clocks no constant offset brings together."""
+    odd = evidence.warnings.filter(pl.col("code") == "clock_interval_empty")
+    both = pl.concat(
+        [
+            evidence.calls.select("seam", "row"),
+            evidence.calls.select("seam", row="server_row").filter(pl.col("row") >= 0),
+        ]
+    ).unique("row")
+    told = odd.join(both, on="row", how="left", maintain_order="left")
+    for (seam,), some in told.group_by("seam", maintain_order=True):
+        where = "Two hosts" if seam is None else f"The hosts on both sides of {seam}"
+        yield Case(
+            rule="clock_conflict",
+            route=None,
+            seam=None if seam is None else str(seam),
+            marks=marks(some, KEEP),
+            message=f"{where} have clocks that no constant offset brings together: %requests%",
+            next_step="Let both keep time with NTP or chrony, and give every instance a host.id or service.instance.id",
+            material=False,
+        )

@@ -1,0 +1,190 @@
+"""Rules about the edge, its middleware and its caches; and about first requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from analysis.findings import advice
+from analysis.findings.cases import Case, marks, milliseconds
+from analysis.findings.retiming import KEEP, LEAD, WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.findings.evidence import Evidence
+
+BUDGET_NS: Final = 50_000_000
+"""Own time at the edge that is too much: platforms stop what computes longer."""
+FAN_OUT: Final = 4
+"""Calls of one request from the edge that belong behind it."""
+
+_FLAGS: Final = (
+    r"(?i)(growthbook|launchdarkly|statsig|unleash|flagsmith|split\.io|configcat|optimizely|devcycle|flagd|"
+    r"feature[-_]?flags?|(^|[^a-z])flags?([^a-z]|$))"
+)
+_STATIC: Final = r"(?i)(^/_next/static/|\.(js|mjs|css|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|map|txt|webmanifest)$)"
+_SERVERS: Final = r"(?i)(postgres|mysql|mariadb|mssql|sqlserver|oracle|mongo|cockroach|cassandra|neon|planetscale)"
+
+
+def edge_rules(evidence: Evidence) -> Iterator[Case]:
+    """Yield what is wrong at the edge."""
+    calls = evidence.calls.filter(~pl.col("async"))
+    at_edge = calls.filter(pl.col("caller").str.starts_with("edge:"))
+    yield from _cold_starts(evidence)
+    yield from _flags(evidence, calls, at_edge)
+    yield from _databases(at_edge)
+    yield from _fan_out(at_edge)
+    yield from _budget(evidence)
+    yield from _static(evidence)
+    yield from _personal(evidence)
+
+
+def _cold_starts(evidence: Evidence) -> Iterator[Case]:
+    """Time spent on starting what should have been running."""
+    cold = (
+        evidence.path.filter((pl.col("cause") == "cold_start") & (pl.col("row") >= 0))
+        .unique(["request", "row", "start_ns", "end_ns"])
+        .group_by("request", "row", "owner", maintain_order=True)
+        .agg(ns=(pl.col("end_ns") - pl.col("start_ns")).sum())
+    )
+    for (owner,), some in cold.group_by("owner", maintain_order=True):
+        yield Case(
+            rule="cold_start",
+            route=None,
+            seam=None,
+            marks=marks(some, LEAD, pl.col("ns")),
+            message=f"{owner} had to start before it could answer: %requests%, %cost% each on average",
+            next_step=advice.cold_start(str(owner)),
+            about=str(owner),
+            fewest=1,
+        )
+
+
+def _flags(evidence: Evidence, calls: pl.DataFrame, at_edge: pl.DataFrame) -> Iterator[Case]:
+    """Routing waits for a service that only says which variant to show."""
+    told = evidence.spans.filter(pl.col("flag_outcome").is_not_null()).select("row")
+    named = pl.concat_str("peer", "callee", "url_full", separator=" ", ignore_nulls=True).str.contains(_FLAGS)
+    below = calls.join(told.rename({"row": "parent_row"}), on="parent_row", how="semi")
+    asked = pl.concat([at_edge.filter(named), below.filter(named), calls.join(told, on="row", how="semi")]).unique(
+        "row", maintain_order=True
+    )
+    for (seam,), some in asked.group_by("seam", maintain_order=True):
+        yield Case(
+            rule="blocking_flag_service",
+            route=None,
+            seam=str(seam),
+            marks=marks(some, WHOLE),
+            message=(
+                f"{some['caller'][0]} waits for flags from {some['callee'][0]} before it routes: %requests%, %cost% "
+                f"each on average"
+            ),
+            next_step=(
+                "Keep flags in memory or in edge config and refresh them after the answer (waitUntil), with a timeout "
+                "of a few milliseconds and a default"
+            ),
+            first_horizon=True,
+        )
+
+
+def _databases(at_edge: pl.DataFrame) -> Iterator[Case]:
+    """A database server, called from the edge."""
+    told = at_edge.filter(
+        pl.col("callee").str.starts_with("data:")
+        & pl.concat_str("db_system", "callee", "peer", separator=" ", ignore_nulls=True).str.contains(_SERVERS)
+    )
+    for (seam,), some in told.group_by("seam", maintain_order=True):
+        yield Case(
+            rule="edge_database",
+            route=None,
+            seam=str(seam),
+            marks=marks(some, WHOLE),
+            message=f"{some['caller'][0]} asks a database from the edge ({some['callee'][0]}): %requests%, %cost% each",
+            next_step="Move the handler to the database's region, or read from a store at the edge (KV, a replica)",
+        )
+
+
+def _fan_out(at_edge: pl.DataFrame) -> Iterator[Case]:
+    """Many calls of one request, all from the edge."""
+    many = at_edge.filter(pl.len().over("request", "caller") >= FAN_OUT)
+    for (route, caller), some in many.group_by("route", "caller", maintain_order=True):
+        yield Case(
+            rule="edge_fanout",
+            route=None if route is None else str(route),
+            seam=None,
+            marks=marks(some, KEEP),
+            message=f"{caller} makes {FAN_OUT} calls or more per request from the edge: %requests%",
+            next_step="Put one endpoint near the data that makes these calls, and call that from the edge",
+            material=False,
+            about=str(caller),
+        )
+
+
+def _budget(evidence: Evidence) -> Iterator[Case]:
+    """The edge computes longer than an edge should."""
+    own = (
+        evidence.path.filter(
+            pl.col("owner").str.starts_with("edge:")
+            & pl.col("cause").is_in(["compute", "middleware", "render"])
+            & (pl.col("row") >= 0)
+        )
+        .unique(["request", "row", "start_ns", "end_ns"])
+        .group_by("request", "row", "owner", "route", maintain_order=True)
+        .agg(ns=(pl.col("end_ns") - pl.col("start_ns")).sum())
+        .filter(pl.col("ns").sum().over("request", "owner") >= BUDGET_NS)
+    )
+    for (owner, route), some in own.group_by("owner", "route", maintain_order=True):
+        yield Case(
+            rule="edge_over_budget",
+            route=None if route is None else str(route),
+            seam=None,
+            marks=marks(some, LEAD, pl.col("ns")),
+            message=(
+                f"{owner} computes for more than {milliseconds(BUDGET_NS)} of its own: %requests%, %cost% each on "
+                f"average"
+            ),
+            next_step="Take work out of the middleware (no parsing, no crypto per request), or move it behind the edge",
+            about=str(owner),
+        )
+
+
+def _static(evidence: Evidence) -> Iterator[Case]:
+    """Middleware runs for files."""
+    files = evidence.spans.filter(pl.col("url_path").str.contains(_STATIC) & (pl.col("request") >= 0))
+    ran = evidence.spans.filter(
+        (pl.col("role") == "middleware") & pl.col("request").is_in(files.get_column("request").implode())
+    )
+    for (service,), some in ran.group_by("service", maintain_order=True):
+        yield Case(
+            rule="middleware_on_static",
+            route=None,
+            seam=None,
+            marks=marks(some, WHOLE),
+            message=f"The middleware of {service} runs for static files: %requests%, %cost% each on average",
+            next_step="export const config = { matcher: ['/((?!_next/static|_next/image|favicon.ico|.*\\\\..*).*)'] }",
+            material=False,
+            about=str(service),
+        )
+
+
+def _personal(evidence: Evidence) -> Iterator[Case]:
+    """An answer that is one person's, from or for a cache that is everybody's."""
+    shared = pl.col("cache_control").fill_null("").str.contains(r"(?i)(\bpublic\b|s-maxage)")
+    odd = evidence.spans.filter(
+        (pl.col("cache_scope") == "personalised")
+        & (pl.col("request") >= 0)
+        & (shared | (pl.col("cache_status") == "hit"))
+    )
+    for (service, operation), some in odd.group_by("service", "operation", maintain_order=True):
+        yield Case(
+            rule="public_cache_of_personal",
+            route=None,
+            seam=None,
+            marks=marks(some, KEEP),
+            message=f"{operation} of {service} is personalised, and cached where all can have it: %requests%",
+            next_step="Cache-Control: private, no-store, or make the cache key hold the user",
+            material=False,
+            about=f"{service} {operation}",
+            fewest=1,
+        )

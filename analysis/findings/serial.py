@@ -1,0 +1,144 @@
+"""Calls made one after the other that could be made together.
+
+That one starts as another ends does not show that it must: neither does it show that it need not. Calls count as
+avoidably serial only where their order never turns over many requests, and nothing in the later one's address came
+from an answer: every part of it that changes from request to request was known before (in the page's own address, or
+in that of an earlier call). What may depend is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from analysis.findings.cases import Case, marks
+from analysis.findings.retiming import BESIDE, KEEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.findings.evidence import Evidence
+
+FEWEST_SEEN: Final = 20
+"""Requests in which two calls must have followed each other, and never otherwise."""
+PAUSE_NS: Final = 5_000_000
+"""The median pause between calls that follow each other."""
+CONSTANT: Final = 0.9
+"""A part of an address in so many of its calls is no value that changes."""
+GRAIN_NS: Final = 1_000_000
+
+_PART: Final = r"[^/?&=#]+"
+_PAGING: Final = r"[?&](?i:cursor|after|before|page|page_?token|next|next_?token|continuation|offset|starting_after)="
+
+
+def serial_rules(evidence: Evidence) -> Iterator[Case]:
+    """Yield avoidably serial calls, route by route."""
+    calls = _steps(evidence)
+    pairs = _pairs(calls)
+    chained = calls.join(pairs, on=["route", "operation", "previous"], how="semi", nulls_equal=False)
+    if not chained.height:
+        return
+    placed = _anchored(evidence, calls, chained)
+    for (route, seam), some in placed.group_by("route", "seam", maintain_order=True):
+        names = ", ".join(str(name) for name in some.get_column("operation").unique(maintain_order=True).to_list()[:4])
+        firsts = some.select("request", row="anchor").unique(maintain_order=True)
+        yield Case(
+            rule="serial_fanout",
+            route=None if route is None else str(route),
+            seam=str(seam),
+            marks=pl.concat([marks(some, BESIDE, pl.col("anchor")), marks(firsts, KEEP)]),
+            message=(
+                f"{some['caller'][0]} makes calls one after the other that need nothing of each other's answers "
+                f"({names}, after {some['anchor_operation'][0]}): %requests%, %cost% each on average"
+            ),
+            next_step="Start them together: await Promise.all([…]), errgroup, asyncio.gather",
+            confidence=0.7,
+            first_horizon=True,
+        )
+
+
+def _steps(evidence: Evidence) -> pl.DataFrame:
+    """Give HTTP calls below one span in order, each with the one before."""
+    siblings = ["request", "parent_row"]
+    return (
+        evidence.calls.filter(~pl.col("async") & pl.col("url_full").is_not_null() & (pl.col("parent_row") >= 0))
+        .filter(~pl.col("error").fill_null(value=False))
+        .with_columns(target=pl.col("url_full").str.replace(r"^[a-z]+://[^/]+", ""))
+        .sort("request", "parent_row", "start_ns", "row")
+        .with_columns(
+            previous=pl.col("operation").shift(1).over(siblings),
+            pause_ns=pl.col("start_ns") - pl.col("end_ns").cum_max().shift(1).over(siblings),
+        )
+    )
+
+
+def _pairs(calls: pl.DataFrame) -> pl.DataFrame:
+    """Give pairs of operations that always follow each other at once, and never overlap or turn."""
+    told = calls.filter(pl.col("previous").is_not_null())
+    pairs = told.group_by("route", "operation", "previous").agg(
+        seen=pl.col("request").n_unique(),
+        never_overlap=(pl.col("pause_ns") >= -GRAIN_NS).all(),
+        pause_ns=pl.col("pause_ns").median(),
+    )
+    turned = pairs.select("route", operation="previous", previous="operation").filter(
+        pl.col("operation") != pl.col("previous")
+    )
+    good = pairs.filter((pl.col("seen") >= FEWEST_SEEN) & pl.col("never_overlap") & (pl.col("pause_ns") <= PAUSE_NS))
+    return good.join(turned, on=["route", "operation", "previous"], how="anti")
+
+
+def _parts(calls: pl.DataFrame) -> pl.DataFrame:
+    """Give the parts of each call's address that change from request to request: `row`, `part`."""
+    parts = calls.select("row", "route", "operation", part=pl.col("target").str.extract_all(_PART)).explode("part")
+    distinct = parts.drop_nulls("part").unique(["row", "part"])
+    key = ["route", "operation"]
+    calls_of = calls.group_by(key).agg(calls=pl.len())
+    share = distinct.group_by(*key, "part").agg(n=pl.len()).join(calls_of, on=key, nulls_equal=True)
+    constant = share.filter(pl.col("n") >= CONSTANT * pl.col("calls"))
+    return distinct.join(constant, on=[*key, "part"], how="anti", nulls_equal=True).select("row", "part")
+
+
+def _known(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
+    """Give parts of the addresses of the request itself, and of what had begun before its calls: `request`, `part`."""
+    first = calls.group_by("request").agg(first_ns=pl.col("start_ns").min())
+    address = pl.coalesce(pl.col("url_full").str.replace(r"^[a-z]+://[^/]+", ""), "url_path")
+    before = evidence.spans.select(pl.col("request").cast(pl.UInt32, strict=False), "start_ns", address=address).join(
+        first, on="request"
+    )
+    return (
+        before.filter((pl.col("start_ns") < pl.col("first_ns")) & pl.col("address").is_not_null())
+        .select("request", part=pl.col("address").str.extract_all(_PART))
+        .explode("part")
+        .unique()
+    )
+
+
+def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) -> pl.DataFrame:
+    """Give each later call the first of its siblings that it could have started beside: `anchor`.
+
+    That is the first whose address has all that this one's needs. One that has no other such sibling than itself
+    waits for an answer, or may: it is left out.
+    """
+    parts = _parts(calls).join(chained.select("row", "request", "parent_row", "start_ns"), on="row")
+    unknown = parts.join(_known(evidence, calls), on=["request", "part"], how="anti")
+    siblings = calls.select("request", "parent_row", earlier="row", earlier_ns="start_ns", anchor_operation="operation")
+    needs = unknown.group_by("row").agg(needs=pl.col("part").n_unique())
+    has = (
+        unknown.join(siblings, on=["request", "parent_row"])
+        .filter(pl.col("earlier_ns") <= pl.col("start_ns"))
+        .join(_parts(calls).rename({"row": "earlier"}), on=["earlier", "part"], how="semi")
+        .group_by("row", "earlier")
+        .agg(has=pl.col("part").n_unique())
+    )
+    pairs = (
+        chained.filter(~pl.col("target").str.contains(_PAGING))
+        .join(siblings, on=["request", "parent_row"])
+        .filter(pl.col("earlier_ns") <= pl.col("start_ns"))
+        .join(needs, on="row", how="left")
+        .join(has, on=["row", "earlier"], how="left")
+        .filter(pl.col("has").fill_null(0) >= pl.col("needs").fill_null(0))
+        .sort("row", "earlier_ns", "earlier")
+        .unique("row", keep="first", maintain_order=True)
+    )
+    return pairs.filter(pl.col("earlier") != pl.col("row")).rename({"earlier": "anchor"})
