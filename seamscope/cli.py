@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "report": "Owner, cause and evidence totals, percentiles of shell and complete, and the calls that held them.",
     "trace": "One request: its waterfall with its seams, its critical path, and who and what held it.",
     "seams": "A row per seam: hops, gap percentiles, share explained, server spans, connections, phases.",
+    "findings": "What to act on, costliest first: where, how many requests, what it costs, and the next step.",
     "dashboards": "Static pages of the same results: the boundary at a glance, and a page per route, seam and request.",
     "tui": "The explorer: requests as they come in, and for each the tier, the seam and the cause that made it slow.",
     "sql": "Run one read-only statement; QUERY is SQL, or - to read it from stdin.",

@@ -178,6 +178,58 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should act on, over the requests of a selection."""
+
+    finding_id: str
+    rule: str
+    """A word of `FINDINGS`."""
+    route: str | None
+    seam: str | None
+    since_ns: int
+    """Start of the first of its requests."""
+    until_ns: int
+    requests: int
+    cost_ns: int
+    """Summed over its requests; re-timed one finding at a time, so costs of several do not add up."""
+    confidence: float
+    message: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRequest:
+    """A request behind a finding."""
+
+    request_id: str
+    route: str | None
+    start_ns: int
+    shell_ns: int | None
+    complete_ns: int | None
+    cost_ns: int
+    span_ids: tuple[str, ...]
+    """The spans that prove it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinding:
+    """A finding as one of its requests has it."""
+
+    finding_id: str
+    rule: str
+    route: str | None
+    seam: str | None
+    cost_ns: int
+    """Of this request."""
+    requests: int
+    """Requests that have it, this one among them."""
+    confidence: float
+    message: str
+    next_step: str
+    span_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RequestDetail:
     """One request, whole: what `trace ID`, the explorer's request view and a request's page draw."""
 
@@ -193,7 +245,7 @@ class RequestDetail:
     waterfall: tuple[WaterfallRow, ...]
     warnings: tuple[TraceWarning, ...]
     async_work: tuple[AsyncWork, ...]
-    findings: tuple[object, ...] = ()
+    findings: tuple[RequestFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.errors import DataError, UsageError
 from seamscope.hexadecimal import LOW_64_BITS, halves, span_hex, trace_hex
+from seamscope.reading.findings import findings_of_request
 from seamscope.reading.request_parts import async_work, hops, request_row, segments, shares, trace_warnings, word
 from seamscope.reading.request_search import find_request, find_requests
 from seamscope.reading.waterfall import waterfall
@@ -103,7 +104,7 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
     row, key = request_row(found), {"request_no": found["request_no"]}
     parts = {
         name: list(reader.query(statement(f"request/{name}"), key).iter_rows(named=True))
-        for name in ("traces", "segments", "hops", "warnings", "async_work", "entries", "spans")
+        for name in ("traces", "segments", "hops", "warnings", "async_work", "entries", "spans", "findings")
     }
     path, calls = segments(parts["segments"]), hops(parts["hops"], row.start_ns)
     odd, work = trace_warnings(parts["warnings"]), async_work(parts["async_work"])
@@ -120,6 +121,7 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
         waterfall=waterfall(row, parts["spans"], others, calls, drawn, odd, work),
         warnings=odd,
         async_work=work,
+        findings=findings_of_request(parts["findings"]),
     )
 
 

@@ -33,7 +33,7 @@ def request_document(detail: RequestDetail) -> dict[str, Any]:
         "segments": {name: [_segment(stretch) for stretch in path] for name, path in detail.segments.items()},
         "by_cause": {name: [_share(share) for share in shares] for name, shares in detail.by_cause.items()},
         "hops": [_hop(hop, row.request_id, row.start_ns) for hop in detail.hops],
-        "findings": list(detail.findings),
+        "findings": [dataclasses.asdict(finding) for finding in detail.findings],
         "warnings": [dataclasses.asdict(warning) for warning in detail.warnings],
         "async": [dataclasses.asdict(work) for work in detail.async_work],
     }

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from seamscope.palette import EVIDENCE_MARK, cause_hex
 from seamscope.text.figures import UNKNOWN, duration, percent, plural, when
+from seamscope.text.findings_text import request_findings_lines
 from seamscope.text.paper import Paper, draw, line, name, table
 from seamscope.text.report_text import bar
 from seamscope.text.waterfall_text import ROWS_SHOWN, waterfall_lines
@@ -27,6 +28,8 @@ def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN) -
     parts: list[RenderableType] = [*_heading(detail), Text("")]
     for horizon in detail.by_cause:
         parts += _made_of(detail, horizon)
+    if detail.findings:
+        parts += [*request_findings_lines(detail.findings), Text("")]
     parts += [*waterfall_lines(detail, paper, rows=rows), _legend(detail), Text("")]
     if detail.hops:
         parts += [*_hops(detail.hops), Text("")]
