@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from scenario import Fault, Found, Knobs, Planned, Scenario, drawn_id
+from systems.b.folders import without_folders
 
 SECRET = "lab-session-secret"
 ACCOUNTS, PRODUCTS = 399, 600
@@ -149,7 +150,7 @@ def _ms(dice: random.Random, low: int, high: int) -> int:
 
 
 def _dns(dice: random.Random) -> dict[str, Any]:
-    return {"dns": {"late_ms": _ms(dice, 110, 170), "cache_ms": 250}, "web": {"KEEP_ALIVE_MS": "60"}}
+    return {"dns": {"late_ms": _ms(dice, 110, 170), "cache_ms": 90}, "web": {"KEEP_ALIVE_MS": "60"}}
 
 
 def _connect(dice: random.Random) -> dict[str, Any]:
@@ -167,26 +168,26 @@ def _gunicorn(keep_alive: int = 75, threads: int = 12) -> list[str]:
 
 def _undici_pool(dice: random.Random) -> dict[str, Any]:
     size = dice.choice([1, 2])
-    slow = {"REPORT_MS": str(size * _ms(dice, 220, 280)), "FAULT_SHARE": "1"}
+    slow = {"REPORT_MS": str(size * _ms(dice, 380, 450)), "FAULT_SHARE": "1"}
     return {"web": {"CONNECTIONS": str(size)}, "origin": slow}
 
 
 def _max_sockets(dice: random.Random) -> dict[str, Any]:
     size = dice.choice([1, 2])
-    slow = {"STOCK_MS": str(size * _ms(dice, 230, 290)), "FAULT_SHARE": "0.35"}
+    slow = {"STOCK_MS": str(size * _ms(dice, 600, 700)), "FAULT_SHARE": "0.16"}
     return {"web": {"MAX_SOCKETS": str(size)}, "origin": slow}
 
 
 def _sqlalchemy_pool(dice: random.Random) -> dict[str, Any]:
     size = dice.choice([1, 2])
     return {
-        "origin": {"SQLALCHEMY_POOL": str(size), "REPORT_MS": str(size * _ms(dice, 230, 290)), "FAULT_SHARE": "0.35"}
+        "origin": {"SQLALCHEMY_POOL": str(size), "REPORT_MS": str(size * _ms(dice, 600, 700)), "FAULT_SHARE": "0.16"}
     }
 
 
 def _django_pool(dice: random.Random) -> dict[str, Any]:
     size = dice.choice([1, 2])
-    return {"origin": {"DJANGO_POOL": str(size), "STOCK_MS": str(size * _ms(dice, 220, 270)), "FAULT_SHARE": "0.6"}}
+    return {"origin": {"DJANGO_POOL": str(size), "STOCK_MS": str(size * _ms(dice, 350, 420)), "FAULT_SHARE": "0.6"}}
 
 
 def _reconnects(dice: random.Random) -> dict[str, Any]:
@@ -200,7 +201,7 @@ def _null_pool(dice: random.Random) -> dict[str, Any]:
 
 
 def _one_worker(dice: random.Random) -> dict[str, Any]:
-    slow = {"REPORT_MS": str(_ms(dice, 230, 300)), "FAULT_SHARE": "1"}
+    slow = {"REPORT_MS": str(_ms(dice, 300, 360)), "FAULT_SHARE": "1"}
     return {"gunicorn": ["-k", "sync", "--workers", "1"], "origin": slow, "web": {"QUEUE_HEADER": "no"}}
 
 
@@ -497,6 +498,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         (("quote", 14), ("orders", 4), ("product", 3)),
         fault=Fault("retry", _WEB, ("retry_storm",), ("broken_context",)),
         draw=_hanging,
+        taps=lambda _: (without_folders,),
         at_once=8,
     ),
     _scenario(

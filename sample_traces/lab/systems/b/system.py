@@ -29,7 +29,7 @@ DIALECTS = ("next14", "next15", "nodesdk")
 SECRET = "lab-session-secret"
 _WEB, _ORIGIN, _CATALOG, _POSTGRES, _REDIS = 3000, 8000, 8100, 5432, 6379
 _SERVER = 2  # a span kind
-_SHARED = ("app", "lab", "lab.js", "origin.js", "session.js", "middleware.js", "next.config.mjs", ".npmrc")
+_SHARED = ("app", "lab.js", "origin.js", "session.js", "middleware.js", "next.config.mjs", ".npmrc")
 
 
 def _digest(*sources: Path) -> str:
@@ -38,6 +38,13 @@ def _digest(*sources: Path) -> str:
     for path in files:
         whole.update(path.name.encode() + path.read_bytes())
     return whole.hexdigest()
+
+
+def _preloads(source: Path, dialect: str, target: Path) -> None:
+    """Copy what is required before the app and is no part of its bundle: timers, and the plain Node SDK."""
+    shutil.copytree(source / "lab", target / "lab", dirs_exist_ok=True)
+    if dialect == "nodesdk":
+        shutil.copy(source / "node" / "tracing.cjs", target)
 
 
 def _fresh(folder: Path, digest: str) -> bool:
@@ -89,13 +96,14 @@ class Shop:
 
     def _build_web(self, dialect: str) -> None:
         source, target = HERE / "web", self.work / dialect
-        own = source / ("node" if dialect == "nodesdk" else "vercel")
+        _preloads(source, dialect, target)
         locked = [source / f"package.{dialect}.json", source / f"package-lock.{dialect}.json"]
-        digest = _digest(own, *locked, *(source / name for name in _SHARED))
+        own = [] if dialect == "nodesdk" else [source / "vercel" / "instrumentation.js"]
+        sources = [*own, *(source / name for name in _SHARED)]
+        digest = _digest(*locked, *sources)
         if _fresh(target, digest):
             return
-        target.mkdir(exist_ok=True)
-        for one in [own / path.name for path in own.iterdir()] + [source / name for name in _SHARED]:
+        for one in sources:
             copy = shutil.copytree if one.is_dir() else shutil.copy
             shutil.rmtree(target / one.name, ignore_errors=True)
             copy(one, target / one.name)

@@ -82,7 +82,7 @@ def _each(near: list[Product]) -> list[dict[str, object]]:
     stars = []
     for one in near:
         asked = Review.objects.filter(product_id=one.pk).values("product_id")
-        counted = asked.annotate(stars=Avg("stars"), held=_held(sizes.RELATED_MS)).first()
+        counted = asked.annotate(stars=Avg("stars"), held=_held(sizes.RELATED_MS)).order_by("product_id").first()
         stars.append({"id": one.pk, "name": one.name, "stars": counted["stars"] if counted else None})
     return stars
 

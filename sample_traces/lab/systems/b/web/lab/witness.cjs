@@ -76,7 +76,7 @@ class TimedAgent extends Agent {
     const call = { ...asker, callee, seam: `${OWN}→${callee}`, dispatched: now() };
     const hooks = {
       onConnect() {
-        note(call, OWN, "pool_wait", call.dispatched, call.dialling ?? now(), "a timer around the wait for a connection");
+        if (connections) note(call, OWN, "pool_wait", call.dispatched, call.dialling ?? now(), "a timer around the wait for a connection");
         sent(call);
       },
     };
