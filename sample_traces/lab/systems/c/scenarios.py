@@ -71,7 +71,7 @@ def _scenario(name: str, title: str, **more: Any) -> Scenario:
     return Scenario(name, "c", _DIALECT, title, **{**given, **more})
 
 
-_KV = "data:cloudflare-kv"
+_KV = "data:cloudflare-kv/SETTINGS"
 _TABLE = "data:{table_host}"
 _SEAM = "edge:{worker}→origin:{function}"
 _HEALTHY_NOT = ("retry_storm", "pool_exhausted", "n_plus_one")
@@ -106,7 +106,7 @@ SCENARIOS = (
     _scenario(
         "c-origin-tls-held",
         "keep-alive lost, TLS held",
-        draw=lambda dice: {"wire": {"hello_ms": dice.randint(70, 130), "close_after": dice.choice((1, 2))}},
+        draw=lambda dice: {"wire": {"hello_ms": dice.randint(70, 130)}, "close_after": dice.choice((1, 2))},
         fault=Fault("tls", _SEAM, ("cold_connections",), _HEALTHY_NOT, with_causes=("connect",)),
     ),
     _scenario(
