@@ -6,6 +6,8 @@ before: a pattern over many requests is not to be had from a few.
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -19,8 +21,14 @@ if TYPE_CHECKING:
     from analysis.findings import Evidence
     from seamscope.store import Reader, Store
 
+_log = logging.getLogger(__name__)
+
 MOST_REQUESTS: Final = 20_000
 """The latest requests that are looked at: half a million spans or so, a few seconds' work."""
+
+PAUSE_SECONDS: Final = 15.0
+PATIENCE: Final = 20
+"""While traffic comes in, findings are drawn anew after so long a pause, and at most so small a part of the time."""
 
 _VIEWS: Final = {"hops": "of_requests", "segments": "of_requests", "spans": "of_traces", "warnings": "of_traces"}
 _ATTRIBUTES: Final = {
@@ -28,6 +36,30 @@ _ATTRIBUTES: Final = {
     "cache_control": "attr(attributes, 'http.response.header.cache-control')",
     "flag_outcome": "attr(attributes, 'seamscope.flag.outcome')",
 }
+
+
+class Conclusions:
+    """Keeps a store's findings up with its results, without taking more than a small part of the time."""
+
+    def __init__(self, store: Store, rules: object = None) -> None:
+        self._store = store
+        self._rules = rules
+        self._news = 0
+        self._not_before = 0.0
+
+    def after(self, requests: int, *, at_once: bool = False) -> None:
+        """Take note of analysed requests, and find anew if it is time; what fails is logged, old findings stay."""
+        self._news += requests
+        if not self._news or (not at_once and time.monotonic() < self._not_before):
+            return
+        began = time.monotonic()
+        try:
+            refresh(self._store, self._rules)
+        except Exception:  # noqa: BLE001 - findings are a comment on the results; these must go on
+            _log.exception("findings could not be drawn")
+        self._news = 0
+        took = time.monotonic() - began
+        self._not_before = began + took + max(PAUSE_SECONDS, PATIENCE * took)
 
 
 def refresh(store: Store, rules: object = None) -> int:

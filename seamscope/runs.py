@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import polars as pl
 
 from analysis import INPUT, LINK_INPUT, NoRules, Peers, analyse, only
-from seamscope import findings
+from seamscope.findings import Conclusions
 from seamscope.schema import words
 from seamscope.statements import statement
 
@@ -118,13 +118,16 @@ class Settler:
         self._open: pl.DataFrame | None = None
         self._seen = 0
         self._peers: dict[tuple[str, int], frozenset[tuple[int, str]]] = {}
+        self._conclusions = Conclusions(store, self._rules)
 
     def step(self, now_ns: int | None = None, progress: Progress | None = None) -> RunSummary:
         """Analyse what has settled by `now_ns` (the wall clock's by default)."""
         now = time.time_ns() if now_ns is None else now_ns
         with self._turn:
             self._look()
-            return self._work(now - self._settle_ns, everything=False, progress=progress)
+            done = self._work(now - self._settle_ns, everything=False, progress=progress)
+            self._conclusions.after(done.requests)
+            return done
 
     def analyze(self, *, everything: bool = False, progress: Progress | None = None) -> RunSummary:
         """Analyse all that is stored and not analysed, settled or not; `everything`: again from the start."""
@@ -133,8 +136,7 @@ class Settler:
                 self._open = None
             self._look(everything=everything)
             done = self._work(None, everything=everything, progress=progress)
-            if done.requests or everything:
-                findings.refresh(self._store, self._rules)
+            self._conclusions.after(done.requests, at_once=True)
             return done
 
     def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
