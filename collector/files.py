@@ -1,8 +1,8 @@
 """Files of OTLP: request bodies out of what people have lying about, and the recorded form.
 
 Read: one protobuf request, protobuf requests each after its length as a varint (what `collect --record` and Java's
-`writeDelimitedTo` write), one JSON request, or one per line (NDJSON); each also as `.gz` or `.zst`, found by content,
-not by name. A file is read as a stream: memory holds one body at a time.
+`writeDelimitedTo` write), one JSON request, or one per line (NDJSON); and, retold as OTLP, Jaeger's and Zipkin's JSON.
+Each also as `.gz` or `.zst`, found by content, not by name. A file is read as a stream, memory holds a body at a time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import numpy as np
 import zstandard
 
+from collector import foreign_json
 from collector.decode import Body
 from collector.otlp_json import read_json
 from collector.signals import LOGS, METRICS, TRACES
@@ -42,7 +43,10 @@ _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _UNPACKING: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
-_FORMS: Final = "OTLP as protobuf (one request, or each after its length), JSON or NDJSON, .gz or .zst"
+_FORMS: Final = (
+    "OTLP as protobuf (one request, or each after its length), JSON or NDJSON; Jaeger or Zipkin v2 JSON; .gz or .zst"
+)
+_FORMS_HINT: Final = f"what is read: {_FORMS}"
 
 
 def _varint(number: int) -> bytes:
@@ -206,19 +210,28 @@ class BodyFile:
         return "logs" if "logs" in name else "metrics" if "metrics" in name else "traces"
 
     def _not_otlp(self, why: str) -> DataError:
-        return DataError(f"{self._name} is not OTLP: {why}", f"what is read: {_FORMS}")
+        return DataError(f"{self._name} is not OTLP: {why}", _FORMS_HINT)
 
-    def _refuse_others(self, head: bytes) -> None:
-        """Raise for JSON of other makes."""
-        if head.startswith(b"[") and b'"traceId"' in head:
-            raise DataError(f"{self._name}: Zipkin JSON is not read yet", "send it through an OpenTelemetry collector")
-        if b'"traceID"' in head and b'"data"' in head and _json_signal(head) is None:
-            raise DataError(f"{self._name}: Jaeger JSON is not read yet", "send it through an OpenTelemetry collector")
-        if head.startswith(b"["):
-            raise self._not_otlp("it is a JSON list")
+    def _foreign(self, stream: _Stream, form: str) -> Iterator[Body]:
+        """Retell a document of another tool."""
+        data = stream.take(BODY_BYTES + 1)
+        if len(data) > BODY_BYTES:
+            raise DataError(
+                f"{self._name} is one document of more than {BODY_BYTES} bytes", "export fewer traces at once"
+            )
+        try:
+            for told in foreign_json.bodies(data, form, self._damaged):
+                yield Body(told, "json", "traces")
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{self._name} looks like {form} JSON, but {stream.damage or error}", _FORMS_HINT) from None
 
     def _json(self, stream: _Stream, head: bytes) -> Iterator[Body]:
-        self._refuse_others(head)
+        form = foreign_json.format_of(head)
+        if form is not None:
+            yield from self._foreign(stream, form)
+            return
+        if head.startswith(b"["):
+            raise self._not_otlp("it is a JSON list")
         first = stream.line(BODY_BYTES)
         while not first.strip(_BLANK) and stream.peek(1):
             first = stream.line(BODY_BYTES)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "run": "Collector, recorded samples and explorer in one, for a first look.",
     "collect": "Run the receiver: OTLP over gRPC and HTTP into a store.",
-    "import": "Bring OTLP files into a store.",
+    "import": "Bring files of spans into a store.",
     "replay": "Send recorded OTLP to an endpoint: files, folders of them, or - for standard input.",
     "analyze": "Analyse what has come in and is not yet analysed.",
     "report": "Owner, cause and evidence totals, percentiles of shell and complete, and the calls that held them.",

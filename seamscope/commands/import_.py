@@ -1,4 +1,4 @@
-"""`seamscope import`: brings OTLP files into a store."""
+"""`seamscope import`: brings files of spans into a store."""
 
 from __future__ import annotations
 
@@ -112,10 +112,10 @@ def _import(files: Sequence[Path], db: str, config: Path, *, analyse: bool) -> t
 def command(
     ctx: click.Context, files: tuple[Path, ...], db: str, config: Path, no_analyze: bool, as_json: bool
 ) -> None:
-    """Bring OTLP files into a store.
+    """Bring files of spans into a store.
 
-    FILE is OTLP as protobuf (one request, or many each after its length), JSON or NDJSON, also .gz or .zst, or - for
-    standard input; the form is found out. Beside a live collector, the collector stores them.
+    FILE is OTLP as protobuf (one request, or many each after its length), JSON or NDJSON; or what Jaeger or Zipkin
+    (v2) keep as JSON; also .gz or .zst, or - for standard input. The form is found out. Beside a live collector, the collector stores them.
     """
     tally, analysis = _import(files, db, config, analyse=not no_analyze)
     if not tally.requests:
