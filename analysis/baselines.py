@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from analysis.arrays import MISSING
+from analysis.groups import Groups, group
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -24,8 +26,11 @@ FEWEST: Final = 10
 ALIKE: Final = 1.25
 """Two operations' fastest statements are the same floor when one takes no more than a quarter longer."""
 
-TOLD: Final = 20
+TOLD: Final = 10
 """Network of less than this part of its call is not worth a sentence."""
+
+ODD: Final = 2_654_435_761
+"""Spreads the windows' numbers over keys."""
 
 NETWORK: Final = words.code(words.CAUSES, "network")
 
@@ -67,70 +72,71 @@ def ms(ns: float) -> str:
     return f"{ns / 1e6:.3g} ms"
 
 
-def network(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Calls by window, caller, and callee or (where it sent nothing) host: what usual calls of a pair are like."""
+
+    groups: Groups
+    calls: Int64s
+    """By pair: calls with known legs."""
+    there: Int64s
+    back: Int64s
+    """The fastest tenth's legs."""
+
+    @staticmethod
+    def of(told: pl.DataFrame) -> Pairs:
+        """Group calls (`facts.gather`, `window`) and measure the fastest."""
+        served, known = told["served"].to_numpy(), told["gap"].to_numpy() >= 0
+        callee = np.where(served, told["callee"].to_numpy(), told["peer"].to_numpy())
+        groups = group(told["caller"].to_numpy() + told["window"].to_numpy() * ODD, callee)
+        there, calls = groups.quantiles(np.where(known, told["request"].to_numpy(), MISSING), 0.1)
+        back, _ = groups.quantiles(np.where(known, told["response"].to_numpy(), MISSING), 0.1)
+        return Pairs(groups, calls, there, back)
+
+
+def network(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
     """Write every leg's baseline on the sheet."""
-    known = told.filter(pl.col("served") & (pl.col("gap") >= 0) & (pl.col("request") >= 0))
-    pair = ["window", "caller", "callee"]
-    floor = known.group_by(pair).agg(
-        pl.col("request").quantile(0.1, "lower").cast(pl.Int64).alias("there"),
-        pl.col("response").quantile(0.1, "lower").cast(pl.Int64).alias("back"),
-        pl.len().alias("calls"),
-    )
-    floor = floor.filter(pl.col("calls") >= FEWEST).with_row_index("pair")
-    found = known.select("row", "request", "before", "after", "slack", "start", "end", *pair).join(
-        floor, on=pair, how="inner", maintain_order="left"
-    )
-    row = found.get_column("row").to_numpy()
-    oneway = np.minimum(found["there"].to_numpy(), found["back"].to_numpy())
-    sheet.oneway[row] = oneway
-    sheet.network_ns[row] = np.minimum(oneway, found["before"].to_numpy())
-    sheet.back_ns[row] = np.minimum(oneway, found["after"].to_numpy())
-    return _notes(found, sheet)
-
-
-def _notes(found: pl.DataFrame, sheet: Sheet) -> list[Note]:
-    row = found.get_column("row").to_numpy()
-    both = sheet.network_ns[row] + sheet.back_ns[row]
-    length = (found.get_column("end") - found.get_column("start")).to_numpy()
-    worth = both * TOLD >= np.maximum(length, 1)
+    known = (told["gap"].to_numpy() >= 0) & (pairs.calls[pairs.groups.number] >= FEWEST)
+    way = np.where(pairs.calls >= FEWEST, np.minimum(pairs.there, pairs.back), 0)[pairs.groups.number]
+    sheet.oneway[:] = np.where(known, way, 0)
+    sheet.network_ns[:] = np.minimum(sheet.oneway, told["before"].to_numpy())
+    sheet.back_ns[:] = np.minimum(sheet.oneway, told["after"].to_numpy())
+    both = sheet.network_ns + sheet.back_ns
+    worth = known & (both * TOLD >= np.maximum((told["end"] - told["start"]).to_numpy(), 1))
     notes = []
-    told = found.with_columns(worth=worth, both=both).filter("worth")
-    for part in told.partition_by("pair"):
-        calls, way = part["calls"][0], min(part["there"][0], part["back"][0])
-        text = f"the fastest tenth of {calls} calls needs {ms(way)} each way"
-        notes.append(Note(part["row"].to_numpy(), NETWORK, part["both"].to_numpy(), 1 - 1 / int(calls), text))
+    for pair in np.unique(pairs.groups.number[worth]).tolist():
+        rows = pairs.groups.rows(pair)
+        rows = rows[worth[rows]]
+        calls, least = int(pairs.calls[pair]), min(pairs.there[pair], pairs.back[pair])
+        text = f"the fastest tenth of {calls} calls needs {ms(least)} each way"
+        notes.append(Note(rows, NETWORK, both[rows], 1 - 1 / calls, text))
     return notes
 
 
-def statements(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
+def statements(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
     """Take the way to a database from its cheapest statements: a floor that several operations share."""
-    silent = told.filter(~pl.col("served") & (pl.col("lead") > np.iinfo(np.int64).min))
-    pair = ["window", "caller", "peer"]
-    fastest = silent.group_by(*pair, "operation").agg(
-        pl.col("before").quantile(0.1, "lower").cast(pl.Int64).alias("least"), pl.len().alias("calls")
-    )
+    rows = np.flatnonzero(~told["served"].to_numpy() & (told["lead"].to_numpy() != MISSING))
+    pair, free = pairs.groups.number[rows].astype(np.int64), told["before"].to_numpy()[rows]
+    kinds = group(pair, told["operation"].to_numpy()[rows])
+    least, calls = kinds.quantiles(free, 0.1)
+    of_kind = pair[kinds.order[kinds.offsets[:-1]]] if rows.size else pair
+    frame = pl.DataFrame({"pair": of_kind, "least": least, "calls": calls}).filter(pl.col("calls") >= FEWEST)
     floors = (
-        fastest.filter(pl.col("calls") >= FEWEST)
-        .sort(*pair, "least")
-        .group_by(pair, maintain_order=True)
+        frame.sort("pair", "least")
+        .group_by("pair", maintain_order=True)
         .agg(
             pl.col("least").first(),
             pl.col("least").slice(1, 1).first().alias("next"),
-            pl.len().alias("operations"),
+            pl.len().alias("kinds"),
             pl.col("calls").sum(),
         )
-        .filter(pl.col("next") <= ALIKE * pl.col("least"))
     )
-    found = silent.select("row", "before", "start", "end", *pair).join(
-        floors.with_row_index("pair"), on=pair, how="inner", maintain_order="left"
-    )
-    row = found.get_column("row").to_numpy()
-    sheet.network_ns[row] = np.minimum(found["least"].to_numpy(), found["before"].to_numpy())
     notes = []
-    ns = sheet.network_ns[row]
-    worth = ns * TOLD >= np.maximum((found["end"] - found["start"]).to_numpy(), 1)
-    for part in found.with_columns(ns=ns, worth=worth).filter("worth").partition_by("pair"):
-        calls, kinds, least = part["calls"][0], part["operations"][0], part["least"][0]
-        text = f"of {kinds} kinds of statement ({calls} in all) none takes less than {ms(least)}, however cheap"
-        notes.append(Note(part["row"].to_numpy(), NETWORK, part["ns"].to_numpy(), 1 - 1 / int(calls), text))
+    length = (told["end"] - told["start"]).to_numpy()
+    for number, floor, _, several, many in floors.filter(pl.col("next") <= ALIKE * pl.col("least")).iter_rows():
+        mine = rows[pair == number]
+        sheet.network_ns[mine] = ns = np.minimum(floor, told["before"].to_numpy()[mine])
+        worth = ns * TOLD >= np.maximum(length[mine], 1)
+        text = f"of {several} kinds of statement ({many} in all) none takes less than {ms(floor)}, however cheap"
+        notes.append(Note(mine[worth], NETWORK, ns[worth], 1 - 1 / many, text))
     return notes

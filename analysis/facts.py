@@ -155,7 +155,10 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
     hosts, processes = host_keys(forest), process_keys(forest)
     caller, callee = forest.resource[outer], forest.resource[server]
     callees = _hashed(pl.Series(journeys.parties.labels(), dtype=pl.String))[seams.callee]
-    peer = _hashed(forest.spans.gather("peer", calls.named))
+    peer = journeys.peer[calls.named]
+    operation = np.zeros(calls.count, np.int64)
+    asking = np.flatnonzero(silent)
+    operation[asking] = _hashed(forest.spans.gather("operation", outer[asking]))
     port = forest.spans.gather("peer_port", calls.named).cast(pl.Int64).fill_null(0).to_numpy()
     shift = times.shift
     rpc_waits = timing.waits(forest, calls)[server]
@@ -173,7 +176,7 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "callee_host": np.where(known, hosts[callee], 0),
             "party": callees,
             "peer": np.where(known, callees, peer ^ (port * 2_654_435_761) ^ callees),
-            "operation": _hashed(forest.spans.gather("operation", outer)),
+            "operation": operation,
             "start": forest.start[outer],
             "end": forest.end[gaps.client],
             "server_start": np.where(known, forest.start[server], MISSING),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
+from analysis.arrays import MISSING
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ def measure_gaps(
     ends_at: Codes,
     frozen: Codes,
     one_host: Codes,
-    width: Int64s,
     extent: Codes,
     grain: Int64s,
     start: Int64s,
@@ -67,7 +67,6 @@ def measure_gaps(
 ) -> tuple[Int64s, Int64s, Codes, Int64s, Int64s, Int64s]:
     """Return by call: server time, gap, kind of gap, request leg, response leg, and how far the legs may be off.
 
-    `width` is that of the interval in which the offset of both clocks lies (negative: not known).
     `ends_at` is what the client's end covers, `union` the time covered by its server spans, `last_end` the end of
     the last, `close` the end of the last client span. The least int64 means unknown.
     """
@@ -112,8 +111,6 @@ def measure_gaps(
             error[call] = slack if one_host[call] == 1 else max(request[call], response[call])
         elif why != 5:
             request[call], error[call] = leg, slack if one_host[call] == 1 else leg
-        if error[call] != unknown and one_host[call] == 0 and width[call] >= 0:
-            error[call] = min(error[call], width[call] + slack)
     return server, gap, kind, request, response, error
 
 
@@ -196,8 +193,20 @@ class Gaps:
     error: Int64s
 
 
-def measure(journeys: Journeys, clocks: Clocks | None = None) -> Gaps:
-    """Measure every call's gap; legs are as sure as the clocks of both hosts (`clocks`)."""
+def surer(gaps: Gaps, journeys: Journeys, clocks: Clocks) -> Gaps:
+    """Return the gaps with legs as sure as the interval of both hosts' clocks makes them."""
+    if not clocks.intervals.height:
+        return gaps
+    forest, outer = journeys.forest, journeys.calls.outer
+    width = clocks.widths(forest, outer, gaps.server)
+    width = np.where((width >= 0) & (journeys.seams.first_server >= 0), width, np.iinfo(np.int64).max)
+    slack = forest.grain[outer] + forest.grain[gaps.server]
+    known = np.minimum(gaps.error, np.where(width < np.iinfo(np.int64).max - slack, width + slack, width))
+    return replace(gaps, error=np.where(gaps.error == MISSING, MISSING, known))
+
+
+def measure(journeys: Journeys) -> Gaps:
+    """Measure every call's gap."""
     forest, times, calls, seams, labels = (
         journeys.forest,
         journeys.times,
@@ -234,7 +243,6 @@ def measure(journeys: Journeys, clocks: Clocks | None = None) -> Gaps:
         np.where(forest.kind[client] == 2, 2, forest.extent[client]).astype(np.uint8),
         _frozen(journeys),
         one_host.astype(np.uint8),
-        np.full(calls.count, -1, np.int64) if clocks is None else clocks.widths(forest, calls.outer, server),
         forest.extent,
         forest.grain,
         times.start,

@@ -89,6 +89,8 @@ class Ground:
     calls: Calls
     lent: Int32s
     """By row: the call that this wait came before (`siblings.lend_waits`)."""
+    peer: Int64s
+    """By row: a number for the host it talks to, the same in every batch; -1 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Journeys:
     """Marks phase spans."""
     lent: Int32s
     """By row: the call that this wait came before (`siblings.lend_waits`)."""
+    peer: Int64s
     own_time: OwnTime | None = None
     """Waits that pass B found in spans' own time."""
 
@@ -340,8 +343,9 @@ def begin(forest: Forest, rules: Rules) -> Ground:
     )
     parties = place.Parties.empty()
     party = parties.of_spans(tier, forest.resource, resources.service)
-    calls, lent = _find_calls(forest, _hosts(forest))
-    return Ground(forest, tier, party, parties, calls, lent)
+    hosts = _hosts(forest)
+    calls, lent = _find_calls(forest, hosts)
+    return Ground(forest, tier, party, parties, calls, lent, hosts.peer)
 
 
 def follow(ground: Ground, rules: Rules, peers: Peers, clocks: Clocks | None = None) -> Journeys:
@@ -351,4 +355,6 @@ def follow(ground: Ground, rules: Rules, peers: Peers, clocks: Clocks | None = N
     times = timing.measure(forest, calls, clocks)
     seams = _seams(forest, calls, times, ground.party, ground.parties, rules, peers)
     labels = _labels(forest, calls, times, seams, phase, ground.party)
-    return Journeys(forest, ground.tier, ground.party, ground.parties, calls, times, seams, labels, phase, ground.lent)
+    return Journeys(
+        forest, ground.tier, ground.party, ground.parties, calls, times, seams, labels, phase, ground.lent, ground.peer
+    )

@@ -221,8 +221,8 @@ class _Desk:
         found, measured = part.journeys, part.gaps
         if known.clocks.moves or found.times.shift.any():
             found = journeys.follow(part.ground, self.rules, part.peers, known.clocks)
-        if found is not part.journeys or known.clocks.intervals.height:
-            measured = gaps.measure(found, known.clocks)
+            measured = gaps.measure(found)
+        measured = gaps.surer(measured, found, known.clocks)
         return _results(found, measured, known, marks, self.links, self.walk)
 
 

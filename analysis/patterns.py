@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from analysis import baselines, clocks, setups, waits
+from analysis.arrays import MISSING
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
 MARKS: Final = {
@@ -55,16 +56,18 @@ def renumbered(marks: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
 def settle(facts: pl.DataFrame, names: dict[int, str]) -> Known:
     """Compare all calls with each other; `names` are those of hosts, for sentences."""
     found = clocks.settle(facts)
-    legs = _on_one_clock(facts.filter(~pl.col("headless")), found)
+    facts = facts.filter(~pl.col("headless")) if facts["headless"].any() else facts
+    legs = _on_one_clock(facts, found)
     told = legs.with_columns(window=pl.col("start") // clocks.WINDOW_NS).with_row_index("row")
-    sheet = baselines.Sheet.empty(told.height)
-    notes = [
-        *baselines.network(told, sheet),
-        *baselines.statements(told, sheet),
-        *waits.statements(told, sheet),
-        *waits.calls(told, sheet),
-        *setups.find(told, sheet),
-    ]
+    sheet, pairs = baselines.Sheet.empty(told.height), baselines.Pairs.of(told)
+    notes = baselines.network(told, pairs, sheet)
+    legs_known = told["gap"].to_numpy() >= 0
+    gap_before = np.where(legs_known, told["before"].to_numpy() - sheet.oneway, MISSING)
+    slow = waits.worth_a_look(told, pairs, gap_before) & legs_known
+    notes += baselines.statements(told, pairs, sheet)
+    notes += waits.statements(told, pairs, sheet)
+    notes += waits.calls(told, slow, sheet)
+    notes += setups.find(told, slow, sheet)
     return Known(found, clocks.warnings_of(found, names), _marks(told, sheet), _said(told, notes))
 
 
@@ -98,25 +101,22 @@ def _marks(told: pl.DataFrame, sheet: baselines.Sheet) -> pl.DataFrame:
     some = np.zeros(told.height, np.bool_)
     for name in ("pool_ns", "setup_ns", "network_ns", "queue_ns", "back_ns", "lead_ns"):
         some |= getattr(sheet, name) > 0
-    written = {name: getattr(sheet, name)[some] for name in MARKS if hasattr(sheet, name)}
-    marks = (
-        told.select("part", "call", *IDS).filter(some).with_columns(pl.Series(name, v) for name, v in written.items())
-    )
-    return marks.select("part", *(pl.col(name).cast(dtype) for name, dtype in MARKS.items()))
+    written = [pl.Series(name, getattr(sheet, name)[some]) for name in MARKS if hasattr(sheet, name)]
+    return told.select("part", "call", *IDS).filter(some).with_columns(written)
 
 
 def _said(told: pl.DataFrame, notes: list[baselines.Note]) -> pl.DataFrame:
-    schema = {"part": pl.Int32, **SAID}
-    where = told.select("part", *IDS)
-    made = [
-        where[note.rows].with_columns(
-            cause=pl.lit(note.cause, pl.UInt8), ns=pl.Series(note.ns), confidence=note.confidence,
-            statistic=pl.lit(note.statistic),
-        )
-        for note in notes
-        if note.rows.size
-    ]  # fmt: skip
-    return pl.concat([pl.DataFrame(schema=schema), *made]).sort("part", *IDS, "cause")
+    notes = [note for note in notes if note.rows.size]
+    if not notes:
+        return pl.DataFrame(schema={"part": pl.Int32, **SAID})
+    each = np.repeat(np.arange(len(notes)), [note.rows.size for note in notes])
+    where = told.select("part", *IDS)[np.concatenate([note.rows for note in notes])]
+    return where.with_columns(
+        cause=pl.Series([note.cause for note in notes], dtype=pl.UInt8).gather(each),
+        ns=pl.Series(np.concatenate([note.ns for note in notes])),
+        confidence=pl.Series([note.confidence for note in notes], dtype=pl.Float64).gather(each),
+        statistic=pl.Series([note.statistic for note in notes], dtype=pl.String).gather(each),
+    )
 
 
 def nothing() -> Known:

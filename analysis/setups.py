@@ -36,8 +36,14 @@ FEWEST_WARM: Final = 10
 PAIR: Final = ["window", "caller", "callee"]
 
 
-def find(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
-    """Find the calls whose connection was set up for them; what other patterns explain is left alone."""
+def find(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
+    """Find the calls whose connection was set up for them; what other patterns explain is left alone.
+
+    `slow` marks calls of pairs that are worth a look.
+    """
+    if not slow.any():
+        return []
+    told = told.filter(slow)
     spoken = (sheet.pool_ns > 0) | (sheet.queue_ns > 0)
     known = told.filter(pl.col("served") & (pl.col("gap") >= 0) & (pl.col("servers") == 1) & (pl.col("before") > 0))
     silent = known.with_columns(free=~spoken[known["row"].to_numpy()])

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from analysis import ceilings
-from analysis.baselines import Note, Sheet, ms
+from analysis.arrays import MISSING
+from analysis.baselines import Note, Pairs, Sheet, ms
 from analysis.facts import WAITS
 from seamscope.schema import words
 
@@ -24,12 +25,22 @@ SERVER_QUEUE: Final = words.code(words.CAUSES, "server_queue")
 MOST_SILENT: Final = 0.05
 """Share of calls to a service that may lack their server span before its sampling counts as unknown."""
 
-WORTH: Final = 0.1
+WORTH: Final = 0.25
 """Waits are looked into where the longest tenth of them takes at least this part of the usual call."""
 
 ACCIDENT: Final = 0.05
 """A wait is one from this part of the longest on. A begin follows a release when it comes within this part of the
 usual wait: one in twenty does by accident."""
+
+
+def worth_a_look(told: pl.DataFrame, pairs: Pairs, wait: Int64s) -> Mask:
+    """Mark the calls of pairs whose longest waits are worth one (nanoseconds by row; `MISSING`: none known)."""
+    most, calls = pairs.groups.quantiles(wait, 0.9)
+    length, _ = pairs.groups.quantiles((told["end"] - told["start"]).to_numpy(), 0.5)
+    slack, _ = pairs.groups.quantiles(_column(told, "slack"), 1.0)
+    worth = (calls >= ceilings.FEWEST) & (most > 2 * slack) & (most > WORTH * length)
+    marked: Mask = worth[pairs.groups.number]
+    return marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +93,14 @@ def _groups(told: pl.DataFrame, keys: list[str]) -> Iterator[pl.DataFrame]:
         yield from some.partition_by(keys, maintain_order=True)
 
 
-def statements(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
+def statements(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
     """Find waits for a connection before statements: the caller did nothing else, and began as another ended."""
-    unknown = np.iinfo(np.int64).min
-    silent = told.filter(~pl.col("served") & (pl.col("lead") > unknown) & (pl.col("caller_host") != 0))
-    wait = silent.with_columns(wait=pl.col("start") - pl.col("lead"))
+    start, lead = _column(told, "start"), _column(told, "lead")
+    known = ~told["served"].to_numpy() & (lead != MISSING) & (_column(told, "caller_host") != 0)
+    asked = known & worth_a_look(told, pairs, np.where(known, start - lead, MISSING))
+    if not asked.any():
+        return []
+    wait = told.filter(asked).with_columns(wait=pl.col("start") - pl.col("lead"))
     notes = []
     for group in _groups(wait, ["window", "caller", "peer"]):
         if group.get_column("sampled").any():
@@ -110,9 +124,15 @@ def _of_statements(found: ceilings.Ceiling, calls: int) -> str:
     )
 
 
-def calls(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
-    """Find waits for a connection inside calls, and in the queue before the callee."""
+def calls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
+    """Find waits for a connection inside calls, and in the queue before the callee; `slow` are worth a look."""
+    if not slow.any():
+        return []
+    lines = told.filter(slow).select("window", "caller", "callee", "party").unique()
     served = told.filter(pl.col("served"))
+    ours = served.join(lines.select("window", "caller", "party"), on=["window", "caller", "party"], how="semi")
+    theirs = served.join(lines.select("window", "callee"), on=["window", "callee"], how="semi")
+    served = pl.concat([ours, theirs]).unique("row", maintain_order=True)
     served = served.with_columns(wait=_wait(served, sheet))
     sampled = _sampled_apart(told)
     pools = dict(_pools(served, sheet))
