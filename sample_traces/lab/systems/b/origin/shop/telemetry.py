@@ -35,7 +35,7 @@ def start() -> TracerProvider:
 
 
 def _span_around_pool() -> None:
-    """A span of our own around Django's wait for its pool, which no instrumentation shows. `seamscope.phase` names it."""
+    """A span of our own around Django's wait for its pool, which no instrumentation shows; its phase names it."""
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     connect, tracer = BaseDatabaseWrapper.connect, trace.get_tracer("shop")

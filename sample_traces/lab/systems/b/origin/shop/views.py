@@ -59,7 +59,6 @@ def recommendations(request: HttpRequest) -> JsonResponse:
 def product(request: HttpRequest, number: int) -> JsonResponse:
     """A product and its neighbours on the shelf, with their stars: in one statement, or one each."""
     _say("public")
-    ms = sizes.STOCK_MS if _touched() else 6
     found = Product.objects.filter(pk=number).first()
     if found is None:
         return JsonResponse({"error": "no such product"}, status=404)
@@ -81,9 +80,9 @@ def _each(near: list[Product]) -> list[dict[str, object]]:
     """A statement per neighbour: what an object mapper does unasked."""
     stars = []
     for one in near:
-        asked = Review.objects.filter(product_id=one.pk).values("product_id")
-        counted = asked.annotate(stars=Avg("stars"), held=_held(sizes.RELATED_MS)).order_by("product_id").first()
-        stars.append({"id": one.pk, "name": one.name, "stars": counted["stars"] if counted else None})
+        best = Review.objects.filter(product_id=one.pk).order_by("-stars").annotate(held=_held(sizes.RELATED_MS))
+        found = best.values("stars", "held").first()
+        stars.append({"id": one.pk, "name": one.name, "stars": found["stars"] if found else None})
     return stars
 
 

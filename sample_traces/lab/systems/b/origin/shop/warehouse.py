@@ -31,7 +31,8 @@ if "sqlalchemy" not in telemetry.BLIND:
 
 _REPORT = text(
     "SELECT a.region, count(*) AS orders, held(:ms) FROM orders o JOIN accounts a ON a.id = o.account_id"
-    " WHERE o.placed >= CAST(:month || '-01' AS timestamptz) AND o.placed < CAST(:month || '-01' AS timestamptz) + interval '1 month'"
+    " WHERE o.placed >= CAST(:month || '-01' AS timestamptz)"
+    " AND o.placed < CAST(:month || '-01' AS timestamptz) + interval '1 month'"
     " GROUP BY a.region ORDER BY a.region LIMIT 4"
 )
 
