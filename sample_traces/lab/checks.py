@@ -46,10 +46,19 @@ def check_moved(
     fault = scenario.fault
     if fault is None or not fault.moves:
         return "moves nothing, by intent"
-    led = {one["key"]: one for one in expected["requests"] if one["dominant"] and one["horizon"] == "complete"}
+    kinds = {one["key"]: one["kind"] for one in driver["requests"]}
+    led = {
+        one["request"]: one
+        for one in expected["requests"]
+        if one["dominant"] and one["horizon"] == "complete" and (not fault.kinds or kinds[one["request"]] in fault.kinds)
+    }
     if len(led) < 0.1 * len(driver["requests"]):
         raise CannotRecord(f"the fault leads only {len(led)} of {len(driver['requests'])} requests")
-    injected = [part["ns"] for one in led.values() for part in one["measured"] if part["cause"] == fault.cause]
+    causes = {fault.cause, *fault.with_causes}
+    injected = [
+        sum(part["ns"] for part in one["measured"] if part["cause"] in causes and part["owner"] == one["dominant"]["owner"])
+        for one in led.values()
+    ]
     slower = _slower(led, driver, control)
     moved, middle = statistics.median(slower) / 1e6, statistics.median(injected) / 1e6
     said = f"{len(led)} led, injected {middle:.1f} ms, slower by {moved:.1f} ms"

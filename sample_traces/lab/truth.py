@@ -20,7 +20,9 @@ from witness import STRUCTURE, Line
 
 LEG_LIMIT_NS = 20_000_000  # a healthy request's leg that is longer is told, and not called healthy
 _SMALLEST_NS = 200_000
+_STREAMED_NS = 2_000_000
 HORIZONS = ("shell", "complete")
+_NOT_IN_HEALTH = ("retry_storm", "broken_context", "request_id_lost", "pool_exhausted", "server_backlog")
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,16 @@ def measured(lines: Sequence[Line], start_ns: int, end_ns: int) -> list[Measured
     return sorted((one for one in sums if one.ns >= _SMALLEST_NS), key=lambda one: -one.ns)
 
 
-def long_legs(lines: Sequence[Line], end_ns: int, seam: str) -> list[Measured]:
+def long_legs(lines: Sequence[Line], end_ns: int) -> list[Measured]:
     """Time of awaited calls outside their handlers and outside all that was measured, where it passes the limit."""
     found = []
     leaves = [(one.start_ns, one.end_ns) for one in lines if one.cause not in STRUCTURE]
     for call in awaited_calls(lines, end_ns):
-        inside = [(one.start_ns, one.end_ns) for one in lines if one.cause == "handler" and one.call == call.call]
+        handlers = [one for one in lines if one.cause == "handler" and one.call == call.call]
+        inside = [(one.start_ns, one.end_ns) for one in handlers]
         left = length(minus([(call.start_ns, call.end_ns)], union([*inside, *leaves]))) if inside else 0
         if left > LEG_LIMIT_NS:
+            seam = f"{call.owner}→{min(handlers, key=lambda one: one.start_ns).owner}"
             found.append(Measured(seam, "unexplained", left, "the call's timer without the handler's: both legs"))
     return found
 
@@ -176,8 +180,10 @@ def recast(sums: Sequence[Measured], fault: Fault | None, found: Found, knobs: K
 def answers(
     timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs
 ) -> list[dict[str, Any]]:
-    """The entries of one request: one per horizon."""
-    return [_answer(timed, lines, found, scenario, knobs, horizon) for horizon in HORIZONS]
+    """The entries of one request: one per horizon, or the last byte's alone where the first came with it."""
+    streamed = timed.last_byte_ns - timed.first_byte_ns
+    apart = streamed > _STREAMED_NS and streamed * 20 > timed.last_byte_ns
+    return [_answer(timed, lines, found, scenario, knobs, one) for one in (HORIZONS if apart else HORIZONS[1:])]
 
 
 def _answer(
@@ -188,14 +194,12 @@ def _answer(
     end = timed.written_ns + ns
     sums = recast(measured(lines, timed.written_ns, end), fault, found, knobs)
     if scenario.control is None:
-        sums = sums + long_legs(lines, end, f"seams of {found.service}")
+        sums = sums + long_legs(lines, end)
     dominant, touched = judged(sums, ns, fault, knobs)
-    kind = timed.planned.kind
-    expected: list[str] = []
-    if fault is not None and (not fault.kinds or kind in fault.kinds):
-        expected = [*(fault.findings if touched else ()), *fault.always]
+    expected = _findings(scenario, timed.planned.kind, sums, ns, touched=touched)
     return {
-        "key": timed.planned.key,
+        "key": f"{timed.planned.key}/{horizon}",
+        "request": timed.planned.key,
         "trace_ids": list(found.trace_ids),
         "entry": {"service": found.service, "span_id": found.span_id},
         "horizon": horizon,
@@ -203,9 +207,19 @@ def _answer(
         "complete_ns": timed.last_byte_ns,
         "measured": [{"owner": one.owner, "cause": one.cause, "ns": one.ns, "source": one.source} for one in sums],
         "dominant": dominant,
-        "findings": expected,
-        "not_findings": list(fault.not_findings) if fault else ["retry_storm", "broken_context", "pool_exhausted"],
+        "findings": sorted(expected),
+        "not_findings": [one for one in (fault.not_findings if fault else _NOT_IN_HEALTH) if one not in expected],
     }
+
+
+def _findings(scenario: Scenario, kind: str, sums: Sequence[Measured], ns: int, *, touched: bool) -> set[str]:
+    """What should be found on one request: what the fault makes, and what the code of its kind always deserves."""
+    fault, found = scenario.fault, set[str]()
+    if fault is not None and (not fault.kinds or kind in fault.kinds):
+        found |= {*(fault.findings if touched else ()), *fault.always}
+    if 10 * sum(one.ns for one in sums if one.cause == "query") >= ns:
+        found |= {*scenario.structure.get(kind, ())}
+    return found
 
 
 def expected_json(

@@ -22,6 +22,14 @@ _ORDERS, _PRICING, _DATA = "origin:{orders}", "origin:{pricing}", "data:postgres
 _SEAM, _WEB_SEAM = "origin:{orders}→origin:{pricing}", "render:{web}→origin:{orders}"
 _HEALTH: Final = ("retry_storm", "broken_context", "request_id_lost")
 
+_STRUCTURE: Final = {
+    "bundle": ("serial_fanout",),
+    "offer": ("nonessential_block",),
+    "catalog": ("uncached_fetch",),
+    "account": ("duplicate_call",),
+    "product": ("n_plus_one",),
+}
+
 Plan = Callable[[random.Random, Knobs], list[Planned]]
 Draw = Callable[[random.Random], dict[str, Any]]
 
@@ -46,7 +54,7 @@ def _crowds(kind: str, *, each: int, rounds: int = 6) -> Plan:
 
 
 def _scenario(name: str, title: str, plan: Plan, draw: Draw, fault: Fault | None, **more: Any) -> Scenario:
-    whole = {"dialect": _DIALECT, "warm_up": _tour, "control": "a-healthy", **more}
+    whole = {"dialect": _DIALECT, "warm_up": _tour, "control": "a-healthy", "structure": _STRUCTURE, **more}
     return Scenario(name=f"a-{name}", system="a", title=title, plan=plan, draw=draw, fault=fault, **whole)
 
 
@@ -72,9 +80,10 @@ _HEALTHY = Scenario(
     system="a",
     dialect=_DIALECT,
     title="nothing: the control",
-    plan=lambda dice, _: steady(dice, _EVERYDAY, 170, 13.0),
+    plan=lambda dice, _: steady(dice, _EVERYDAY, 220, 15.0),
     warm_up=_tour,
     at_once=6,
+    structure=_STRUCTURE,
 )
 
 # Setting up connections: orders → pricing. Pricing keeps no connection open, so that every call pays.
@@ -165,13 +174,14 @@ def _slow(route: str, low: float, high: float) -> Draw:
 
 _NOT_SERIAL = (*_HEALTH, "serial_fanout")
 _QUERY = Fault("query", _DATA, not_findings=_HEALTH)
+_REPORT = replace(_QUERY, kinds=("report",))
 _CODE = (
     _scenario("serial-fanout", "three independent calls one after the other", _mostly("bundle"), _slow("stock", 35, 60),
               replace(_QUERY, findings=("serial_fanout",), kinds=("bundle",))),
     _scenario("true-dependency", "three calls that each need the last answer", _mostly("trail"), _slow("stock", 35, 60),
-              replace(_QUERY, not_findings=_NOT_SERIAL)),
+              replace(_QUERY, not_findings=_NOT_SERIAL, kinds=("trail",))),
     _scenario("siblings", "three calls at once, all awaited", _mostly("compare"), _slow("stock", 80, 130),
-              replace(_QUERY, not_findings=_NOT_SERIAL)),
+              replace(_QUERY, not_findings=_NOT_SERIAL, kinds=("compare",))),
     _scenario("nonessential", "a banner that nobody needs holds the shell", _mostly("offer"), _slow("banner", 80, 140),
               replace(_QUERY, findings=("nonessential_block",), kinds=("offer",))),
     _scenario("uncached", "a public list fetched anew for each visitor", _mostly("catalog"), _slow("catalog", 80, 140),
@@ -180,7 +190,7 @@ _CODE = (
               replace(_QUERY, findings=("duplicate_call",), kinds=("account",))),
     _scenario("n-plus-one", "a statement per neighbour", _mostly("product"), _slow("stars", 6, 11),
               replace(_QUERY, findings=("n_plus_one",), kinds=("product",))),
-    _scenario("slow-query", "one slow statement", _mostly("report"), _slow("report", 90, 160), _QUERY),
+    _scenario("slow-query", "one slow statement", _mostly("report"), _slow("report", 90, 160), _REPORT),
     _scenario("third-party", "a carrier outside answers late", _mostly("shipping"),
               lambda dice: {"carrier": [f"-takes={_pick(dice, 90, 160)}ms"]},
               Fault("external_call", "external:rates.parcelco.example", not_findings=_HEALTH), needs=_NAMED),
@@ -262,19 +272,19 @@ def _unsampled_orders(found: Found) -> bool:
 _ALL_OF_ORDERS = ((_ORDERS, "*"), (_PRICING, "*"), (_DATA, "*"), (_SEAM, "*"))
 _SPANS = (
     _scenario("clock-ahead", "the origin's clock is 3 s ahead, and a statement is slow", _mostly("report"), _SLOW_REPORT,
-              _QUERY, taps=lambda knobs: [tap.shift_clock(knobs["names"]["orders"], by_ms=3000)]),
+              _REPORT, taps=lambda knobs: [tap.shift_clock(knobs["names"]["orders"], by_ms=3000)]),
     _scenario("clock-behind", "pricing's clock is 200 ms behind, and requests to it are held", _mostly("quote"),
               _on_pricing(request_ms=(60, 120), share=0.8), _NETWORK,
               taps=lambda knobs: [tap.shift_clock(knobs["names"]["pricing"], by_ms=-200)]),
     _scenario("clock-drifts", "the origin's clock gains 2 ms a second, and a statement is slow", _mostly("report"),
-              _SLOW_REPORT, _QUERY,
+              _SLOW_REPORT, _REPORT,
               taps=lambda knobs: [tap.drift_clock(knobs["names"]["orders"], ppm=2000, from_ms=-9)]),
     _scenario("server-lost", "most spans of pricing never arrive, and it is slow", _mostly("quote"),
               lambda dice: {"pricing": [f"-pause={_pick(dice, 70, 130)}ms"]},
               Fault("unobserved", _PRICING, not_findings=_HEALTH, recast=((_PRICING, "*"),), recast_when=_lost(0.7)),
               taps=_drop_servers),
     _scenario("parent-lost", "spans between the page and its calls never arrive", _mostly("report"), _SLOW_REPORT,
-              _QUERY, taps=_drop_middle),
+              _REPORT, taps=_drop_middle),
     _scenario("context-lost", "no trace context crosses the seam; the request id does", _mostly("report"), _SLOW_REPORT,
               Fault("query", _DATA, always=("broken_context",), not_findings=("retry_storm",)),
               options={"web": {"PROPAGATE": "off"}}),
@@ -284,7 +294,7 @@ _SPANS = (
               options={"web": {"PROPAGATE": "off", "SHARE_REQUEST_ID": "off"}}),
     _scenario("sampling", "tiers keep different traces", _mostly("report", count=150, per_s=14.0), _SLOW_REPORT,
               Fault("unobserved", _ORDERS, recast=_ALL_OF_ORDERS, recast_when=_unsampled_orders), taps=_sampled),
-    _scenario("late-spans", "the origin's spans arrive after all others", _mostly("report"), _SLOW_REPORT, _QUERY,
+    _scenario("late-spans", "the origin's spans arrive after all others", _mostly("report"), _SLOW_REPORT, _REPORT,
               taps=lambda knobs: [tap.late(knobs["names"]["orders"])]),
     _scenario("async-job", "a job behind an outbox is slow: nobody waits for it", _mostly("place"),
               lambda dice: {"worker": [f"-takes={_pick(dice, 250, 400)}ms"]}, None),

@@ -175,7 +175,7 @@ type pick struct {
 
 // bought is what people who bought the caller's products also bought: the heavy statement of the house.
 const bought = `WITH mine AS (SELECT DISTINCT l.product_id FROM orders o JOIN order_lines l ON l.order_id = o.id WHERE o.account_id = $1 LIMIT 12),
- others AS (SELECT DISTINCT o.account_id FROM mine m JOIN order_lines l USING (product_id) JOIN orders o ON o.id = l.order_id)
+ others AS (SELECT DISTINCT o.account_id FROM mine m JOIN order_lines l USING (product_id) JOIN orders o ON o.id = l.order_id LIMIT 40)
 SELECT p.id, p.name, count(*)::float8 FROM others x JOIN orders o USING (account_id) JOIN order_lines l ON l.order_id = o.id
  JOIN products p ON p.id = l.product_id WHERE p.id NOT IN (SELECT product_id FROM mine)
 GROUP BY p.id, p.name ORDER BY 3 DESC, 1 LIMIT 5`
