@@ -25,7 +25,7 @@ def check_leaks(recording: bytes, work: Path) -> None:
         CannotRecord: with what was found.
     """
     machine = {socket.gethostname(), platform.node(), os.environ.get("USER", "")}
-    own = {name for name in {*machine, str(work), str(Path.home()), os.getcwd()} if len(name) > 3}
+    own = {name for name in {*machine, str(work), str(Path.home()), str(Path.cwd())} if len(name) > 3}
     found = {name for name in own if name.encode() in recording}
     found |= {hit.decode() for hit in re.findall(_FOLDERS, recording)}
     if found:
@@ -50,13 +50,19 @@ def check_moved(
     led = {
         one["request"]: one
         for one in expected["requests"]
-        if one["dominant"] and one["horizon"] == "complete" and (not fault.kinds or kinds[one["request"]] in fault.kinds)
+        if one["dominant"]
+        and one["horizon"] == "complete"
+        and (not fault.kinds or kinds[one["request"]] in fault.kinds)
     }
     if len(led) < 0.1 * len(driver["requests"]):
         raise CannotRecord(f"the fault leads only {len(led)} of {len(driver['requests'])} requests")
     causes = {fault.cause, *fault.with_causes}
     injected = [
-        sum(part["ns"] for part in one["measured"] if part["cause"] in causes and part["owner"] == one["dominant"]["owner"])
+        sum(
+            part["ns"]
+            for part in one["measured"]
+            if part["cause"] in causes and part["owner"] == one["dominant"]["owner"]
+        )
         for one in led.values()
     ]
     slower = _slower(led, driver, control)
@@ -67,9 +73,7 @@ def check_moved(
     return said
 
 
-def _slower(
-    led: Mapping[str, Any], driver: Mapping[str, Any], control: Mapping[str, Any] | None
-) -> Sequence[float]:
+def _slower(led: Mapping[str, Any], driver: Mapping[str, Any], control: Mapping[str, Any] | None) -> Sequence[float]:
     usual: dict[str, list[int]] = defaultdict(list)
     for one in control["requests"] if control else ():
         usual[one["kind"]].append(one["last_byte_ns"])

@@ -1,5 +1,4 @@
-"""Hosts: each a network namespace with its own address, names and resolver; or a loopback address where that is not
-allowed.
+"""Hosts: each a network namespace with its own address, names and resolver, or else a loopback address.
 
 All hosts of one stage hang on one bridge, which lives in a namespace of its own (`sl-<tag>-hub`): nothing of this
 machine's own network is touched, every stage may use the same addresses, and two stages may run at once.
@@ -98,7 +97,7 @@ class Host:
             try:
                 self.enter()
                 results.append(work())
-            except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread
+            except BaseException as error:
                 errors.append(error)
 
         thread = threading.Thread(target=there, daemon=True)
@@ -172,8 +171,7 @@ class Network:
                 (_ETC / host.namespace / "hosts").write_text("\n".join(["127.0.0.1 localhost", *lines, ""]))
 
     def names(self, host: Host, changes: Mapping[str, str | None]) -> None:
-        """Let this host know these names by these addresses until the scene ends. A name with None is asked of its
-        resolver."""
+        """Let this host know these names until the scene ends; a name with None is asked of its resolver."""
         self._said.setdefault(host.name, {}).update(changes)
         self.call_each_other_by_name()
 

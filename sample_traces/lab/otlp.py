@@ -10,6 +10,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 from scenario import Found
 
 REQUEST_ID = "http.request.header.x-request-id"

@@ -71,10 +71,23 @@ class Cluster:
             command += [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
             user = "postgres" if os.geteuid() == 0 else None
             stage.start(
-                "postgres", command, host=host, port=_PORT, user=user, keep=True, stop_signal=signal.SIGINT, cwd=self.folder
+                "postgres",
+                command,
+                host=host,
+                port=_PORT,
+                user=user,
+                keep=True,
+                stop_signal=signal.SIGINT,
+                cwd=self.folder,
             )
-        for statement in (f'DROP DATABASE IF EXISTS "{database}" (FORCE)', f'CREATE DATABASE "{database}" TEMPLATE template_lab'):
-            run([self.programs["psql"], "-h", str(self.folder), "-U", _USER, "-d", "postgres", "-qc", statement], self.folder)
+        for statement in (
+            f'DROP DATABASE IF EXISTS "{database}" (FORCE)',
+            f'CREATE DATABASE "{database}" TEMPLATE template_lab',
+        ):
+            run(
+                [self.programs["psql"], "-h", str(self.folder), "-U", _USER, "-d", "postgres", "-qc", statement],
+                self.folder,
+            )
         return f"postgres://{_USER}@{stage.where(host)}:{_PORT}/{database}"
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 BEGIN: Final = "<!-- scenarios: written by lab/readme_table.py -->"
 END: Final = "<!-- /scenarios -->"
 _HEAD: Final = (
-    "| scenario | dialect | fault | injected | requests | led | what the second instrument saw on those (median) | control |",
+    "| scenario | dialect | fault | injected | requests | led | what was measured on those (median) | control |",
     "|---|---|---|---|---|---|---|---|",
 )
 _DELAY: Final = re.compile(r"^-([\w-]+)=([\d.]+)ms$")

@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import catalogue  # noqa: E402
-import checks  # noqa: E402
-import truth  # noqa: E402
-import witness  # noqa: E402
-from hosts import Network, namespaces_allowed  # noqa: E402
-from otlp import bodies, delimited, from_json, spans  # noqa: E402
-from scenario import CannotRecord, Entry, Found, Knobs, Planned, Scenario, System, dice_of, knobs_of  # noqa: E402
-from stage import Stage, find_programs, tag_of  # noqa: E402
-from stopwatch import Drive, Timed  # noqa: E402
+import catalogue
+import checks
+import truth
+import witness
+from hosts import Network, namespaces_allowed
+from otlp import bodies, delimited, from_json, spans
+from scenario import CannotRecord, Entry, Found, Knobs, Planned, Scenario, System, dice_of, knobs_of
+from stage import Stage, find_programs, tag_of
+from stopwatch import Drive, Timed
 
 _QUIET_S = 1.3  # SDKs are told to export every half second
 _PATIENCE_S = 180.0  # a collector that was just installed compiles its kernels on the first bodies
@@ -267,7 +267,9 @@ def main() -> int:
             find_programs(catalogue.system(letter).programs)
         allowed = not arguments.no_namespaces and namespaces_allowed()
         if not allowed:
-            _tell("record: no network namespaces here: hosts are loopback addresses, and faults that need them are left out")
+            _tell(
+                "record: no network namespaces here: hosts are loopback addresses; faults that need them are left out"
+            )
         with _work_folder(arguments.work) as work, Stage(work, Network(tag_of(work), allowed), seamscope) as stage:
             failed = _session(stage, wanted, arguments.seed, arguments.out)
     except (CannotRecord, ImportError) as error:

@@ -161,7 +161,8 @@ class System(Protocol):
 
     def names(self, dice: random.Random) -> dict[str, str]:
         """What things are called in this seed: `{"web": "edge-web", "orders": "orders", …}`; one draw for all of the
-        system's scenarios, so that a fault and its control speak of the same services. Becomes `knobs["names"]`."""
+        system's scenarios, so that a fault and its control speak of the same services. Becomes `knobs["names"]`.
+        """
         ...
 
     def build(self, work: Path, found: Mapping[str, str]) -> None:
@@ -186,7 +187,8 @@ class System(Protocol):
 
     def find(self, spans: Sequence[Any]) -> dict[str, Found]:
         """Requests in the recorded spans by request id (or by key, for those without); `otlp.find_by_request_id` does
-        it for entries that carry `http.request.header.x-request-id`. Spans are `otlp.Span`."""
+        it for entries that carry `http.request.header.x-request-id`. Spans are `otlp.Span`.
+        """
         ...
 
 
@@ -209,6 +211,6 @@ def drawn_id(dice: random.Random) -> str:
 
 
 def hit(request_id: str, share: float, salt: int = 0) -> bool:
-    """Whether a request is among the `share` that a fault touches. Instruments and plans agree on it by the id alone."""
+    """Whether a request is among the `share` that a fault touches. The id alone decides, wherever it is asked."""
     digest = hashlib.sha256(f"{salt}:{request_id}".encode()).digest()
     return int.from_bytes(digest[:4], "big") < share * 2**32

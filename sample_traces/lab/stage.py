@@ -264,20 +264,24 @@ class Stage:
 
     # Instruments
 
-    def instrument(self, module: str, name: str, options: Sequence[str], *, host: Host, port: int | None = None) -> Program:
+    def instrument(
+        self, module: str, name: str, options: Sequence[str], *, host: Host, port: int | None = None
+    ) -> Program:
         """Start a module of `faults` as a process on a host; it appends to its own witness file."""
         command = [sys.executable, str(LAB / "faults" / f"{module}.py"), *options, "--witness", self.witness(name)]
         ready = self.scene / f"{name}.ready"
         return self.start(name, [*command, "--ready", str(ready)], host=host, ready=ready, port=port)
 
     def proxy(self, name: str, *, on: Host, port: int, to: tuple[Host, int], **options: Any) -> str:
-        """A TCP proxy on a host (see `faults/tcp_proxy.py` for its options, `-` written `_`); gives its address:port."""
+        """A TCP proxy on a host (options: `faults/tcp_proxy.py`, `-` written `_`); gives its address:port."""
         there = f"{to[0].address}:{to[1]}"
         given = ["--listen", f"{on.address}:{port}", "--to", there, *_as_options(options)]
         self.instrument("tcp_proxy", name, given, host=on)
         return f"{on.address}:{port}"
 
-    def dns(self, *, on: Host, answers: Mapping[str, str], asked_by: Sequence[Host], name: str = "dns", **options: Any) -> None:
+    def dns(
+        self, *, on: Host, answers: Mapping[str, str], asked_by: Sequence[Host], name: str = "dns", **options: Any
+    ) -> None:
         """A DNS server on a host for these names, and these hosts made to ask it for them (late answers: `late_ms`).
 
         Raises:
@@ -351,7 +355,12 @@ def find_programs(wanted: Mapping[str, str]) -> dict[str, str]:
     Raises:
         CannotRecord: naming every program that is missing, and its install line.
     """
-    known = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin", "/usr/local/go/bin", "/opt/homebrew/opt/postgresql*/bin")
+    known = (
+        "/usr/lib/postgresql/*/bin",
+        "/usr/local/pgsql/bin",
+        "/usr/local/go/bin",
+        "/opt/homebrew/opt/postgresql*/bin",
+    )
     places = [str(place) for pattern in known for place in sorted(Path("/").glob(pattern[1:]), reverse=True)]
     path = os.pathsep.join([*os.environ.get("PATH", "").split(os.pathsep), *places])
     found = {name: shutil.which(name, path=path) for name in wanted}

@@ -62,7 +62,9 @@ def _leaves(lines: Sequence[Line], calls: Mapping[str, Line]) -> list[Line]:
             inside.append(replace(line, start_ns=start, end_ns=end))
     retries = [(line.start_ns, line.end_ns) for line in inside if line.cause == "retry"]
     rest = [line for line in inside if line.cause != "retry"]
-    cut = [replace(line, start_ns=s, end_ns=e) for line in rest for s, e in minus([(line.start_ns, line.end_ns)], retries)]
+    cut = [
+        replace(line, start_ns=s, end_ns=e) for line in rest for s, e in minus([(line.start_ns, line.end_ns)], retries)
+    ]
     return cut + [line for line in inside if line.cause == "retry"]
 
 
@@ -92,7 +94,9 @@ def _computed(handlers: Sequence[Line], queued: Sequence[Line], leaves: Sequence
     """Handlers' own time: without what was measured inside, and without handlers inside with their queues."""
     found = []
     for own in handlers:
-        inner = [one for one in handlers if one is not own and own.start_ns <= one.start_ns and one.end_ns <= own.end_ns]
+        inner = [
+            one for one in handlers if one is not own and own.start_ns <= one.start_ns and one.end_ns <= own.end_ns
+        ]
         inner += [one for one in queued if own.start_ns <= one.start_ns and one.end_ns <= own.end_ns]
         cut = [(one.start_ns, one.end_ns) for one in [*inner, *leaves]]
         for start, end in minus([(own.start_ns, own.end_ns)], cut):

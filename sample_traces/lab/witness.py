@@ -67,7 +67,9 @@ def parse(text: str) -> Iterator[Line]:
 
 def read(scene: Path) -> list[Line]:
     """All lines of a scene, in order of their start."""
-    lines = [line for path in sorted(scene.glob("*.witness.ndjson")) for line in parse(path.read_text(errors="replace"))]
+    lines = [
+        line for path in sorted(scene.glob("*.witness.ndjson")) for line in parse(path.read_text(errors="replace"))
+    ]
     return sorted(lines, key=lambda line: (line.start_ns, line.end_ns))
 
 

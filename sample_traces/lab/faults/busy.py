@@ -1,7 +1,7 @@
 """Burns a CPU, or stops a process now and then (SIGSTOP, SIGCONT), and writes down when.
 
-    busy.py --burn 3 --cpu 1            busy loops on one CPU, until killed (at most two minutes)
-    busy.py --pid 4711 --stop-ms 120 --every-ms 600
+busy.py --burn 3 --cpu 1            busy loops on one CPU, until killed (at most two minutes)
+busy.py --pid 4711 --stop-ms 120 --every-ms 600
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from faults.log import Log, drawn_ms, say_ready  # noqa: E402
+from faults.log import Log, drawn_ms, say_ready
 
 _LONGEST_S = 120.0
 

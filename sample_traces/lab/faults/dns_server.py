@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from faults.log import Log, drawn_ms, say_ready  # noqa: E402
+from faults.log import Log, drawn_ms, say_ready
 
 A, AAAA = 1, 28
 _NXDOMAIN = 3

@@ -13,7 +13,7 @@ class Log:
     """Appends witness lines to a file; with an empty path it keeps quiet."""
 
     def __init__(self, path: str, source: str) -> None:
-        self._file = open(path, "a", encoding="utf-8", buffering=1) if path else None  # noqa: SIM115 - lives as long as we
+        self._file = open(path, "a", encoding="utf-8", buffering=1) if path else None
         self._source = source
         self._lock = threading.Lock()
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from faults.log import Log, drawn_ms, say_ready  # noqa: E402
-from scenario import hit  # noqa: E402
+from faults.log import Log, drawn_ms, say_ready
+from scenario import hit
 
 _REQUEST = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) \S+ HTTP/1\.[01]\r\n")
 _HANDSHAKE = 22

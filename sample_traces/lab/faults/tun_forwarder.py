@@ -21,9 +21,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from faults.log import Log, drawn_ms, say_ready  # noqa: E402
-from hosts import enter_namespace  # noqa: E402
-from scenario import hit  # noqa: E402
+from faults.log import Log, drawn_ms, say_ready
+from hosts import enter_namespace
+from scenario import hit
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _TCP, _SYN, _ACK = 6, 0x02, 0x10

@@ -134,8 +134,8 @@ def bursts(
 
 
 TOUR: Final[Sequence[str]] = (
-    "login", "dash", "soft", "orders", "product", "quote", "report", "place", "action", "stranger", "forged", "unpriced",
-    "missing", "bundle", "trail", "compare", "offer", "catalog", "account", "shipping",
+    "login", "dash", "soft", "orders", "product", "quote", "report", "place", "action", "stranger", "forged",
+    "unpriced", "missing", "bundle", "trail", "compare", "offer", "catalog", "account", "shipping",
 )  # fmt: skip
 
 

@@ -158,7 +158,8 @@ _WAITING = (
     *_both("db-pool", "the pgx pool is exhausted by slow reports", _crowds("report", each=16), _db_pool,
            Fault("pool_wait", _ORDERS, findings=("pool_exhausted",), not_findings=_HEALTH), at_once=24),
     *_both("accept-queue", "the callee has few workers: connections wait in its backlog", _crowds("quote", each=16),
-           _accept_queue, Fault("server_queue", _PRICING, findings=("server_backlog",), not_findings=_HEALTH), at_once=24),
+           _accept_queue,
+           Fault("server_queue", _PRICING, findings=("server_backlog",), not_findings=_HEALTH), at_once=24),
     *_both("starved", "the callee shares its CPU with busy loops", _mostly("quote", per_s=7.0), _starved,
            Fault("compute", _PRICING, not_findings=_HEALTH, with_causes=("server_queue",))),
     *_both("stopped", "the callee is stopped now and then (SIGSTOP)", _mostly("quote", part=80), _stopped,
@@ -271,8 +272,8 @@ def _unsampled_orders(found: Found) -> bool:
 
 _ALL_OF_ORDERS = ((_ORDERS, "*"), (_PRICING, "*"), (_DATA, "*"), (_SEAM, "*"))
 _SPANS = (
-    _scenario("clock-ahead", "the origin's clock is 3 s ahead, and a statement is slow", _mostly("report"), _SLOW_REPORT,
-              _REPORT, taps=lambda knobs: [tap.shift_clock(knobs["names"]["orders"], by_ms=3000)]),
+    _scenario("clock-ahead", "the origin's clock is 3 s ahead, and a statement is slow", _mostly("report"),
+              _SLOW_REPORT, _REPORT, taps=lambda knobs: [tap.shift_clock(knobs["names"]["orders"], by_ms=3000)]),
     _scenario("clock-behind", "pricing's clock is 200 ms behind, and requests to it are held", _mostly("quote"),
               _on_pricing(request_ms=(60, 120), share=0.8), _NETWORK,
               taps=lambda knobs: [tap.shift_clock(knobs["names"]["pricing"], by_ms=-200)]),
@@ -290,7 +291,8 @@ _SPANS = (
               options={"web": {"PROPAGATE": "off"}}),
     _scenario("context-lost-no-id", "neither trace context nor request id crosses the seam", _mostly("report"),
               _SLOW_REPORT,
-              Fault("unobserved", _ORDERS, always=("broken_context",), not_findings=("retry_storm",), recast=_ALL_OF_ORDERS),
+              Fault("unobserved", _ORDERS, always=("broken_context",), not_findings=("retry_storm",),
+                    recast=_ALL_OF_ORDERS),
               options={"web": {"PROPAGATE": "off", "SHARE_REQUEST_ID": "off"}}),
     _scenario("sampling", "tiers keep different traces", _mostly("report", count=150, per_s=14.0), _SLOW_REPORT,
               Fault("unobserved", _ORDERS, recast=_ALL_OF_ORDERS, recast_when=_unsampled_orders), taps=_sampled),

@@ -136,7 +136,9 @@ class SystemA:
         port = _PRICING
         if "before_pricing" in knobs:
             owner = seamed(names, "orders", "pricing")
-            stage.proxy("before-pricing", on=pricing, port=_PROXY, to=(pricing, port), owner=owner, **knobs["before_pricing"])
+            stage.proxy(
+                "before-pricing", on=pricing, port=_PROXY, to=(pricing, port), owner=owner, **knobs["before_pricing"]
+            )
             port = _PROXY
         if "wire" in knobs:
             stage.link(orders, pricing, **knobs["wire"])
@@ -145,9 +147,7 @@ class SystemA:
             stage.dns(on=host, answers={pricing.name: pricing.address}, asked_by=[orders], **knobs["dns"])
         return stage.url(pricing, port, "https" if secure else "http")
 
-    def _orders(
-        self, stage: Stage, host: Host, database: str, pricing_url: str, knobs: Knobs, *, phases: bool
-    ) -> None:
+    def _orders(self, stage: Stage, host: Host, database: str, pricing_url: str, knobs: Knobs, *, phases: bool) -> None:
         names = knobs["names"]
         listen = "0.0.0.0" if stage.namespaces else host.address
         command = [str(stage.work / "bin" / "orders"), "-address", f"{listen}:{_ORDERS}", "-prefix", names["prefix"]]
