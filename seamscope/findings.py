@@ -23,19 +23,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MOST_REQUESTS: Final = 20_000
-"""The latest requests that are looked at: half a million spans or so, a few seconds' work."""
+MOST_REQUESTS: Final = 10_000
+"""The latest requests that are looked at: a quarter of a million spans or so, two seconds' work."""
 
 PAUSE_SECONDS: Final = 15.0
 PATIENCE: Final = 20
 """While traffic comes in, findings are drawn anew after so long a pause, and at most so small a part of the time."""
-
-_VIEWS: Final = {"hops": "of_requests", "segments": "of_requests", "spans": "of_traces", "warnings": "of_traces"}
-_ATTRIBUTES: Final = {
-    "cache_scope": "attr(attributes, 'seamscope.cache.scope')",
-    "cache_control": "attr(attributes, 'http.response.header.cache-control')",
-    "flag_outcome": "attr(attributes, 'seamscope.flag.outcome')",
-}
 
 
 class Conclusions:
@@ -76,7 +69,7 @@ def refresh(store: Store, rules: object = None) -> int:
     code = {name: number for number, name in enumerate(words.FINDINGS)}
     store.write_findings(
         findings.with_columns(pl.col("rule").replace_strict(code, return_dtype=pl.UInt8)),
-        requests.with_columns(pl.col("span_ids").list.eval(pl.element().str.to_integer(base=16, dtype=pl.UInt64))),
+        requests,
     )
     return findings.height
 
@@ -85,26 +78,13 @@ def read(reader: Reader, essential: Callable[..., bool | None]) -> Evidence | No
     """Read what the rules look at; None where there is no request."""
     from analysis import findings
 
-    told = [name for name in findings.REQUEST_COLUMNS if name != "request_no"]
-    requests = reader.query(statement("findings/chosen", columns=", ".join(told)), {"most": MOST_REQUESTS})
+    requests = reader.query(statement("findings/requests"), {"most": MOST_REQUESTS})
     if not requests.height:
         return None
-    columns: dict[str, tuple[str, ...]] = {
-        "hops": findings.HOP_COLUMNS,
-        "segments": findings.SEGMENT_COLUMNS,
-        "spans": findings.SPAN_COLUMNS,
-        "warnings": findings.WARNING_COLUMNS,
-    }
     since: dict[str, Any] = {"since_ns": requests.get_column("start_ns").min()}
-    frames = {
-        view: reader.query(statement(f"findings/{form}", view=view, columns=_listed(columns[view])), since)
-        for view, form in _VIEWS.items()
-    }
-    return findings.gather(requests, **frames, essential=essential)
-
-
-def _listed(columns: tuple[str, ...]) -> str:
-    return ", ".join(f"{_ATTRIBUTES[name]} AS {name}" if name in _ATTRIBUTES else f'"{name}"' for name in columns)
+    others = [name for name in findings.COLUMNS if name != "requests"]
+    frames = {name: reader.query(statement(f"findings/{name}"), since) for name in others}
+    return findings.gather({**frames, "requests": requests}, essential)
 
 
 def _unsaid(*_: object) -> bool | None:

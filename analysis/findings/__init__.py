@@ -10,37 +10,17 @@ from analysis.findings.cases import settle
 from analysis.findings.connections import connection_rules
 from analysis.findings.context import context_rules
 from analysis.findings.edge import edge_rules
-from analysis.findings.evidence import (
-    HOP_COLUMNS,
-    REQUEST_COLUMNS,
-    SEGMENT_COLUMNS,
-    SPAN_COLUMNS,
-    WARNING_COLUMNS,
-    Evidence,
-    gather,
-)
+from analysis.findings.evidence import COLUMNS, Evidence, gather
 from analysis.findings.serial import serial_rules
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = [
-    "HOP_COLUMNS",
-    "REQUEST_COLUMNS",
-    "SEGMENT_COLUMNS",
-    "SPAN_COLUMNS",
-    "WARNING_COLUMNS",
-    "Evidence",
-    "find",
-    "gather",
-]
+__all__ = ["COLUMNS", "Evidence", "find", "gather"]
 
 RULES: Final = (connection_rules, calling_rules, serial_rules, context_rules, edge_rules)
 
 
 def find(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give findings (costliest first) and their requests, as `base.findings` and `base.finding_requests` hold them.
-
-    `span_ids` are hex here.
-    """
+    """Give findings (costliest first) and their requests: `base.findings` (rules as words), `base.finding_requests`."""
     return settle(evidence, chain.from_iterable(rules(evidence) for rules in RULES))

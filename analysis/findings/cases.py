@@ -154,7 +154,7 @@ _REQUEST: Final[dict[str, Any]] = {
     "finding_id": pl.String,
     "request_no": pl.Int64,
     "cost_ns": pl.Int64,
-    "span_ids": pl.List(pl.String),
+    "span_ids": pl.List(pl.UInt64),
 }
 REQUESTS: Final = pl.Schema(_REQUEST)
 
@@ -166,14 +166,10 @@ def _findings_table(findings: list[dict[str, object]]) -> pl.DataFrame:
 def _requests_table(evidence: Evidence, parts: list[pl.DataFrame]) -> pl.DataFrame:
     if not parts:
         return pl.DataFrame(schema=REQUESTS)
-    ids = evidence.spans.get_column("span_id")
-    together = pl.concat(parts).join(
+    proof = pl.concat(parts).join(
         evidence.requests.select("request", "request_no"), on="request", maintain_order="left"
     )
-    named = together.explode("rows").with_columns(span_id=ids.gather(pl.Series(together.explode("rows")["rows"])))
-    return (
-        named.group_by("finding_id", "request_no", "cost_ns", maintain_order=True)
-        .agg(span_ids=pl.col("span_id"))
-        .cast(REQUESTS)
-        .select(*REQUESTS)
-    )
+    ids = evidence.spans.select(rows="row", span_ids="span_id")
+    named = proof.explode("rows").join(ids, on="rows", maintain_order="left")
+    grouped = named.group_by("finding_id", "request_no", "cost_ns", maintain_order=True).agg("span_ids")
+    return grouped.select(*REQUESTS).cast(REQUESTS)

@@ -153,7 +153,7 @@ def _static(evidence: Evidence) -> Iterator[Case]:
     """Middleware runs for files."""
     files = evidence.spans.filter(pl.col("url_path").str.contains(_STATIC) & (pl.col("request") >= 0))
     ran = evidence.spans.filter(
-        (pl.col("role") == "middleware") & pl.col("request").is_in(files.get_column("request").implode())
+        (pl.col("role") == "middleware") & pl.col("request").is_in(files.get_column("request").unique().implode())
     )
     for (service,), some in ran.group_by("service", maintain_order=True):
         yield Case(

@@ -1,0 +1,14 @@
+-- Stretches of the path that a rule asks for: of some causes, or of the edge itself.
+SELECT DISTINCT
+    s.request_no,
+    hash(r.trace_hi, r.trace_lo) AS trace_id,
+    s.start_ns,
+    s.end_ns,
+    s.span_id,
+    o.owner,
+    base.cause_word(s.cause) AS cause
+FROM base.horizon_segments s
+JOIN base.requests r USING (request_no)
+JOIN base.owners o USING (owner_no)
+WHERE r.start_ns >= $since_ns
+    AND (base.cause_word(s.cause) IN ('unobserved', 'cold_start') OR starts_with(o.owner, 'edge:'))

@@ -1,0 +1,15 @@
+-- The requests that findings are drawn from: the latest ones, whatever order they came in.
+SELECT
+    request_no,
+    hash(trace_hi, trace_lo) AS trace_id,
+    entry_span_id,
+    service,
+    route,
+    status,
+    correlation_id,
+    start_ns,
+    shell_ns,
+    complete_ns
+FROM base.requests
+ORDER BY start_ns DESC, trace_hi, trace_lo, entry_span_id
+LIMIT $most

@@ -1,0 +1,29 @@
+-- Spans of the traces of the requests that began at a moment or later.
+SELECT
+    hash(s.trace_hi, s.trace_lo) AS trace_id,
+    s.span_id,
+    nullif(s.parent_id, 0) AS parent_span_id,
+    s.kind,
+    base.role_word(s.role) AS role,
+    s.start_ns,
+    s.end_ns,
+    z.service,
+    s.scope,
+    s.operation,
+    s.method,
+    s.url_full,
+    s.url_path,
+    s.db_system,
+    s.correlation_id,
+    s.cache_status,
+    s.cache_reason,
+    s.essential,
+    attr(s.attributes, 'seamscope.cache.scope') AS cache_scope,
+    attr(s.attributes, 'http.response.header.cache-control') AS cache_control,
+    attr(s.attributes, 'seamscope.flag.outcome') AS flag_outcome
+FROM base.spans s
+JOIN base.resources z USING (resource_id)
+WHERE (s.trace_hi, s.trace_lo) IN (
+    SELECT (t.trace_hi, t.trace_lo) FROM base.request_traces t JOIN base.requests r USING (request_no)
+    WHERE r.start_ns >= $since_ns
+)
