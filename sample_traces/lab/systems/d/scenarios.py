@@ -9,7 +9,7 @@ from typing import Any
 from scenario import Fault, Knobs, Planned, Scenario, drawn_id
 
 _DIALECT = "Next.js 16 proxy (GrowthBook SDK) + @vercel/otel → Node SDK"
-_MIX = (("item", 60), ("price", 22), ("account", 12), ("stranger", 6))
+_MIX = (("item", 52), ("price", 20), ("account", 12), ("stranger", 6), ("asset", 10))
 _WITH_ASSETS = (("item", 38), ("asset", 42), ("price", 12), ("account", 8))
 Mix = tuple[tuple[str, int], ...]
 
@@ -17,8 +17,9 @@ Mix = tuple[tuple[str, int], ...]
 class Asker:
     """Makes requests of people and of their browsers."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, knobs: Knobs) -> None:
         self._dice = dice
+        self._no_cdn = "asset_ms" in knobs
         self._made = 0
 
     def some(self, due_s: float, mix: Mix) -> Planned:
@@ -35,14 +36,14 @@ class Asker:
             "asset": f"/assets/{dice.choice(('logo', 'badge'))}.svg",
         }
         cookie = "" if kind == "stranger" else f"{dice.randint(1, 300)}.{dice.getrandbits(64):016x}"
-        headers = (("x-no-cdn", "1"),) if kind == "asset" else ()
+        headers = (("x-no-cdn", "1"),) if kind == "asset" and self._no_cdn else ()
         due_ns = int(due_s * 1e9)
         return Planned(f"{kind}{self._made:03}", due_ns, "GET", paths[kind], drawn_id(dice), cookie, headers, b"", kind)
 
 
 def _steady(rate: float, count: int, mix: Mix = _MIX) -> Callable[[random.Random, Knobs], list[Planned]]:
-    def plan(dice: random.Random, _: Knobs) -> list[Planned]:
-        asker, due, made = Asker(dice), 0.0, []
+    def plan(dice: random.Random, knobs: Knobs) -> list[Planned]:
+        asker, due, made = Asker(dice, knobs), 0.0, []
         for _number in range(count):
             due += dice.expovariate(rate)
             made.append(asker.some(due, mix))
@@ -51,13 +52,13 @@ def _steady(rate: float, count: int, mix: Mix = _MIX) -> Callable[[random.Random
     return plan
 
 
-def _touring(dice: random.Random, _: Knobs) -> list[Planned]:
-    asker = Asker(dice)
-    return [asker.some(0.02 * number, (*_MIX, ("asset", 10))) for number in range(40)]
+def _touring(dice: random.Random, knobs: Knobs) -> list[Planned]:
+    asker = Asker(dice, knobs)
+    return [asker.some(0.02 * number, _MIX) for number in range(40)]
 
 
 def _scenario(name: str, title: str, **more: Any) -> Scenario:
-    given: dict[str, Any] = {"plan": _steady(12.0, 125), "warm_up": _touring, "control": "d-healthy", "variant": "blind"}
+    given: dict[str, Any] = {"plan": _steady(11.0, 125), "warm_up": _touring, "control": "d-healthy", "variant": "blind"}
     return Scenario(name, "d", _DIALECT, title, **{**given, **more})
 
 
@@ -70,7 +71,7 @@ SCENARIOS = (
     _scenario(
         "d-flag-slow",
         "flag service slow for some",
-        draw=lambda dice: {"flags_ms": dice.randint(110, 260), "flags_share": round(dice.uniform(0.35, 0.6), 2)},
+        draw=lambda dice: {"flags_ms": dice.randint(150, 320), "flags_share": round(dice.uniform(0.35, 0.6), 2)},
         fault=Fault("external_call", _FLAGS, ("blocking_flag_service",), _NOT),
     ),
     _scenario(

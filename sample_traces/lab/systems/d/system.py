@@ -29,7 +29,7 @@ class FlagsBeforeRouting:
         return {
             "web": dice.choice(("gate", "shop-web", "www")),
             "origin": dice.choice(("items", "inventory", "core-api")),
-            "flags": dice.choice(("cdn.growthbook.io", f"flags.{company}.example")),
+            "flags": dice.choice((f"growthbook.{company}.example", f"flags.{company}.example")),
         }
 
     def build(self, work: Path, found: Mapping[str, str]) -> None:

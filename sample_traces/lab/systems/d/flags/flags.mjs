@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import http from "node:http";
 
 const env = process.env;
-const [slowMs, fastMs, share] = [Number(env.SLOW_MS ?? 0), Number(env.FAST_MS ?? 3), Number(env.SHARE ?? 0)];
+const [slowMs, fastMs, share] = [Number(env.SLOW_MS ?? 0), Number(env.FAST_MS ?? 1), Number(env.SHARE ?? 0)];
 
 /** Whether a request is among the share that is slow: as the lab's `hit`, by its id alone. */
 function hit(id) {
