@@ -94,10 +94,10 @@ def one_worker_shown(dice: random.Random) -> dict[str, Any]:
 
 
 def blocked_loop(dice: random.Random) -> dict[str, Any]:
-    """Every sixth or seventh page of the catalog is made without yielding."""
+    """Every fourth or fifth page of the catalog is made without yielding."""
     return {
         "catalog_runs": True,
-        "catalog": {"BUSY_MS": str(ms(dice, 200, 260)), "BUSY_EVERY": str(dice.choice([6, 7]))},
+        "catalog": {"BUSY_MS": str(ms(dice, 200, 260)), "BUSY_EVERY": str(dice.choice([4, 5]))},
     }
 
 
@@ -113,7 +113,7 @@ def stopped(dice: random.Random) -> dict[str, Any]:
 
 def starved(dice: random.Random) -> dict[str, Any]:
     """Busy loops on the origin's processor, and work that needs it."""
-    return {"burn": {"cpu": 0, "workers": dice.choice([8, 10])}, "origin": {"SIGN_ROUNDS": "30000"}}
+    return {"burn": {"cpu": 0, "workers": dice.choice([8, 10])}, "origin": {"SIGN_ROUNDS": "10000"}}
 
 
 def serial(dice: random.Random) -> dict[str, Any]:

@@ -61,6 +61,7 @@ _REPORTS: Mix = (("report", 16), ("orders", 3), ("quote", 3))
 _BEHIND_REPORTS: Mix = (("report", 3), ("orders", 6), ("quote", 6), ("product", 2))
 _STOCKS: Mix = (("stock", 14), ("orders", 3), ("quote", 3))
 _AMONG_STOCKS: Mix = (("stock", 5), ("orders", 7), ("product", 5), ("digest", 2))
+_DIGESTS: Mix = (("digest", 6), ("orders", 6), ("quote", 5))
 _COLD = Fault("connect", _SEAM, ("cold_connections",), _QUIET, with_causes=("tls", "dns"))
 _DNS = Fault("dns", _SEAM, (), (*_QUIET, "pool_exhausted"))
 _CLIENT_POOL = Fault("pool_wait", _WEB, ("pool_exhausted",), (*_QUIET, "server_backlog"))
@@ -211,11 +212,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         "loop-blocked-edge",
         "next15",
         "the edge computes without yielding",
-        (("digest", 9), ("orders", 4), ("quote", 4)),
+        _DIGESTS,
         fault=Fault("compute", _WEB, (), (*_QUIET, "server_backlog"), kinds=("digest",)),
         draw=draws.blocked_edge,
         at_once=3,
-        traffic=Traffic((("digest", 9), ("orders", 4), ("quote", 4)), 110, 8.0),
+        traffic=Traffic(_DIGESTS, 110, 8.0),
     ),
     _scenario(
         "stopped",
