@@ -64,7 +64,8 @@ def _offset(
         return int(-early)
     began = max(start[server], first_byte[server])
     late = began - end[client]
-    if waits and end[server] - start[server] <= end[client] - start[client]:
+    fits = end[server] - start[server] <= end[client] - start[client]
+    if fits and (waits or late > slack):
         late = end[server] - end[client]
     return int(-min(late, early)) if late > slack else 0
 
@@ -92,8 +93,8 @@ def clock_shifts(
     Hosts of one `group` (by window and resource; -1: not known) are `offset` (and `slope` per nanosecond of the
     window) ahead of a clock they share. Where that is not known a call bounds its server's clock: the server
     started after the call did, and before the call ended (its end too where the client is known to wait for it:
-    `waits`). Raw times that keep these bounds are left alone; others move by the nearest bound, with all that runs
-    inside. Spans on one host (`one_host`) never move.
+    `waits`). Raw times that keep these bounds are left alone; others move by the nearest bound that lets the server
+    run within the call if it can, with all that runs inside. Spans on one host (`one_host`) never move.
     """
     shift = np.zeros(parent.size, np.int64)
     for at in range(order.size):

@@ -99,8 +99,8 @@ def analyse(
         if not parts:
             return join(desk.set_aside) if desk.set_aside else _empty()
         known = desk.compare(parts)
-        marks = [known.of(at) for at in range(len(parts))]
-        results = [one for found in pool.map(desk.finish, parts, marks, repeat(known)) for one in found]
+        said = [known.of(at) for at in range(len(parts))]
+        results = [one for found in pool.map(desk.finish, parts, said, repeat(known)) for one in found]
     return join([*results, *desk.set_aside])
 
 
@@ -199,15 +199,13 @@ class _Desk:
             self.set_aside.append(_set_aside(NO_TRACE, error, "comparing calls: "))
             return patterns.nothing()
 
-    def finish(self, part: _Part, marks: pl.DataFrame, known: patterns.Known) -> list[Results]:
+    def finish(self, part: _Part, told: patterns.Told, known: patterns.Known) -> list[Results]:
         """Take a part through pass C; where it raises, find the traces that make it and set them aside."""
         try:
-            return [self._results(part, marks, known)]
+            return [self._results(part, told, known)]
         except Exception as error:  # noqa: BLE001 - likewise
             again = [one for half in self._halves(part.spans, error) for one in self.prepare(half)]
-            return [
-                result for one in again for result in self.finish(one, patterns.renumbered(marks, one.facts), known)
-            ]
+            return [result for one in again for result in self.finish(one, told.of(one.facts), known)]
 
     def _halves(self, spans: pl.DataFrame, error: Exception) -> list[pl.DataFrame]:
         traces = spans.select(KEYS).unique(maintain_order=True)
@@ -217,13 +215,13 @@ class _Desk:
         half = traces.height // 2
         return [_those(spans, some) for some in (traces[:half], traces[half:])]
 
-    def _results(self, part: _Part, marks: pl.DataFrame, known: patterns.Known) -> Results:
+    def _results(self, part: _Part, told: patterns.Told, known: patterns.Known) -> Results:
         found, measured = part.journeys, part.gaps
         if known.clocks.moves or found.times.shift.any():
             found = journeys.follow(part.ground, self.rules, part.peers, known.clocks)
             measured = gaps.measure(found)
         measured = gaps.surer(measured, found, known.clocks)
-        return _results(found, measured, known, marks, self.links, self.walk)
+        return _results(found, measured, known, told, self.links, self.walk)
 
 
 def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
@@ -234,11 +232,11 @@ def _results(
     found: journeys.Journeys,
     measured: gaps.Gaps,
     known: patterns.Known,
-    marks: pl.DataFrame,
+    told: patterns.Told,
     links: pl.DataFrame,
     walk: Walk,
 ) -> Results:
-    found = inferred.lay_over(found, marks)
+    found = inferred.lay_over(found, told.marks)
     requests = critical.find_requests(found)
     segments = critical.attribute(found, requests, critical.walk(found, requests, walk))
     owners, owner_no = tables.owners_table(found)
@@ -248,9 +246,10 @@ def _results(
             "requests": rows,
             "request_traces": tables.request_traces_table(rows),
             "segments": tables.segments_table(segments, owner_no),
-            "hops": hops.hops_table(found, requests, measured, marks, owner_no),
+            "hops": hops.hops_table(found, requests, measured, told.marks, owner_no),
             "warnings": remarks.warnings_table(found, requests, known.warnings),
             "async_work": remarks.async_table(found, requests, links),
+            "inferences": tables.inferences_table(found.forest, requests, told.said, found.calls.outer),
         },
         owners=owners,
         peers=found.seams.learned,

@@ -25,10 +25,27 @@ MARKS: Final = {
 """A row per call that many calls say something about: how much of it is what, and how long it waited before it."""
 
 SAID: Final = {
-    "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "cause": pl.UInt8, "ns": pl.Int64,
-    "confidence": pl.Float64, "statistic": pl.String,
+    "call": pl.Int32, "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "cause": pl.UInt8,
+    "ns": pl.Int64, "confidence": pl.Float64, "statistic": pl.String,
 }  # fmt: skip
 """A row per inferred cause of a call: how much, how sure, and the sentence that carries it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What pass B says of some calls."""
+
+    marks: pl.DataFrame
+    """Columns `MARKS`."""
+    said: pl.DataFrame
+    """Columns `SAID`."""
+
+    def of(self, facts: pl.DataFrame) -> Told:
+        """Return what is said of the calls that these facts are of, as the facts number them."""
+        numbers = facts.select(*IDS, "call")
+        again = (table.drop("call").join(numbers, on=IDS, how="inner") for table in (self.marks, self.said))
+        marks, said = again
+        return Told(marks.select(list(MARKS)), said.select(list(SAID)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +60,10 @@ class Known:
     said: pl.DataFrame
     """Columns `part` and `SAID`."""
 
-    def of(self, part: int) -> pl.DataFrame:
-        """Return the marks of one part's calls."""
-        return self.marks.filter(pl.col("part") == part).drop("part")
-
-
-def renumbered(marks: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
-    """Return the marks of the calls that these facts are of, as the facts number them."""
-    return marks.drop("call").join(facts.select(*IDS, "call"), on=IDS, how="inner").select(marks.columns)
+    def of(self, part: int) -> Told:
+        """Return what is said of one part's calls."""
+        mine = pl.col("part") == part
+        return Told(self.marks.filter(mine).drop("part"), self.said.filter(mine).drop("part"))
 
 
 def settle(facts: pl.DataFrame, names: dict[int, str]) -> Known:
@@ -110,7 +123,7 @@ def _said(told: pl.DataFrame, notes: list[baselines.Note]) -> pl.DataFrame:
     if not notes:
         return pl.DataFrame(schema={"part": pl.Int32, **SAID})
     each = np.repeat(np.arange(len(notes)), [note.rows.size for note in notes])
-    where = told.select("part", *IDS)[np.concatenate([note.rows for note in notes])]
+    where = told.select("part", "call", *IDS)[np.concatenate([note.rows for note in notes])]
     return where.with_columns(
         cause=pl.Series([note.cause for note in notes], dtype=pl.UInt8).gather(each),
         ns=pl.Series(np.concatenate([note.ns for note in notes])),

@@ -204,3 +204,17 @@ def request_traces_table(requests: pl.DataFrame) -> pl.DataFrame:
             "joined_by": np.full(requests.height, joined, np.uint8),
         },
     )
+
+
+def inferences_table(forest: Forest, requests: Requests, said: pl.DataFrame, outer: Int32s) -> pl.DataFrame:
+    """Return a row per inferred cause of a call (`patterns.SAID`); `outer` are the calls' spans."""
+    row = outer[said.get_column("call").to_numpy()]
+    return table(
+        "inferences",
+        {
+            "request_no": requests.number_of[row],
+            **trace_ids(forest, row),
+            "client_span_id": ids(forest.span_id[row]),
+            **{name: said.get_column(name) for name in ("cause", "ns", "confidence", "statistic")},
+        },
+    )

@@ -288,6 +288,18 @@ ASYNC_WORK: Final = pa.schema(
     ]
 )
 
+INFERENCES: Final = pa.schema(
+    [
+        ("request_no", pa.int64()),
+        *_TRACE,
+        ("client_span_id", pa.uint64()),
+        ("cause", pa.uint8()),  # words.CAUSES
+        ("ns", pa.int64()),
+        ("confidence", pa.float64()),  # 0 to 1: the lower end of Wilson's 95 % interval, or 1 less the odds of luck
+        ("statistic", pa.string()),  # one sentence
+    ]
+)
+
 INGESTED: Final = {
     "spans": SPANS,
     "resources": RESOURCES,
@@ -304,5 +316,6 @@ RESULTS: Final = {
     "hops": HOPS,
     "warnings": WARNING_ROWS,
     "async_work": ASYNC_WORK,
+    "inferences": INFERENCES,
 }
 """Tables that the desk fills; `request_no` ties them together, and a revision replaces all rows of its number."""
