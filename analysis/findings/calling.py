@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MANY: Final = 5
 """The same call so often in one request is a loop around a call."""
-SEEN: Final = 20
-"""Calls from which on it can be told that an answer is asked for again and again."""
+SEEN: Final = 5
+"""Times that an answer must be asked for, on average, to be asked for again and again."""
 SURVIVED: Final = 3
 """Failures of a call that a page has to survive before the page is taken not to need it."""
 
@@ -64,6 +64,7 @@ def _n_plus_one(calls: pl.DataFrame) -> Iterator[Case]:
             ),
             next_step=f"Ask once for all of them (a join, = ANY(…), a list of ids in one call): {_text(operation)}",
             about=_text(operation) or "",
+            fewest=1,
         )
 
 
@@ -92,6 +93,7 @@ def _duplicates(calls: pl.DataFrame) -> Iterator[Case]:
                 f"(React's cache(), a request-scoped memo): {_text(operation)}"
             ),
             about=_text(operation) or "",
+            fewest=1,
         )
 
 
@@ -108,7 +110,7 @@ def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     fetched = told.filter(missed | public)
     for (route, seam, operation), some in fetched.group_by("route", "seam", "operation", maintain_order=True):
         answers = some.get_column("target").n_unique()
-        if some.height < SEEN or answers * 10 > some.height:
+        if some.height < SEEN * answers:
             continue
         reasons = some.get_column("cache_reason").drop_nulls()
         why = f" ({reasons[0]})" if reasons.len() else ""
@@ -124,6 +126,7 @@ def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
             next_step="fetch(url, { next: { revalidate: 60 } }), or 'use cache', for answers that are everybody's",
             confidence=0.8 if reasons.len() else 0.6,
             about=_text(operation) or "",
+            fewest=1,
         )
 
 

@@ -22,6 +22,7 @@ FAR_NS: Final = 10_000_000
 FAR_CALLS: Final = 2
 """Round trips of so long, so many one after the other, are data far away."""
 
+_PHASES: Final = ("pool_wait", "getconn", "dns", "connect", "tls", "setup")
 _SLACK_NS: Final = 1_000_000
 _OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
 
@@ -29,45 +30,50 @@ _OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
 def connection_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what is wrong with connections, seam by seam."""
     calls = evidence.calls.filter(~pl.col("async"))
+    phases = _phase_spans(evidence)
     for (seam,), some in calls.group_by("seam", maintain_order=True):
-        yield from _pool(evidence, str(seam), some)
-        yield from _cold(evidence, str(seam), some)
+        yield from _pool(phases, str(seam), some)
+        yield from _cold(phases, str(seam), some)
         yield from _backlog(str(seam), some)
         yield from _far(str(seam), some)
 
 
-def _phase_spans(evidence: Evidence, calls: pl.DataFrame, roles: tuple[str, ...]) -> pl.DataFrame:
-    """Give phase spans of calls: below the client span or its child, or beside it and over when it starts."""
-    spans = evidence.spans.filter(pl.col("role").is_in(roles)).select(
-        "row", "parent_row", "request", phase_start="start_ns", phase_end="end_ns"
-    )
-    above = evidence.spans.select(parent_row="row", grandparent_row="parent_row")
-    spans = spans.join(above, on="parent_row", how="left", maintain_order="left")
-    own = calls.select(call="row")
-    inside = [
-        spans.join(own, left_on=name, right_on="call").with_columns(call=pl.col(name))
-        for name in ("parent_row", "grandparent_row")
-    ]
-    waiting = evidence.calls.select(call="row", parent_row="parent_row", begin="start_ns").filter(
-        pl.col("parent_row") >= 0
-    )
+def _phase_spans(evidence: Evidence) -> pl.DataFrame:
+    """Give the call (`call`) that each phase span (`row`, `role`) belongs to.
+
+    That is the call that it lies in, or in a phase span of; else the next call of its parent that starts when it is
+    over (a pool's span comes before the statement's).
+    """
+    spans = evidence.spans.filter(pl.col("role").is_in(_PHASES)).select("row", "parent_row", "role", "end_ns")
+    calls = evidence.calls.select(call="row", parent_row="parent_row", begin="start_ns")
+    inside = spans.join(calls.select(parent_row="call", call="call"), on="parent_row").select("row", "call")
+    waiting = calls.filter(pl.col("parent_row") >= 0)
     beside = (
-        spans.join(waiting, on="parent_row")
-        .filter((pl.col("begin") >= pl.col("phase_end") - _SLACK_NS) & (pl.col("row") != pl.col("call")))
+        spans.join(inside, on="row", how="anti")
+        .join(waiting, on="parent_row")
+        .filter((pl.col("begin") >= pl.col("end_ns") - _SLACK_NS) & (pl.col("row") != pl.col("call")))
         .sort("begin")
         .unique("row", keep="first", maintain_order=True)
-        .join(own.select("call"), on="call", how="semi")
     )
-    parts = [part.select("row", "request", "call") for part in (*inside, beside)]
-    return pl.concat(parts).unique(["row"], keep="first", maintain_order=True)
+    found = pl.concat([inside, beside.select("row", "call")])
+    for _ in range(2):  # phases inside phases: a handshake in the wait for a connection
+        open_ = spans.join(found, on="row", how="anti")
+        below = open_.join(found.rename({"row": "parent_row"}), on="parent_row").select("row", "call")
+        found = pl.concat([found, below])
+    return found.join(spans.select("row", "role"), on="row").unique("row", keep="first", maintain_order=True)
 
 
-def _taken_out(evidence: Evidence, calls: pl.DataFrame, roles: tuple[str, ...], wait: pl.Expr) -> pl.DataFrame:
-    """Mark what to take out of calls: their phase spans whole, or the wait at the head of those that have none."""
-    spans = _phase_spans(evidence, calls, roles)
-    bare = calls.join(spans.select(row="call"), on="row", how="anti")
-    shown = marks(spans, WHOLE)
-    return pl.concat([shown, marks(bare, LEAD, wait)])
+def _taken_out(
+    phases: pl.DataFrame, calls: pl.DataFrame, roles: tuple[str, ...], how: int, wait: pl.Expr
+) -> pl.DataFrame:
+    """Mark what to take out of calls: of their phase spans, or at the head of calls that have none."""
+    told = calls.select("request", "row", wait=wait)
+    shown = told.join(
+        phases.filter(pl.col("role").is_in(roles)).select(row="call", phase="row"), on="row", maintain_order="left"
+    )
+    bare = told.join(shown.select("row").unique(), on="row", how="anti")
+    spans = shown.select("request", "wait", row="phase")
+    return pl.concat([marks(spans, how, pl.col("wait")), marks(bare, LEAD, pl.col("wait"))])
 
 
 def _concurrency(calls: pl.DataFrame) -> tuple[int, int, pl.DataFrame]:
@@ -93,7 +99,7 @@ def _most(begin: np.ndarray, finish: np.ndarray) -> int:
     return int(np.cumsum(step[order]).max(initial=0))
 
 
-def _pool(evidence: Evidence, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+def _pool(phases: pl.DataFrame, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
     """A call waits for a connection while others have one: there are fewer than are wanted."""
     waiting = calls.filter(pl.col("pool_wait_ns") > 0)
     if not waiting.height:
@@ -108,7 +114,7 @@ def _pool(evidence: Evidence, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
         rule="pool_exhausted",
         route=None,
         seam=seam,
-        marks=_taken_out(evidence, queued, ("pool_wait", "getconn"), pl.col("pool_wait_ns")),
+        marks=_taken_out(phases, queued, ("pool_wait", "getconn"), LEAD, pl.col("pool_wait_ns")),
         message=(
             f"{caller} has too few connections to {callee}: %requests% waited for one, %cost% each on average and "
             f"{milliseconds(_number(longest))} at most; up to {demand} calls wanted one at a time, at most {used} ran"
@@ -117,7 +123,7 @@ def _pool(evidence: Evidence, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
     )
 
 
-def _cold(evidence: Evidence, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+def _cold(phases: pl.DataFrame, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
     """Call after call opens a connection, where one that is kept open would do."""
     opening = pl.sum_horizontal(pl.col(_OPENING).fill_null(0))
     new = (pl.col("reused") == False) | (pl.sum_horizontal(pl.col("setup_ns", "connect_ns", "tls_ns").fill_null(0)) > 0)  # noqa: E712 - null is neither
@@ -129,7 +135,7 @@ def _cold(evidence: Evidence, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
         rule="cold_connections",
         route=None,
         seam=seam,
-        marks=_taken_out(evidence, cold, ("dns", "connect", "tls", "setup"), opening),
+        marks=_taken_out(phases, cold, ("dns", "connect", "tls", "setup"), WHOLE, opening),
         message=(
             f"{calls['caller'][0]} opens a new connection to {calls['callee'][0]} for {share:.0%} of its calls; "
             f"that held %requests%, %cost% each on average"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BUDGET_NS: Final = 50_000_000
 """Own time at the edge that is too much: platforms stop what computes longer."""
+COLD_NS: Final = 10_000_000
+"""Loading that is shorter is no start: modules are looked up on every request."""
 FAN_OUT: Final = 4
 """Calls of one request from the edge that belong behind it."""
 
@@ -42,12 +44,16 @@ def edge_rules(evidence: Evidence) -> Iterator[Case]:
 
 
 def _cold_starts(evidence: Evidence) -> Iterator[Case]:
-    """Time spent on starting what should have been running."""
+    """Time spent on starting what should have been running: on the first request of a route in a process."""
+    told = pl.col("cold_start").fill_null(value=False) | pl.col("early").fill_null(value=False)
     cold = (
         evidence.path.filter((pl.col("cause") == "cold_start") & (pl.col("row") >= 0))
-        .unique(["request", "row", "start_ns", "end_ns"])
+        .join(evidence.spans.select("row", "cold_start"), on="row")
+        .join(_early(evidence), on="request", how="left")
+        .filter(told)
         .group_by("request", "row", "owner", maintain_order=True)
         .agg(ns=(pl.col("end_ns") - pl.col("start_ns")).sum())
+        .filter(pl.col("ns").sum().over("request", "owner") >= COLD_NS)
     )
     for (owner,), some in cold.group_by("owner", maintain_order=True):
         yield Case(
@@ -60,6 +66,14 @@ def _cold_starts(evidence: Evidence) -> Iterator[Case]:
             about=str(owner),
             fewest=1,
         )
+
+
+def _early(evidence: Evidence) -> pl.DataFrame:
+    """Mark the first request of each route in each process, and those that began before it was answered."""
+    entries = evidence.spans.select("row", "resource_id")
+    told = evidence.requests.join(entries, left_on="entry_row", right_on="row").sort("start_ns", "request")
+    end = (pl.col("start_ns") + pl.coalesce("complete_ns", "shell_ns")).first().over("resource_id", "route")
+    return told.select("request", early=pl.col("start_ns") <= end)
 
 
 def _flags(evidence: Evidence, calls: pl.DataFrame, at_edge: pl.DataFrame) -> Iterator[Case]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CLIENT: Final = words.code(words.SPAN_KINDS, "client")
+SERVER: Final = words.code(words.SPAN_KINDS, "server")
 CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
 
 _TIER: Final = "|".join(words.TIERS)
@@ -87,6 +88,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "role": pl.String,
         "start_ns": pl.Int64,
         "end_ns": pl.Int64,
+        "resource_id": pl.UInt64,
         "service": pl.String,
         "scope": pl.String,
         "operation": pl.String,
@@ -98,6 +100,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "cache_status": pl.String,
         "cache_reason": pl.String,
         "essential": pl.Boolean,
+        "cold_start": pl.Boolean,
         "cache_scope": pl.String,
         "cache_control": pl.String,
         "flag_outcome": pl.String,
@@ -112,7 +115,7 @@ class Evidence:
     """Requests, their calls, their path and their spans; `row` numbers spans, `request` numbers requests."""
 
     requests: pl.DataFrame
-    """Columns of `requests`, `request`."""
+    """Columns of `requests`, `request`, `entry_row`."""
     calls: pl.DataFrame
     """Columns of `hops`, `request`, `route`, `row` (the client span's), `server_row`, `parent_row`, `end_ns`, `caller`,
     `callee`, and the client span's `method url_full scope cache_status cache_reason essential db_system`."""
@@ -138,7 +141,7 @@ def gather(frames: Mapping[str, pl.DataFrame], essential: Callable[..., bool | N
     ends = _with_row(_owned(given["ends"], requests), found, "span_id", "row").filter(pl.col("row") != NONE)
     asked = ends.get_column("row").to_numpy().astype(np.int32), ends.get_column("at_ns").to_numpy().astype(np.int64)
     return Evidence(
-        requests=requests,
+        requests=_with_row(requests, found, "entry_span_id", "entry_row"),
         calls=_calls(_owned(given["hops"], requests), spans, found),
         path=_with_row(_owned(given["path"], requests), found, "span_id", "row"),
         spans=spans,
@@ -178,9 +181,10 @@ def _spans(spans: pl.DataFrame, requests: pl.DataFrame, hops: pl.DataFrame) -> p
         rows = rows.join(callers, on="row", how="left", maintain_order="left").with_columns(
             parent_row=pl.coalesce("caller_row", "parent_row")
         )
+    rows = _adopted(rows)
     unwaited = _with_row(hops.filter(pl.col("async")), found, "client_span_id", "row").get_column("row")
     return rows.drop("caller_row", strict=False).with_columns(
-        request=pl.Series(_belongs(rows, requests, found)),
+        request=pl.Series(_belongs(rows, requests, hops, found)),
         waited=~pl.col("row").is_in(unwaited.implode()) & (pl.col("kind") != CONSUMER),
     )
 
@@ -194,10 +198,35 @@ def _callers_of_roots(hops: pl.DataFrame, rows: pl.DataFrame, found: pl.DataFram
     return told.filter((pl.col("caller_row") != NONE) & (pl.col("caller_row") != pl.col("row")))
 
 
-def _belongs(rows: pl.DataFrame, requests: pl.DataFrame, found: pl.DataFrame) -> Int32s:
-    """Give the request of each span: that of the nearest entry above it; NONE where there is none."""
+def _adopted(rows: pl.DataFrame) -> pl.DataFrame:
+    """Hang spans whose parent was lost from the shortest server span of their service around them, if there is one."""
+    lost = rows.filter((pl.col("parent_row") == NONE) & pl.col("parent_span_id").is_not_null())
+    if not lost.height:
+        return rows
+    around = rows.filter(pl.col("kind") == SERVER).select(
+        "trace_id", "service", around="row", from_ns="start_ns", to_ns="end_ns"
+    )
+    found = (
+        lost.select("trace_id", "service", "row", "start_ns", "end_ns")
+        .join(around, on=["trace_id", "service"])
+        .filter(
+            (pl.col("around") != pl.col("row"))
+            & (pl.col("from_ns") <= pl.col("start_ns"))
+            & (pl.col("to_ns") >= pl.col("end_ns"))
+        )
+        .sort(pl.col("to_ns") - pl.col("from_ns"), "around")
+        .unique("row", keep="first", maintain_order=True)
+    )
+    joined = rows.join(found.select("row", "around"), on="row", how="left", maintain_order="left")
+    return joined.with_columns(parent_row=pl.coalesce("around", "parent_row")).drop("around")
+
+
+def _belongs(rows: pl.DataFrame, requests: pl.DataFrame, hops: pl.DataFrame, found: pl.DataFrame) -> Int32s:
+    """Give the request of each span: that of the nearest call or entry above it; NONE where there is none."""
     entries = _with_row(requests, found, "entry_span_id", "row").filter(pl.col("row") != NONE)
+    called = _with_row(_owned(hops, requests), found, "client_span_id", "row").filter(pl.col("row") != NONE)
     request = np.full(rows.height, NONE, np.int32)
+    request[called.get_column("row").to_numpy()] = called.get_column("request").to_numpy()
     request[entries.get_column("row").to_numpy()] = entries.get_column("request").to_numpy()
     up = rows.get_column("parent_row").to_numpy().astype(np.int32)
     for _ in range(max(rows.height, 2).bit_length()):  # pointers double their reach in every round

@@ -26,8 +26,11 @@ PAUSE_NS: Final = 5_000_000
 """The median pause between calls that follow each other."""
 CONSTANT: Final = 0.9
 """A part of an address in so many of its calls is no value that changes."""
+MOSTLY: Final = 0.9
+"""Part of its instances in which a call must need no answer."""
 GRAIN_NS: Final = 1_000_000
 
+_STEP: Final = ["route", "operation", "previous"]
 _PART: Final = r"[^/?&=#]+"
 _PAGING: Final = r"[?&](?i:cursor|after|before|page|page_?token|next|next_?token|continuation|offset|starting_after)="
 
@@ -141,4 +144,8 @@ def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) ->
         .sort("row", "earlier_ns", "earlier")
         .unique("row", keep="first", maintain_order=True)
     )
-    return pairs.filter(pl.col("earlier") != pl.col("row")).rename({"earlier": "anchor"})
+    free = pairs.filter(pl.col("earlier") != pl.col("row")).rename({"earlier": "anchor"})
+    # where the same call often needs an answer, one that seems not to is luck
+    all_of = chained.group_by(_STEP).agg(all_of=pl.len())
+    mostly = free.group_by(_STEP).agg(free=pl.len()).join(all_of, on=_STEP, nulls_equal=True)
+    return free.join(mostly.filter(pl.col("free") >= MOSTLY * pl.col("all_of")), on=_STEP, how="semi", nulls_equal=True)

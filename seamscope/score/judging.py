@@ -36,7 +36,7 @@ def match(truth: Truth, candidates: pl.DataFrame) -> pl.DataFrame:
     Of several requests in its traces, the one of its entry span; else of its entry's service, else the first to
     begin. No two requests of the truth are the same one: the later has no match then.
     """
-    told = truth.requests.select("no", pl.col("service").alias("entry_service"), pl.col("entry_span_id").alias("entry"))
+    told = truth.requests.select("no", "horizon", entry_service="service", entry="entry_span_id")
     pairs = truth.traces.join(candidates, on="trace_id").join(told, on="no")
     ranked = pairs.sort(
         "no",
@@ -47,9 +47,8 @@ def match(truth: Truth, candidates: pl.DataFrame) -> pl.DataFrame:
         "request_id",
         descending=[False, True, True, True, True, False],
     )
-    best = ranked.unique("no", keep="first", maintain_order=True).unique(
-        "request_id", keep="first", maintain_order=True
-    )
+    best = ranked.unique("no", keep="first", maintain_order=True)
+    best = best.unique(["request_id", "horizon"], keep="first", maintain_order=True)
     return best.select("no", "request_id")
 
 
@@ -145,20 +144,25 @@ def _false(truth: Truth, sums: pl.DataFrame, horizons: pl.DataFrame, *, blind: b
     told = pl.col("evidence") == "inferred"
     claimed = sums.filter(told).with_columns(grouped).group_by(key).agg(pl.col("ns").sum())
     seen = truth.measured.with_columns(grouped).group_by(key).agg(seen_ns=pl.col("ns").sum())
-    excess = pl.col("ns") - pl.col("seen_ns").fill_null(0)
+    anywhere = seen.filter(pl.col("standing").is_null()).select("no", "group", anywhere_ns="seen_ns")
+    excess = pl.col("ns") - pl.col("seen_ns").fill_null(0) - pl.col("anywhere_ns").fill_null(0)
     much = pl.max_horizontal(pl.lit(FALSE_NS), pl.col("horizon_ns") * FALSE_SHARE)
-    odd = claimed.join(seen, on=key, how="left", nulls_equal=True).join(horizons, on="no").filter(excess >= much)
+    both = claimed.join(seen, on=key, how="left").join(anywhere, on=["no", "group"], how="left")
+    odd = both.join(horizons, on="no").filter(excess >= much)
     return odd.select("no").unique().with_columns(false_cause=pl.lit(value=True))
 
 
 def judge_findings(truth: Truth, emitted: pl.DataFrame) -> pl.DataFrame:
     """Compare findings with the truth: a row per request and rule with `verdict`.
 
-    `emitted` has `no` and `rule`. Verdicts: `right`, `missed` (expected, not there), `forbidden` (said not to be a
-    finding), `unlisted` (the truth does not know it).
+    Findings are a request's, whatever horizon they hold: entries of one key are one here, and what one of them expects
+    is expected. `emitted` has `no` and `rule`. Verdicts: `right`, `missed` (expected, not there), `forbidden` (said
+    not to be a finding), `unlisted` (the truth does not know it).
     """
-    given = emitted.select("no", "rule", given=pl.lit(value=True)).unique()
-    both = truth.rules.join(given, on=["no", "rule"], how="full", coalesce=True)
+    whose = truth.requests.select("no", one=pl.col("no").first().over("key"))
+    given = emitted.join(whose, on="no").select("rule", no="one", given=pl.lit(value=True)).unique()
+    told = truth.rules.join(whose, on="no").group_by("rule", no="one").agg(pl.col("expected").any())
+    both = told.join(given, on=["no", "rule"], how="full", coalesce=True)
     there, expected = pl.col("given").fill_null(value=False), pl.col("expected")
     verdict = (
         pl.when(there & expected.is_null())

@@ -31,6 +31,7 @@ REQUESTS: Final = {
 """`owner` and `cause` are the dominant ones; null where none leads."""
 TRACES: Final = {"no": pl.UInt32, "trace_id": pl.String}
 MEASURED: Final = {"no": pl.UInt32, "owner": pl.String, "cause": pl.String, "ns": pl.Int64}
+"""An owner that is neither a tier's service nor a seam says that it was measured somewhere."""
 RULES: Final = {"no": pl.UInt32, "rule": pl.String, "expected": pl.Boolean}
 
 _LIST_OF_REQUESTS: Final = re.compile(r'"requests"\s*:\s*\[')
@@ -40,7 +41,7 @@ _OWNER: Final = re.compile(rf"(?:{'|'.join(TIERS)}):[^→]+(?:→(?:{'|'.join(TI
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One scenario's answers; `no` numbers its requests from 0."""
+    """One scenario's answers; `no` numbers its entries from 0: a request may have one for each horizon."""
 
     scenario: str
     system: str
@@ -78,7 +79,7 @@ def read_truth(text: str, name: str) -> Truth:
     except _WrongError as wrong:
         raise DataError(f"{name}:1: {wrong}", f"the form is {SCHEMA}") from None
     rows: dict[str, list[dict[str, Any]]] = {part: [] for part in ("requests", "traces", "measured", "rules")}
-    keys: set[str] = set()
+    keys: set[tuple[str, str]] = set()
     for no, request in enumerate(document["requests"]):
         try:
             _request(no, request, rows, keys)
@@ -121,16 +122,17 @@ def _head(document: object) -> dict[str, Any]:
     }
 
 
-def _request(no: int, request: object, rows: Mapping[str, list[dict[str, Any]]], keys: set[str]) -> None:
+def _request(no: int, request: object, rows: Mapping[str, list[dict[str, Any]]], keys: set[tuple[str, str]]) -> None:
     if not isinstance(request, dict):
         raise _WrongError("not an object")
     key = _text(request, "key")
-    if key in keys:
-        raise _WrongError("its key was there before")
-    keys.add(key)
+    horizon = _one_of(request, "horizon", HORIZONS)
+    if (key, horizon) in keys:
+        raise _WrongError("its key was there before, with the same horizon")
+    keys.add((key, horizon))
     entry = _maybe(request, "entry", dict) or {}
-    for horizon in HORIZONS:
-        _number(request, f"{horizon}_ns")
+    for name in HORIZONS:
+        _number(request, f"{name}_ns")
     dominant = _maybe(request, "dominant", dict)
     rows["requests"].append(
         {
@@ -138,7 +140,7 @@ def _request(no: int, request: object, rows: Mapping[str, list[dict[str, Any]]],
             "key": key,
             "service": _maybe_text(entry, "service"),
             "entry_span_id": _hex(entry.get("span_id"), 16, "entry.span_id"),
-            "horizon": _one_of(request, "horizon", HORIZONS),
+            "horizon": horizon,
             "owner": None if dominant is None else _owner(dominant),
             "cause": None if dominant is None else _one_of(dominant, "cause", CAUSES),
         }
@@ -155,7 +157,7 @@ def _part(part: object) -> dict[str, Any]:
     ns = _number(part, "ns")
     if ns is None:
         raise _WrongError("measured: ns is missing")
-    return {"owner": _owner(part), "cause": _one_of(part, "cause", CAUSES), "ns": ns}
+    return {"owner": spelled(_text(part, "owner")), "cause": _one_of(part, "cause", CAUSES), "ns": ns}
 
 
 def _rules(request: Mapping[str, Any]) -> list[dict[str, Any]]:

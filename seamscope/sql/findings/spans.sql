@@ -7,6 +7,7 @@ SELECT
     base.role_word(s.role) AS role,
     s.start_ns,
     s.end_ns,
+    s.resource_id,
     z.service,
     s.scope,
     s.operation,
@@ -18,6 +19,7 @@ SELECT
     s.cache_status,
     s.cache_reason,
     s.essential,
+    s.cold_start,
     attr(s.attributes, 'seamscope.cache.scope') AS cache_scope,
     attr(s.attributes, 'http.response.header.cache-control') AS cache_control,
     attr(s.attributes, 'seamscope.flag.outcome') AS flag_outcome

@@ -89,7 +89,7 @@ def test_a_bad_head(changes: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"key": "r1"}, "its key was there before"),
+        ({"key": "r1"}, "its key was there before, with the same horizon"),
         ({"horizon": "first"}, 'horizon: "first" is not one of shell complete'),
         ({"trace_ids": ["abc"]}, 'trace_ids is "abc", not 32 hex digits'),
         ({"trace_ids": TRACE}, "not a list"),
