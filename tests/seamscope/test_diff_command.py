@@ -28,7 +28,7 @@ def test_diff_golden(example_path: Path, golden: Callable[[str], None]) -> None:
 
 @pytest.mark.parametrize("horizon", ["shell", "complete"])
 @pytest.mark.parametrize(
-    "sides", [("route:/dash", "kind:api"), ("--slow", "p50"), ("2026-01-01/2100-01-01", "kind:page")]
+    "sides", [("route:/dash", "kind:page"), ("--slow", "p50"), ("2026-01-01/2100-01-01", "kind:page")]
 )
 def test_differences_sum(example_path: Path, horizon: str, sides: tuple[str, ...]) -> None:
     document = json.loads(run(example_path, *sides, "--horizon", horizon, "--json").stdout)
