@@ -170,6 +170,20 @@ def test_findings_are_right_missed_forbidden_or_unlisted() -> None:
     ]
 
 
+def test_findings_are_a_requests_whatever_the_horizon() -> None:
+    told = truth([None, None], rules=[(0, "retry_storm", False), (1, "retry_storm", True), (1, "n_plus_one", True)])
+    both = told.requests.with_columns(key=pl.lit("same"), horizon=pl.Series(["shell", "complete"]))
+    told = Truth(**{**{name: getattr(told, name) for name in Truth.__slots__}, "requests": both})
+    given = pl.DataFrame([(0, "retry_storm"), (1, "retry_storm")], {"no": pl.UInt32, "rule": pl.String}, orient="row")
+    assert judging.judge_findings(told, given).rows() == [(0, "n_plus_one", "missed"), (0, "retry_storm", "right")]
+
+
+def test_what_was_measured_somewhere_is_no_false_cause_anywhere() -> None:
+    told = truth([None], [(0, "seams of web", "network", 30 * MS)])
+    row = judged(told, sums((0, SEAM, "network", "inferred", 35 * MS)))[0]
+    assert row["false_cause"] is False
+
+
 CANDIDATES = {
     "request_id": pl.String,
     "trace_id": pl.String,
@@ -208,6 +222,9 @@ def test_two_requests_of_the_truth_are_never_one() -> None:
     told = truth([None, None])
     both = [("merged", 0, "aa", "web", "page", 1), ("merged", 1, "aa", "web", "page", 1)]
     assert matched(told, *both) == {0: "merged"}
+    other = told.requests.with_columns(horizon=pl.Series(["shell", "complete"]))
+    told = Truth(**{**{name: getattr(told, name) for name in Truth.__slots__}, "requests": other})
+    assert matched(told, *both) == {0: "merged", 1: "merged"}
 
 
 def test_chance_is_an_even_guess_over_what_the_scenario_shows() -> None:

@@ -66,6 +66,11 @@ def test_unknown_values_are_null_and_arrows_are_spelled_either_way() -> None:
     assert truth.measured.row(0)[1] == "render:web→origin:orders"
 
 
+def test_a_request_may_be_told_of_once_per_horizon() -> None:
+    truth = read_truth(document(request("r1"), request("r1", horizon="complete")), "x")
+    assert truth.requests.get_column("horizon").to_list() == ["shell", "complete"]
+
+
 def test_a_control_is_healthy() -> None:
     assert read_truth(document(request(), control="s"), "x").healthy
 
@@ -97,7 +102,7 @@ def test_a_bad_head(changes: dict[str, Any], words: str) -> None:
         ({"shell_ns": -1}, "shell_ns is -1, not a whole number from 0"),
         ({"complete_ns": True}, "complete_ns is true, not a whole number"),
         ({"measured": [{"owner": "origin:o", "cause": "magic", "ns": 1}]}, 'cause: "magic" is not one of'),
-        ({"measured": [{"owner": "orders", "cause": "query", "ns": 1}]}, "owner 'orders' is neither tier:service"),
+        ({"dominant": {"owner": "orders", "cause": "query"}}, "owner 'orders' is neither tier:service"),
         ({"measured": [{"owner": "origin:o", "cause": "query"}]}, "measured: ns is missing"),
         ({"measured": ["query"]}, "measured holds something that is no object"),
         ({"dominant": {"owner": "origin:o"}}, "cause is missing"),

@@ -1,0 +1,125 @@
+"""Requests re-timed by hand: what comes sooner when something is taken out, and what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analysis.findings.retiming import BESIDE, LEAD, WHOLE, Cuts, timeline
+from seamscope.schema.words import SPAN_KINDS
+
+NONE = -1
+
+
+def saved(
+    spans: list[tuple[int, int, int]],
+    cuts: list[tuple[int, int, int]],
+    asked: tuple[int, int],
+    kinds: dict[int, str] | None = None,
+    unwaited: tuple[int, ...] = (),
+) -> int:
+    """(parent, start, end) by row; cuts (row, how, value); asked (row, moment) → how much sooner."""
+    frame = pl.DataFrame(
+        {
+            "parent_row": pl.Series([parent for parent, _, _ in spans], dtype=pl.Int32),
+            "kind": [SPAN_KINDS.index((kinds or {}).get(row, "internal")) for row in range(len(spans))],
+            "start_ns": [start for _, start, _ in spans],
+            "end_ns": [end for _, _, end in spans],
+            "waited": [row not in unwaited for row in range(len(spans))],
+        }
+    )
+    times = timeline(frame, np.array([asked[0]], np.int32), np.array([asked[1]], np.int64))
+    rows, how, value = (list(part) for part in zip(*cuts, strict=True))
+    taken = Cuts(np.array(rows, np.int32), np.array(how, np.uint8), np.array(value, np.int64))
+    everything = np.ones(len(spans), np.bool_)
+    return int(times.saved(taken, everything, np.ones(1, np.bool_))[0])
+
+
+ROOT = (NONE, 0, 100)
+
+
+def test_what_is_taken_out_of_a_chain_is_gone() -> None:
+    chain = [ROOT, (0, 10, 40), (0, 45, 90)]
+    assert saved(chain, [(1, WHOLE, 0)], (0, 100)) == 30
+    assert saved(chain, [(2, WHOLE, 0)], (0, 100)) == 45
+    assert saved(chain, [(1, WHOLE, 0), (2, WHOLE, 0)], (0, 100)) == 75
+
+
+def test_what_runs_beside_shows_when_the_longer_is_gone() -> None:
+    beside = [ROOT, (0, 10, 90), (0, 10, 60)]
+    assert saved(beside, [(1, WHOLE, 0)], (0, 100)) == 30
+    assert saved(beside, [(2, WHOLE, 0)], (0, 100)) == 0
+    assert saved(beside, [(1, WHOLE, 0), (2, WHOLE, 0)], (0, 100)) == 80
+
+
+def test_what_is_below_comes_up() -> None:
+    nested = [ROOT, (0, 10, 90), (1, 20, 80), (2, 30, 70)]
+    assert saved(nested, [(3, WHOLE, 0)], (0, 100)) == 40
+    assert saved(nested, [(2, WHOLE, 0), (3, WHOLE, 0)], (0, 100)) == 60
+
+
+def test_a_wait_at_the_head_moves_all_that_is_inside() -> None:
+    waiting = [ROOT, (0, 10, 90), (1, 50, 80)]
+    assert saved(waiting, [(1, LEAD, 35)], (0, 100)) == 35
+    assert saved([ROOT, (0, 10, 90)], [(1, LEAD, 35)], (0, 100)) == 35
+    assert saved([ROOT, (0, 10, 30)], [(1, LEAD, 35)], (0, 100)) == 20  # never more than there is
+
+
+def test_calls_started_together_cost_the_longest() -> None:
+    serial = [ROOT, (0, 0, 30), (0, 30, 50), (0, 50, 90)]
+    assert saved(serial, [(2, BESIDE, 1), (3, BESIDE, 1)], (0, 100)) == 50
+    assert saved(serial, [(2, BESIDE, 1)], (0, 100)) == 20  # the third still waits for the first
+
+
+def test_nobody_waits_for_what_is_not_waited_for() -> None:
+    assert saved([ROOT, (0, 10, 60)], [(1, WHOLE, 0)], (0, 100), unwaited=(1,)) == 0
+
+
+def test_what_outlives_its_parent_still_held_it() -> None:
+    """A handler that ends on the answer's headers, while the body of its fetch is being read."""
+    outliving = [ROOT, (0, 10, 80), (1, 10, 85), (2, 60, 75)]
+    assert saved(outliving, [(2, LEAD, 40)], (0, 100)) == 40
+    assert saved(outliving, [(3, WHOLE, 0)], (0, 100)) == 15
+
+
+def test_a_moment_inside_a_span_moves_with_what_came_before_it() -> None:
+    shell = [ROOT, (0, 10, 30), (0, 60, 90)]
+    assert saved(shell, [(1, WHOLE, 0)], (0, 50)) == 20
+    assert saved(shell, [(2, WHOLE, 0)], (0, 50)) == 0
+
+
+@pytest.mark.parametrize("off", [0, 3_000_000_000, -3_000_000_000])
+def test_a_callees_clock_does_not_matter(off: int) -> None:
+    ms = 1_000_000
+    spans = [
+        (NONE, 0, 100 * ms),
+        (0, 10 * ms, 90 * ms),
+        (1, 20 * ms + off, 80 * ms + off),
+        (2, 30 * ms + off, 70 * ms + off),
+    ]
+    kinds = {0: "server", 1: "client", 2: "server"}
+    assert saved(spans, [(3, WHOLE, 0)], (0, 100 * ms), kinds) == 40 * ms
+
+
+def test_cycles_and_empty_spans_come_to_an_end() -> None:
+    assert saved([(1, 0, 10), (0, 0, 10), (0, 5, 5)], [(2, WHOLE, 0)], (0, 10)) == 0
+
+
+def test_a_deep_tree_needs_no_recursion() -> None:
+    deep = [(row - 1, row, 200_000 - row) for row in range(50_000)]
+    assert saved(deep, [(49_999, LEAD, 77)], (0, 200_000)) == 77
+
+
+def test_savings_never_exceed_what_was_taken_out_and_never_hurt() -> None:
+    dice = np.random.default_rng(7)
+    for _ in range(200):
+        spans = [ROOT]
+        for _ in range(12):
+            parent = int(dice.integers(0, len(spans)))
+            low, high = spans[parent][1], spans[parent][2]
+            start, end = sorted(int(one) for one in dice.integers(low, high + 1, 2))
+            spans.append((parent, start, end))
+        row = int(dice.integers(1, len(spans)))
+        found = saved(spans, [(row, WHOLE, 0)], (0, 100))
+        assert 0 <= found <= spans[row][2] - spans[row][1]
