@@ -46,6 +46,7 @@ INPUT: Final = (
     "messaging_system",
     "enqueued_ns",
     "correlation_id",
+    "platform_id",
     "place",
     "cache_status",
     "error_type",

@@ -41,7 +41,7 @@ def find_regions(order: Int32s, parent: Int32s, kind: Codes, role: Codes, unseen
     for at in range(order.size):
         row = order[at]
         above = parent[row]
-        serves = kind[row] == 2 or kind[row] == 5 or role[row] == 1
+        serves = kind[row] == 2 or kind[row] == 5 or role[row] == 1 or (above < 0 and role[row] == 2)
         if above < 0:
             top[row] = row
             other[row] = 0 if serves or row >= unseen_from else 1

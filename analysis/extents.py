@@ -149,7 +149,7 @@ def _outlives_answer(above: int, nearest: Int32s, end: Int64s, until: int) -> bo
 def _hands_over(row: int, above: int, remote: Codes, kind: Codes, role: Codes, extent: Codes, call_of: Int32s) -> bool:
     if remote[row] == 1:  # a client that ends at the headers: its server may still be writing the body
         return bool(call_of[above] >= 0 and extent[above] == 1 and kind[row] == 2)
-    serves = (kind[row] == 2 or role[row] == 1) and (kind[above] == 2 or role[above] == 1)
+    serves = (kind[row] == 2 or role[row] == 1) and (kind[above] == 2 or role[above] == 1 or role[above] == 2)
     chained = call_of[row] >= 0 and call_of[row] == call_of[above]
     return bool(serves or chained or role[above] == 3 or role[above] == 4)
 
@@ -169,8 +169,8 @@ def lift_ends(
 ) -> tuple[Int64s, Int32s]:
     """Let spans reach to the end of what they handed over to, and say who is open in the time so gained.
 
-    Next.js 16's root ends when it has handed the page to its render; a render span of Next.js 15 ends at the
-    shell; a route handler has returned when the body it returned is streamed; a client span that ends at the
+    Next.js 16's root ends when it has handed the page to its render, 14's middleware likewise; a
+    render span of Next.js 15 ends at the shell; a route handler has returned when the body it returned is streamed; a client span that ends at the
     headers has a server that may still be writing the body. What began after its handler or render was over and
     outlives the whole answer (Next.js's `after()`) is handed nothing. `nearest` is `answering`'s.
 

@@ -72,6 +72,8 @@ class Forest:
     grain: Int64s
     resource: Int32s
     repeats: Repeats
+    joined: Codes
+    """How a span's parent is known where it lies in another trace (`words.JOINED_BY`); 0 elsewhere."""
 
     @property
     def count(self) -> int:
@@ -179,10 +181,31 @@ def _parents(spans: Spans) -> tuple[Spans, Int32s, Codes, Repeats]:
     return spans, parent, fate, repeats
 
 
-def grow(frame: pl.DataFrame, resources_frame: pl.DataFrame) -> Forest:
-    """Make the forest of some whole traces."""
+def _stitched(spans: Spans, stitches: pl.DataFrame, parent: Int32s, fate: Codes) -> Codes:
+    """Hang pieces of requests where they belong, in place; return by span how it was joined (`words.JOINED_BY`)."""
+    joined = np.zeros(spans.count, np.uint8)
+    if not stitches.height:
+        return joined
+    keys = spans.frame.select("trace_hi", "trace_lo", "span_id", "kind")[spans.rows].with_row_index("row")
+    there = keys.select(
+        pl.col("trace_hi").alias("to_hi"), pl.col("trace_lo").alias("to_lo"), pl.col("span_id").alias("to_id"),
+        pl.col("row").alias("to"),
+    )  # fmt: skip
+    pairs = stitches.join(keys, on=["trace_hi", "trace_lo", "span_id"]).join(there, on=["to_hi", "to_lo", "to_id"])
+    pairs = pairs.sort("kind", "to").unique("row", keep="first").sort("row")
+    row, to = (pairs.get_column(name).to_numpy().astype(np.int32) for name in ("row", "to"))
+    lone = parent[row] < 0
+    parent[row[lone]], fate[row[lone]] = to[lone], parents.KNOWN
+    joined[row[lone]] = pairs.get_column("joined_by").to_numpy()[lone]
+    parents.cut_cycles(spans.start, spans.span_id, spans.kind, parent, fate)
+    return joined
+
+
+def grow(frame: pl.DataFrame, resources_frame: pl.DataFrame, stitches: pl.DataFrame) -> Forest:
+    """Make the forest of some whole traces; `stitches` join pieces of requests (`stitch.STITCHES`)."""
     resource, resources = match_resources(frame, resources_frame)
     spans, parent, fate, repeats = _parents(columns.by_trace(frame, resource))
+    joined = _stitched(spans, stitches, parent, fate)
     process = resources.process[spans.resource]
     tier = np.where(spans.tier_hint != 0, spans.tier_hint, resources.tier[spans.resource])
     remote = shape.mark_boundaries(parent, spans.kind, spans.role, spans.flags, process)
@@ -203,13 +226,14 @@ def grow(frame: pl.DataFrame, resources_frame: pl.DataFrame) -> Forest:
     unseen, callers = shape.join_lost_callers(
         spans.offsets, spans.start, spans.end, spans.span_id, spans.kind, fate, parent
     )
-    return _stand_in(spans, resources, repeats, parent, fate, cause, remote, unseen, callers)
+    return _stand_in(spans, resources, repeats, joined, parent, fate, cause, remote, unseen, callers)
 
 
 def _stand_in(
     spans: Spans,
     resources: Resources,
     repeats: Repeats,
+    joined: Codes,
     parent: Int32s,
     fate: Codes,
     cause: Int32s,
@@ -249,4 +273,5 @@ def _stand_in(
         grain=_pad(spans.grain, count, 0),
         resource=_pad(spans.resource, count, len(resources.service) - 1),
         repeats=repeats,
+        joined=_pad(joined, count, 0),
     )

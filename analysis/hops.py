@@ -106,7 +106,7 @@ def hops_table(
             "leg_error_ns": known(gaps.error),
             **_phases(journeys, gaps.gap, marks),
             "reused": _reused(journeys),
-            "joined_by": np.full(calls.count, words.code(words.JOINED_BY, "trace_context"), np.uint8),
+            "joined_by": np.where(seams.first_server >= 0, forest.joined[server], 0),
             "async": times.unawaited[calls.outer] == 1,
         },
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from analysis import critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, tables
+from analysis import critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, stitch, tables
 from analysis.columns import INPUT, LINK_INPUT, bits
 from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.rules import NoRules, Peers, Walk
@@ -89,8 +89,9 @@ def analyse(
     """
     told = spans.select([name for name in INPUT if _says_anything(spans, name)])
     linked = _no_links() if links is None else links.select(LINK_INPUT)
-    desk = _Desk(resources, linked, rules, peers, walk)
-    cut = list(chunks(told, linked))
+    desk = _Desk(resources, linked, rules, peers, walk, stitch.none())
+    joins = desk.stitch(told)
+    cut = list(chunks(told, linked, joins))
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
         parts = [part for found in pool.map(desk.prepare, cut) for part in found]
         everyone = peers.and_those(row for part in parts for row in _learned(part))
@@ -108,16 +109,17 @@ def _says_anything(spans: pl.DataFrame, name: str) -> bool:
     return name in spans.columns and (name in NEEDED or spans.get_column(name).null_count() < spans.height)
 
 
-def chunks(spans: pl.DataFrame, links: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Split spans into chunks of whole traces; traces that messages tie together stay in one."""
+def chunks(spans: pl.DataFrame, links: pl.DataFrame, joins: stitch.Joins) -> Iterator[pl.DataFrame]:
+    """Split spans into chunks of whole traces; what messages or joins tie together stays in one."""
     if spans.height <= CHUNK_SPANS:
         yield spans
         return
     trace, first = number_pairs(bits(spans, "trace_hi"), bits(spans, "trace_lo"))
     offsets = offsets_of(trace, first.size)
     order = order_by(trace, offsets)
-    number = (offsets[:-1] // CHUNK_SPANS + 1)[trace[order]]
-    number[_tied(spans[first], links)[trace[order]]] = 0
+    by_trace = (offsets[:-1] // CHUNK_SPANS + 1)[joins.roots(spans[first].select(KEYS))]
+    by_trace[_tied(spans[first], links)] = 0
+    number = by_trace[trace[order]]
     for chunk in np.unique(number):
         yield spans[order[number == chunk]]
 
@@ -167,14 +169,23 @@ class _Desk:
     rules: Rules
     peers: Peers
     walk: Walk
+    joins: stitch.Joins
     set_aside: list[Results] = field(default_factory=list)
+
+    def stitch(self, spans: pl.DataFrame) -> stitch.Joins:
+        """Find the traces that are pieces of one request."""
+        try:
+            self.joins = stitch.find(spans, candidates=self.walk.candidates)
+        except Exception as error:  # noqa: BLE001 - every piece stands without it
+            self.set_aside.append(_set_aside(NO_TRACE, error, "joining pieces: "))
+        return self.joins
 
     def prepare(self, spans: pl.DataFrame) -> list[_Part]:
         """Take these spans through pass A; where it raises, find the traces that make it and set them aside."""
         if not spans.height:
             return []
         try:
-            ground = journeys.begin(forest.grow(spans, self.resources), self.rules)
+            ground = journeys.begin(forest.grow(spans, self.resources, self.joins.stitches), self.rules)
             return [self._followed(spans, ground, self.peers)]
         except Exception as error:  # noqa: BLE001 - whatever it is, only its traces are set aside
             return [part for half in self._halves(spans, error) for part in self.prepare(half)]
@@ -221,7 +232,8 @@ class _Desk:
             found = journeys.follow(part.ground, self.rules, part.peers, known.clocks)
             measured = gaps.measure(found)
         measured = gaps.surer(measured, found, known.clocks)
-        return _results(found, measured, known, told, self.links, self.walk)
+        odd = pl.concat([known.warnings, remarks.ambiguous(self.joins.ambiguous)])
+        return _results(found, measured, told, odd, self.links, self.walk)
 
 
 def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
@@ -231,8 +243,8 @@ def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
 def _results(
     found: journeys.Journeys,
     measured: gaps.Gaps,
-    known: patterns.Known,
     told: patterns.Told,
+    odd: pl.DataFrame,
     links: pl.DataFrame,
     walk: Walk,
 ) -> Results:
@@ -244,10 +256,10 @@ def _results(
     return Results(
         tables={
             "requests": rows,
-            "request_traces": tables.request_traces_table(rows),
+            "request_traces": tables.request_traces_table(found.forest, requests),
             "segments": tables.segments_table(segments, owner_no),
             "hops": hops.hops_table(found, requests, measured, told.marks, owner_no),
-            "warnings": remarks.warnings_table(found, requests, known.warnings),
+            "warnings": remarks.warnings_table(found, requests, odd),
             "async_work": remarks.async_table(found, requests, links),
             "inferences": tables.inferences_table(found.forest, requests, told.said, found.calls.outer),
         },
@@ -305,8 +317,8 @@ def join(parts: list[Results]) -> Results:
 
 def only(results: Results, traces: pl.DataFrame) -> Results:
     """Keep the requests of some traces (`trace_hi`, `trace_lo`), renumbered; work that others caused goes too."""
-    requests = results["requests"]
-    kept = requests.join(traces, on=KEYS, how="semi", maintain_order="left").select("request_no")
+    mine = results["request_traces"].join(traces, on=KEYS, how="semi").select("request_no").unique()
+    kept = results["requests"].select("request_no").join(mine, on="request_no", how="semi", maintain_order="left")
     kept = kept.with_row_index("number").with_columns(pl.col("number").cast(pl.Int64))
     tables_ = {}
     for name, frame in results.tables.items():

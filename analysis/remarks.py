@@ -83,8 +83,8 @@ def _unmeasurable(journeys: Journeys, requests: Requests) -> pl.DataFrame:
     )
 
 
-def _clocks(forest: Forest, requests: Requests, warnings: pl.DataFrame) -> pl.DataFrame:
-    """Return the conflicts of clocks that calls of these traces show."""
+def _told(forest: Forest, requests: Requests, warnings: pl.DataFrame) -> pl.DataFrame:
+    """Return what was found odd of spans of these traces before."""
     if not warnings.height:
         return table("warnings", {"request_no": []})
     keys = pl.DataFrame(
@@ -101,8 +101,16 @@ def _clocks(forest: Forest, requests: Requests, warnings: pl.DataFrame) -> pl.Da
     return table("warnings", {name: told.get_column(name) for name in ("request_no", *wanted, "code", "detail")})
 
 
-def warnings_table(journeys: Journeys, requests: Requests, clock_warnings: pl.DataFrame) -> pl.DataFrame:
-    """Return a row per odd thing; `clock_warnings` as `clocks.warnings_of`."""
+def ambiguous(pieces: pl.DataFrame) -> pl.DataFrame:
+    """Return a row per piece that several calls may have made: ids of its root, code and detail."""
+    code = words.code(words.WARNINGS, "ambiguous_join")
+    text = "several open calls carry the same id; the piece was left on its own"
+    keys = pieces.select("trace_hi", "trace_lo", "span_id")
+    return keys.with_columns(detail=pl.lit(text), code=pl.lit(code, pl.UInt8))
+
+
+def warnings_table(journeys: Journeys, requests: Requests, told: pl.DataFrame) -> pl.DataFrame:
+    """Return a row per odd thing; `told` as `clocks.warnings_of` and `ambiguous`."""
     forest = journeys.forest
     spans = forest.spans
     backwards = np.flatnonzero(spans.raw_end < spans.start).astype(np.int32)
@@ -129,7 +137,7 @@ def warnings_table(journeys: Journeys, requests: Requests, clock_warnings: pl.Da
             _lost(forest, requests),
             _unmeasurable(journeys, requests),
             _outlived(journeys, requests),
-            _clocks(forest, requests, clock_warnings),
+            _told(forest, requests, told),
         ]
     )
 

@@ -57,6 +57,8 @@ class Walk:
 
     strict: bool = False
     overlap: float = 0.0
+    candidates: bool = False
+    """Also join pieces of requests without a shared id, where but one call can have made them."""
 
 
 @dataclass(frozen=True, slots=True)

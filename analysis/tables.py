@@ -111,6 +111,15 @@ def _dominant(requests: Requests, segments: Segments, owners: pl.DataFrame) -> t
     )
 
 
+def _settled(forest: Forest, requests: Requests) -> Int64s:
+    """Return when the last span of each request's traces came in."""
+    spans, trace = forest.spans, forest.spans.trace_of()
+    settled = spans.settled[trace[requests.entry]]
+    across = np.flatnonzero(forest.joined[: forest.unseen_from])
+    np.maximum.at(settled, requests.number_of[across], spans.settled[trace[across]])
+    return settled
+
+
 def requests_table(
     journeys: Journeys, requests: Requests, segments: Segments, owners: pl.DataFrame, owner_no: Int64s
 ) -> pl.DataFrame:
@@ -150,7 +159,7 @@ def requests_table(
             "spans": np.bincount(belongs, minlength=requests.count),
             "final": np.ones(requests.count, np.bool_),
             "revision": np.ones(requests.count, np.int32),
-            "settled_ns": spans.settled[spans.trace_of()[entry]],
+            "settled_ns": _settled(forest, requests),
         },
     )
 
@@ -192,16 +201,23 @@ def owners_table(journeys: Journeys) -> tuple[pl.DataFrame, Int64s]:
     return frame.cast(types_of(OWNERS)).select(OWNERS.names), np.arange(frame.height, dtype=np.int64)
 
 
-def request_traces_table(requests: pl.DataFrame) -> pl.DataFrame:
-    """Return the traces of every request: without joins across traces, its own."""
-    joined = words.code(words.JOINED_BY, "trace_context")
+def request_traces_table(forest: Forest, requests: Requests) -> pl.DataFrame:
+    """Return the traces of every request, and how each was joined to it: its own by trace context."""
+    spans = forest.spans
+    number, trace = requests.number_of[: forest.unseen_from], spans.trace_of()
+    own = pl.DataFrame({"request_no": np.arange(requests.count), "trace": trace[requests.entry], "joined_by": 0})
+    across = np.flatnonzero(forest.joined[: forest.unseen_from])
+    if across.size:
+        told = {"request_no": number[across], "trace": trace[across], "joined_by": forest.joined[across]}
+        both = pl.concat([own, pl.DataFrame(told)], how="vertical_relaxed")
+        own = both.unique(["request_no", "trace"], keep="first", maintain_order=True).sort("request_no")
+    first = spans.offsets[:-1][own.get_column("trace").to_numpy()]
     return table(
         "request_traces",
         {
-            "request_no": requests.get_column("request_no"),
-            "trace_hi": requests.get_column("trace_hi"),
-            "trace_lo": requests.get_column("trace_lo"),
-            "joined_by": np.full(requests.height, joined, np.uint8),
+            "request_no": own.get_column("request_no"),
+            **{name: spans.gather(name, first) for name in ("trace_hi", "trace_lo")},
+            "joined_by": own.get_column("joined_by"),
         },
     )
 

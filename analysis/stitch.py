@@ -1,0 +1,205 @@
+"""Pieces of one request that lost their trace context, joined again by exact ids (design §4.3).
+
+A piece is a trace whose root serves. It is hung under the one call of another trace with the same request or
+platform id that was open when it began and that nothing else answered; under several it stays where it is, and is
+counted. Next.js 14 and 15 run the middleware in a trace of its own: the page of the same process that begins right
+after it, of the same method and path, is its other half. Candidates without a shared id are joined only when asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from seamscope.schema import words
+
+KEYS: Final = ("trace_hi", "trace_lo")
+IDS: Final = {"correlation_id": "request_id", "platform_id": "platform_id"}
+"""Columns of ids, and what a join by them is called."""
+
+CLIENT: Final = words.code(words.SPAN_KINDS, "client")
+SERVER: Final = words.code(words.SPAN_KINDS, "server")
+FETCH: Final = words.code(words.ROLES, "fetch")
+REQUEST: Final = words.code(words.ROLES, "request")
+MIDDLEWARE: Final = words.code(words.ROLES, "middleware")
+
+MOST_PIECES: Final = 64
+"""An id on more traces than this is no request's."""
+
+HANDOVER_NS: Final = 50_000_000
+"""Next.js hands a request from its middleware to its page within this time, or it is another request."""
+
+STITCHES: Final = {
+    "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "to_hi": pl.UInt64, "to_lo": pl.UInt64,
+    "to_id": pl.UInt64, "joined_by": pl.UInt8,
+}  # fmt: skip
+"""A row per joined piece: its root, the span it hangs under (0: several would do, none is taken), and by what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joins:
+    """Which pieces are joined to what."""
+
+    stitches: pl.DataFrame
+    """Columns `STITCHES`, those with one place to go."""
+    ambiguous: pl.DataFrame
+    """Likewise, those with several."""
+
+    def roots(self, traces: pl.DataFrame) -> np.ndarray:
+        """Return, for each of these traces (`KEYS`), the row of the trace that the request it is part of begins in."""
+        at = traces.with_row_index("at").with_columns(pl.col("at").cast(pl.Int64))
+        above = self.stitches.select(*KEYS, pl.col("to_hi"), pl.col("to_lo")).unique(list(KEYS), keep="first")
+        to = at.select(pl.col("trace_hi").alias("to_hi"), pl.col("trace_lo").alias("to_lo"), pl.col("at").alias("to"))
+        pairs = above.join(at, on=list(KEYS)).join(to, on=["to_hi", "to_lo"])
+        up = np.arange(traces.height)
+        up[pairs.get_column("at").to_numpy()] = pairs.get_column("to").to_numpy()
+        for _ in range(64):
+            further = up[up]
+            if np.array_equal(further, up):
+                break
+            up = further
+        return up
+
+
+def none() -> Joins:
+    """Return no joins."""
+    return Joins(pl.DataFrame(schema=STITCHES), pl.DataFrame(schema=STITCHES))
+
+
+def find(spans: pl.DataFrame, *, candidates: bool = False) -> Joins:
+    """Find which traces are pieces of others; `candidates`: also those that no id but only one call explains."""
+    columns = set(spans.columns)
+    serves = (pl.col("kind") == SERVER) | pl.col("role").is_in([REQUEST, MIDDLEWARE]) if "role" in columns else None
+    if serves is None or not {"operation", "method"} <= columns:
+        return none()
+    roots = spans.filter((pl.col("parent_id") == 0) & serves)
+    parts = [_by_id(spans, roots, column) for column in IDS if column in columns]
+    halves = _halves(roots)
+    found = pl.concat([*parts, halves])
+    if candidates:
+        found = pl.concat([found, _by_chance(spans, roots)])
+    if not found.height:
+        return none()
+    first = found.unique([*KEYS, "span_id"], keep="first", maintain_order=True).sort(*KEYS, "span_id")
+    return Joins(first.filter(pl.col("to_id") != 0), first.filter(pl.col("to_id") == 0))
+
+
+def _slack(frame: pl.DataFrame) -> pl.Expr:
+    return pl.col("grain_ns").fill_null(0).cast(pl.Int64) if "grain_ns" in frame.columns else pl.lit(0)
+
+
+def _plain(operation: str) -> pl.Expr:
+    """Return an operation with what stands for a parameter alike in all dialects."""
+    return (
+        pl.col(operation).cast(pl.String).str.replace_all(r"\[[^\]]*\]|\{[^}]*\}|<[^>]*>", "{}").str.strip_suffix("/")
+    )
+
+
+def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Join roots to calls of other traces that carry the same id."""
+    told = spans.select(*KEYS, pl.col(column).cast(pl.String).alias("id")).drop_nulls("id").unique()
+    shared = told.group_by("id").agg(pl.len().alias("traces")).filter(pl.col("traces").is_between(2, MOST_PIECES))
+    told = told.join(shared.select("id"), on="id", how="semi")
+    if not told.height:
+        return pl.DataFrame(schema=STITCHES)
+    traces = told.select(KEYS).unique()
+    here = spans.join(traces, on=list(KEYS), how="semi")
+    mine = roots.join(told, on=list(KEYS))
+    found = _under_calls(mine, _unanswered(here).join(told, on=list(KEYS)), IDS[column], on=["id"])
+    settled = found.select(*KEYS, "span_id")
+    beside = _under_roots(mine.join(settled, on=[*KEYS, "span_id"], how="anti"), mine, IDS[column])
+    return pl.concat([found, beside])
+
+
+def _unanswered(here: pl.DataFrame) -> pl.DataFrame:
+    """Return client spans without a server span below, each innermost of its chain."""
+    clients = here.filter((pl.col("kind") == CLIENT) & pl.col("role").is_in([0, FETCH]))
+    below = here.filter((pl.col("kind") == SERVER) | ((pl.col("kind") == CLIENT) & pl.col("role").is_in([0, FETCH])))
+    answered = below.select(*KEYS, pl.col("parent_id").alias("span_id"))
+    return clients.join(answered, on=[*KEYS, "span_id"], how="anti")
+
+
+def _under_calls(mine: pl.DataFrame, calls: pl.DataFrame, how: str, on: list[str]) -> pl.DataFrame:
+    """Hang roots under the one call that was open when they began; 0 where several were, and nothing tells which."""
+    slack = _slack(mine)
+    asked = mine.filter(pl.col("kind") == SERVER).select(
+        *KEYS, *on, "span_id", pl.col("start_ns").alias("begin"), pl.col("end_ns").alias("done"),
+        _plain("operation").alias("asked"), slack.alias("mine"),
+    )  # fmt: skip
+    offered = calls.select(
+        *on, *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS), pl.col("span_id").alias("to_id"),
+        pl.col("start_ns").alias("open"), pl.col("end_ns").alias("shut"), _plain("operation").alias("offered"),
+        _slack(calls).alias("theirs"),
+    )  # fmt: skip
+    pairs = asked.join(offered, on=on).filter(
+        ((pl.col("trace_hi") != pl.col("to_hi")) | (pl.col("trace_lo") != pl.col("to_lo")))
+        & (pl.col("open") <= pl.col("begin") + pl.col("mine") + pl.col("theirs"))
+        & (pl.col("begin") <= pl.col("shut") + pl.col("mine") + pl.col("theirs"))
+    )
+    alike = (pl.col("asked") == pl.col("offered")).fill_null(value=False).cast(pl.Int8) * 2
+    fits = (pl.col("done") <= pl.col("shut") + pl.col("mine") + pl.col("theirs")).cast(pl.Int8)
+    ranked = pairs.with_columns(rank=alike + fits)
+    best = ranked.filter(pl.col("rank") == pl.col("rank").max().over([*KEYS, "span_id"]))
+    return _one_each(best, how)
+
+
+def _one_each(best: pl.DataFrame, how: str) -> pl.DataFrame:
+    several = pl.len().over([*KEYS, "span_id"]) > 1
+    code = words.code(words.JOINED_BY, how)
+    told = best.with_columns(
+        **{name: pl.when(several).then(0).otherwise(name) for name in ("to_hi", "to_lo", "to_id")},
+        joined_by=pl.lit(code, pl.UInt8),
+    ).unique([*KEYS, "span_id"], keep="first")
+    return told.select(pl.col(name).cast(dtype) for name, dtype in STITCHES.items())
+
+
+def _under_roots(mine: pl.DataFrame, roots: pl.DataFrame, how: str) -> pl.DataFrame:
+    """Hang roots under the middleware's of the same process and id that began before them."""
+    guards = roots.filter(pl.col("role") == MIDDLEWARE).select(
+        "id", "resource_id", *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS),
+        pl.col("span_id").alias("to_id"), pl.col("start_ns").alias("open"),
+    )  # fmt: skip
+    asked = mine.filter(pl.col("role") == REQUEST).select(*KEYS, "id", "span_id", pl.col("start_ns").alias("begin"))
+    pairs = asked.join(guards, on="id").filter(pl.col("open") <= pl.col("begin"))
+    return _one_each(
+        pairs.filter((pl.col("trace_hi") != pl.col("to_hi")) | (pl.col("trace_lo") != pl.col("to_lo"))), how
+    )
+
+
+def _halves(roots: pl.DataFrame) -> pl.DataFrame:
+    """Put the two traces together that Next.js 14 and 15 make of one request, where each is the other's only choice."""
+    same = [pl.col("method"), _plain("operation").str.strip_prefix("middleware ").alias("asked")]
+    guards = roots.filter(pl.col("role") == MIDDLEWARE).select(
+        *same, *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS), pl.col("span_id").alias("to_id"),
+        pl.col("start_ns").alias("open"), pl.col("end_ns").alias("shut"), _slack(roots).alias("slack"),
+    )  # fmt: skip
+    asked = roots.filter(pl.col("role") == REQUEST).select(*KEYS, *same, "span_id", pl.col("start_ns").alias("begin"))
+    near = (
+        asked.sort("begin").join_asof(
+            guards.sort("open"),
+            left_on="begin",
+            right_on="open",
+            by=["method", "asked"],
+            tolerance=HANDOVER_NS + 10**9,
+            check_sortedness=False,
+        )
+        if guards.height and asked.height
+        else None
+    )
+    if near is None:
+        return pl.DataFrame(schema=STITCHES)
+    near = near.drop_nulls("to_id").filter(
+        (pl.col("begin") >= pl.col("shut") - 2 * pl.col("slack")) & (pl.col("begin") <= pl.col("shut") + HANDOVER_NS)
+    )
+    alone = pl.len().over("to_hi", "to_lo", "to_id") == 1
+    return _one_each(near.filter(alone), "candidate")
+
+
+def _by_chance(spans: pl.DataFrame, roots: pl.DataFrame) -> pl.DataFrame:
+    """Join roots to the only call that was open, had no answer, and asked for the same."""
+    asked = roots.with_columns(plain=_plain("operation"))
+    calls = _unanswered(spans).with_columns(plain=_plain("operation"))
+    return _under_calls(asked, calls, "candidate", on=["plain"])

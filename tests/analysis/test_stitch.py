@@ -1,0 +1,89 @@
+"""Pieces of one request that lost their trace context come together by exact ids, and only by those unless asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis import Walk, analyse
+from seamscope.schema import words
+
+Traces = Any
+NOW = {"method": "GET"}
+
+
+def lost_context(traces: Traces, shared: str | None = "id-1") -> Traces:
+    """A page whose two calls reach services that begin traces of their own."""
+    traces.service("web", "render")
+    traces.service("api")
+    traces.span("GET /dash", "server", "web", 0, 100, trace=1, correlation_id=shared, **NOW)
+    traces.span("GET /v1/me", "client", "web", 10, 40, "GET /dash", trace=1, extent="body", **NOW)
+    traces.span("GET /v1/org", "client", "web", 50, 90, "GET /dash", trace=1, extent="body", **NOW)
+    traces.span("GET /v1/me", "server", "api", 15, 35, trace=2, correlation_id=shared, **NOW)
+    traces.span("GET /v1/org", "server", "api", 55, 85, trace=3, correlation_id=shared, **NOW)
+    return traces
+
+
+def joins(told: Any) -> list[tuple[int, str]]:
+    table = told.results["request_traces"].sort("trace_lo")
+    return [(row["trace_lo"], words.JOINED_BY[row["joined_by"]]) for row in table.to_dicts()]
+
+
+def test_a_shared_request_id_makes_one_request_of_its_pieces(traces: Traces) -> None:
+    told = lost_context(traces).told()
+    assert told.request()["complete"] == 100
+    assert joins(told) == [(1, "trace_context"), (2, "request_id"), (3, "request_id")]
+    assert [owner for owner, cause, _ in told.brief() if cause == "compute"].count("origin:api") == 2
+    assert {words.JOINED_BY[row["joined_by"]] for row in told.hops()} == {"request_id"}
+
+
+def test_without_a_shared_id_nothing_is_joined_unless_asked(traces: Traces) -> None:
+    spans, resources, links = lost_context(traces, None).frames()
+    assert analyse(spans, resources, links)["requests"].height == 3
+    asked = analyse(spans, resources, links, walk=Walk(candidates=True))
+    assert asked["requests"].height == 1
+    assert sorted(asked["request_traces"]["joined_by"]) == [0, 3, 3]
+
+
+def test_of_several_possible_callers_none_is_taken_and_that_is_said(traces: Traces) -> None:
+    traces.service("web", "render")
+    traces.span("GET /dash", "server", "web", 0, 100, trace=1, correlation_id="id", **NOW)
+    for at, name in ((10, "GET a"), (11, "GET b")):
+        traces.span(name, "client", "web", at, 90, "GET /dash", trace=1, **NOW)
+    traces.span("GET /v1/x", "server", "api", 15, 85, trace=2, correlation_id="id", **NOW)
+    told = traces.told()
+    assert len(told.requests()) == 2
+    assert ("ambiguous_join", "GET /v1/x") in told.warnings()
+
+
+def test_a_call_that_was_answered_takes_no_other_piece(traces: Traces) -> None:
+    lost_context(traces)
+    traces.span("answer", "server", "api", 12, 38, "GET /v1/me", trace=1, **NOW)
+    told = traces.told()
+    assert [entry["entry"] for entry in told.requests()] == ["GET /dash", "GET /v1/me"]
+
+
+def next14(traces: Traces, page_at: float = 6, **ids: Any) -> Traces:
+    traces.service("web", "render")
+    traces.span("middleware GET /dash", "internal", "web", 0, 5, role="middleware", trace=1, tier_hint="edge", **NOW)
+    traces.span("GET /dash", "server", "web", page_at, 80, role="request", trace=2, **NOW, **ids)
+    traces.span("render", "internal", "web", page_at, 70, "GET /dash", role="render", trace=2)
+    return traces
+
+
+def test_next_14_makes_one_request_in_two_traces(traces: Traces) -> None:
+    told = next14(traces).told()
+    request = told.request()
+    assert request["complete"] == 80
+    assert request["entry"] == "middleware GET /dash"
+    assert told.warnings() == set()
+    assert joins(told) == [(1, "trace_context"), (2, "candidate")]
+
+
+def test_a_page_long_after_a_middleware_is_another_request(traces: Traces) -> None:
+    assert len(next14(traces, page_at=60).told().requests()) == 2
+
+
+def test_two_pages_after_one_middleware_are_left_alone(traces: Traces) -> None:
+    next14(traces)
+    traces.span("GET /dash", "server", "web", 7, 90, role="request", trace=3, **NOW)
+    assert len(traces.told().requests()) == 3
