@@ -67,7 +67,7 @@ def sqlalchemy_pool(dice: random.Random) -> dict[str, Any]:
 def django_pool(dice: random.Random) -> dict[str, Any]:
     """The same of Django's own pool."""
     size = dice.choice([1, 2])
-    return {"origin": {"DJANGO_POOL": str(size), "STOCK_MS": str(size * ms(dice, 350, 420)), "FAULT_SHARE": "0.6"}}
+    return {"origin": {"DJANGO_POOL": str(size), "STOCK_MS": str(size * ms(dice, 350, 420)), "FAULT_SHARE": "0.8"}}
 
 
 def reconnects(dice: random.Random) -> dict[str, Any]:

@@ -72,7 +72,7 @@ _SLOW_DATA = Fault("query", _DATA, (), (*_QUIET, "pool_exhausted"))
 SCENARIOS: tuple[Scenario, ...] = (
     _scenario("healthy-next14", "next14", "healthy"),
     _scenario("healthy-next15", "next15", "healthy"),
-    _scenario("healthy-nodesdk", "nodesdk", "healthy"),
+    _scenario("healthy-nodesdk", "nodesdk", "healthy", (*STEADY, ("catalog", 6)), options={"catalog_runs": True}),
     _scenario("dns-slow", "nodesdk", "name lookups are slow", _CALLS, fault=_DNS, draw=draws.dns, needs=_SPACES),
     _scenario("dns-slow-blind", "nodesdk", "name lookups are slow", _CALLS, fault=_DNS, draw=draws.dns, needs=_SPACES),
     _scenario(
