@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.findings import advice
-from analysis.findings.cases import Case, marks
+from analysis.findings.cases import FEWEST, Case, marks
 from analysis.findings.retiming import LEAD, WHOLE
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
             next_step=advice.nonessential(some),
             confidence=0.95 if by_word.height else 0.7,
             about=_text(operation) or "",
+            fewest=1 if by_word.height else FEWEST,
             first_horizon=True,
         )
 

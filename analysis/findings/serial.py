@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.findings.cases import Case, marks
+from analysis.findings.evidence import SERVER
 from analysis.findings.retiming import BESIDE, KEEP
 
 if TYPE_CHECKING:
@@ -106,11 +107,13 @@ def _known(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     """Give parts of the addresses of the request itself, and of what had begun before its calls: `request`, `part`."""
     first = calls.group_by("request").agg(first_ns=pl.col("start_ns").min())
     address = pl.coalesce(pl.col("url_full").str.replace(r"^[a-z]+://[^/]+", ""), "url_path")
-    before = evidence.spans.select(pl.col("request").cast(pl.UInt32, strict=False), "start_ns", address=address).join(
-        first, on="request"
+    request = pl.col("request").cast(pl.UInt32, strict=False)
+    before = evidence.spans.select(request, "start_ns", "kind", address=address).join(first, on="request")
+    earlier = (pl.col("start_ns") < pl.col("first_ns")) | (
+        (pl.col("kind") == SERVER) & (pl.col("start_ns") == pl.col("first_ns"))
     )
     return (
-        before.filter((pl.col("start_ns") < pl.col("first_ns")) & pl.col("address").is_not_null())
+        before.filter(earlier & pl.col("address").is_not_null())
         .select("request", part=pl.col("address").str.extract_all(_PART))
         .explode("part")
         .unique()
