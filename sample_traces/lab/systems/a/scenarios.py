@@ -128,19 +128,19 @@ _SETUP = (
 
 
 def _client_pool(dice: random.Random) -> dict[str, Any]:
-    connections, pause = dice.choice([1, 2]), _pick(dice, 14, 20)
+    connections, pause = dice.choice([1, 2]), _pick(dice, 38, 50)
     flags = [f"-pricing-connections={connections}"]
-    return {"orders": flags, "pricing": [f"-pause={pause * connections}ms"]}
+    return {"orders": flags, "pricing": [f"-pause={pause * connections:.1f}ms"]}
 
 
 def _db_pool(dice: random.Random) -> dict[str, Any]:
     connections = dice.choice([1, 2])
-    return {"orders": [f"-pool={connections}"], "slow": {"report": connections * _pick(dice, 26, 36)}}
+    return {"orders": [f"-pool={connections}"], "slow": {"report": round(connections * _pick(dice, 38, 50), 1)}}
 
 
 def _accept_queue(dice: random.Random) -> dict[str, Any]:
     slots = dice.choice([1, 2])
-    return {"pricing": [*_CLOSES, f"-slots={slots}", f"-pause={slots * _pick(dice, 14, 20)}ms"]}
+    return {"pricing": [*_CLOSES, f"-slots={slots}", f"-pause={slots * _pick(dice, 38, 50):.1f}ms"]}
 
 
 def _starved(dice: random.Random) -> dict[str, Any]:
