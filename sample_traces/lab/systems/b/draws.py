@@ -139,8 +139,8 @@ def slow_query(dice: random.Random) -> dict[str, Any]:
 
 
 def slow_redis(dice: random.Random) -> dict[str, Any]:
-    """Every answer of Redis is late."""
-    return {"links": {"origin>cache": {"response_ms": ms(dice, 90, 140)}}}
+    """Somebody else's commands that hold Redis, which serves one at a time."""
+    return {"hog": {"sleep_s": ms(dice, 200, 300) / 1000, "pause_s": 0.15}}
 
 
 def hanging(dice: random.Random) -> dict[str, Any]:

@@ -262,11 +262,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     _scenario(
         "slow-redis",
         "nodesdk",
-        "Redis answers late",
+        "others' commands hold Redis",
         (("quote", 14), ("orders", 4), ("product", 3)),
         fault=replace(_SLOW_DATA, owner=_CACHE),
         draw=draws.slow_redis,
-        needs=_SPACES,
     ),
     _scenario(
         "retry",

@@ -2,8 +2,8 @@
 
 What a scenario may set in its options (or draw): `dialect` (a folder of `DIALECTS`), `web`, `origin`, `jobs`,
 `catalog` (environments of those programs), `gunicorn` (further arguments), `links` (caller, callee → what the wire
-between them does), `dns` (what the edge's resolver does), `burn` (as the stage takes it) and `freeze` (options of
-`faults/busy.py`).
+between them does), `dns` (what the edge's resolver does), `burn` (as the stage takes it), `hog` (who holds Redis) and
+`freeze` (options of `faults/busy.py`).
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Shop:
         "postgres": "PostgreSQL 15 or later: apt-get install postgresql",
         "psql": "PostgreSQL's client: apt-get install postgresql-client",
         "redis-server": "Redis 7 or later: apt-get install redis-server",
+        "redis-cli": "Redis's client: apt-get install redis-tools",
     }
 
     def __init__(self) -> None:
@@ -149,11 +150,20 @@ class Shop:
         return Entry("web", _WEB)
 
     def during(self, stage: Stage, scenario: Scenario, knobs: Knobs) -> None:
-        """Start burners and freezers."""
+        """Start burners, freezers, and whoever holds Redis."""
+        if "hog" in knobs:
+            self._hog(stage, knobs["hog"])
         if "burn" in knobs:
             stage.burn(**knobs["burn"])
         if "freeze" in knobs:
             self._freeze_worker(stage, knobs["freeze"])
+
+    def _hog(self, stage: Stage, options: Mapping[str, float]) -> None:
+        """Another client of Redis whose commands take long; all others wait behind them."""
+        cache = stage.host("cache")
+        command = [self.found["redis-cli"], "-h", cache.address, "-p", str(_REDIS), "-r", "-1"]
+        command += ["-i", str(options["pause_s"]), "DEBUG", "SLEEP", str(options["sleep_s"])]
+        stage.start("busy-redis", command, host=cache)
 
     def _freeze_worker(self, stage: Stage, options: Mapping[str, float]) -> None:
         """Stop the process that answers now and then: gunicorn's worker, the only child of its master."""
@@ -223,7 +233,7 @@ class Shop:
         host = stage.host("cache")
         if not stage.runs("redis"):
             command = [self.found["redis-server"], "--bind", _listen(stage, host), "--port", str(_REDIS)]
-            command += ["--save", "", "--appendonly", "no", "--protected-mode", "no"]
+            command += ["--enable-debug-command", "yes", "--save", "", "--appendonly", "no", "--protected-mode", "no"]
             stage.start("redis", command, host=host, port=_REDIS, keep=True)
 
     def _python(self, stage: Stage, knobs: Knobs, service: str) -> dict[str, str]:
