@@ -46,7 +46,7 @@ async function handle(request: Request): Promise<Response> {
   });
   if (here) return Response.json({ place: env("PLACE") });
   if (kind !== "catalog") return await region(id, request.method, `/${kind}/${key}`);
-  const rows = await asking.run(id, () => sql`SELECT id, name FROM items WHERE id = ${key}`);
+  const rows = await asking.run(id, async () => await sql`SELECT id, name FROM items WHERE id = ${key}`);
   return Response.json(rows[0], { headers: { "cache-control": "public, max-age=5" } });
 }
 
