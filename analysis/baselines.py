@@ -26,6 +26,9 @@ FEWEST: Final = 10
 ALIKE: Final = 1.25
 """Two operations' fastest statements are the same floor when one takes no more than a quarter longer."""
 
+KINDS: Final = 3
+"""Kinds of statement that must share a floor: one or two may just be slow alike."""
+
 TOLD: Final = 10
 """Network of less than this part of its call is not worth a sentence."""
 
@@ -126,7 +129,7 @@ def statements(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
         .group_by("pair", maintain_order=True)
         .agg(
             pl.col("least").first(),
-            pl.col("least").slice(1, 1).first().alias("next"),
+            pl.col("least").slice(KINDS - 1, 1).first().alias("next"),
             pl.len().alias("kinds"),
             pl.col("calls").sum(),
         )

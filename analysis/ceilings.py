@@ -8,7 +8,7 @@ fewer than K are open must not wait; one that comes while K or more are open mus
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import comb, sqrt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from analysis.arrays import Int64s, Mask
 
 FEWEST: Final = 8
-"""Calls that must have waited before a pattern is looked for: Wilson's bound on 8 of 8 is 0.68, on 16 of 16 is 0.81."""
+"""Calls that must have waited before a pattern is looked for: Wilson's bound on 8 of 8 is 0.68, on 9 of 9 is 0.70."""
 
-SURE: Final = 0.8
-"""Confidence below which a cause is withheld: one wrong in five costs more than an honest remainder."""
+SURE: Final = 0.7
+"""Confidence below which a cause is withheld. It bounds the share of all late calls that fit the pattern; only those
+that fit are given the cause, so that among them it is right more often than that."""
+
+CHANCE: Final = 0.95
+"""How unlikely (0 to 1) mere chance must be where two readings are weighed against each other, call by call."""
+
+MOST_WEIGHED: Final = 200
+"""Readings of more calls than this are scaled down before they are weighed: they are as good as certain."""
 
 MOST_PLACES: Final = 512
 """Pools and queues wider than this are not looked for."""
@@ -33,6 +40,21 @@ def wilson(hits: float, tries: float) -> float:
     z, share = 1.96, hits / tries
     middle = share + z * z / (2 * tries)
     return (middle - z * sqrt(share * (1 - share) / tries + z * z / (4 * tries * tries))) / (1 + z * z / tries)
+
+
+def luck(hits: int, tries: int, chance: float) -> float:
+    """Return how likely at least so many hits are by chance."""
+    return float(sum(comb(tries, n) * chance**n * (1 - chance) ** (tries - n) for n in range(hits, tries + 1)))
+
+
+def prevails(hits: int, others: int) -> float:
+    """Return how sure it is that one reading prevails over the other; 0 unless it does in two of three."""
+    tries = hits + others
+    if tries < FEWEST or 3 * hits < 2 * tries:
+        return 0.0
+    if tries > MOST_WEIGHED:
+        hits, tries = hits * MOST_WEIGHED // tries, MOST_WEIGHED
+    return 1 - luck(hits, tries, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +70,7 @@ class Ceiling:
     late: int
     """Calls that began late; those that did not wait for a place are the counter-evidence."""
     spared: int
-    """Calls that came while all places were taken and yet did not wait."""
+    """Calls that came while all places were taken and began before one was given back."""
 
 
 def find(arrive: Int64s, begin: Int64s, release: Int64s, late: Mask, slack: int, tolerance: int) -> Ceiling | None:
@@ -79,7 +101,7 @@ def find(arrive: Int64s, begin: Int64s, release: Int64s, late: Mask, slack: int,
         late_wait = float(wait[late].sum())
         share = float(wait[waited].sum()) / late_wait if late_wait else 0.0
         full = open_before >= places
-        spared = int((full & ~late).sum())
+        spared = int((full & (served >= places)).sum())
         kept = 1 - spared / max(int(full.sum()), 1)
         number = int(late.sum())
         confidence = min(wilson(share * number, number), wilson(kept * int(full.sum()), int(full.sum())))

@@ -170,9 +170,10 @@ def lift_ends(
     """Let spans reach to the end of what they handed over to, and say who is open in the time so gained.
 
     Next.js 16's root ends when it has handed the page to its render, 14's middleware likewise; a
-    render span of Next.js 15 ends at the shell; a route handler has returned when the body it returned is streamed; a client span that ends at the
-    headers has a server that may still be writing the body. What began after its handler or render was over and
-    outlives the whole answer (Next.js's `after()`) is handed nothing. `nearest` is `answering`'s.
+    render span of Next.js 15 ends at the shell; a route handler has returned when the body it returned is
+    streamed; a client span that ends at the headers has a server that may still be writing the body. What began
+    after its handler or render was over and outlives the whole answer (Next.js's `after()`) is handed nothing.
+    `nearest` is `answering`'s.
 
     Returns:
         The lifted ends, and for every lifted span the nearest span above it that was still open (-1: none).

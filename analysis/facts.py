@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 SETS_UP: Final = 1
 WAITS: Final = 2
-"""Marks of a call: something measured its setup, its wait for a connection."""
+RECEIVES: Final = 4
+"""Marks of a call: something measured its setup, its wait for a connection, what came after the first byte."""
 
 QUERY: Final = words.code(words.CAUSES, "query")
+ERROR: Final = words.code(words.STATUSES, "error")
 BODY: Final = words.code(words.EXTENTS, "body")
 
 
@@ -49,6 +51,8 @@ def summarise_labels(
                 marks[call] |= 1
             elif cause == 9:
                 marks[call] |= 2
+            elif cause == 13:
+                marks[call] |= 4
     return before, after, marks
 
 
@@ -192,6 +196,8 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "after": after,
             "lead": lead,
             "marks": marks,
+            "failed": forest.padded(forest.spans.column("status", np.uint8, 0), 0)[outer] == ERROR,
+            "first_seen": (marks & RECEIVES) != 0,
             "reused": _reuse(journeys),
             "connection": np.where(known, _connections(forest, server), 0),
             "sampled": forest.spans.column("weight", np.float64, 1)[np.minimum(outer, forest.unseen_from - 1)] != 1,

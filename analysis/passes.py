@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from analysis import critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, stitch, tables
+from analysis import clocks, critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, stitch, tables
 from analysis.columns import INPUT, LINK_INPUT, bits
 from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.rules import NoRules, Peers, Walk
@@ -99,7 +99,7 @@ def analyse(
             parts = list(pool.map(lambda part: desk.informed(part, everyone), parts))
         if not parts:
             return join(desk.set_aside) if desk.set_aside else _empty()
-        known = desk.compare(parts)
+        parts, known = desk.compare(parts)
         said = [known.of(at) for at in range(len(parts))]
         results = [one for found in pool.map(desk.finish, parts, said, repeat(known)) for one in found]
     return join([*results, *desk.set_aside])
@@ -201,21 +201,33 @@ class _Desk:
             return part
         return self._followed(part.spans, part.ground, everyone)
 
-    def compare(self, parts: list[_Part]) -> patterns.Known:
-        """Pass B: what only many calls can tell."""
-        told = [part.facts.with_columns(part=pl.lit(at, pl.Int32)) for at, part in enumerate(parts)]
+    def compare(self, parts: list[_Part]) -> tuple[list[_Part], patterns.Known]:
+        """Pass B: what only many calls can tell; and the parts with every host's clock where it belongs."""
         try:
-            return patterns.settle(pl.concat(told), facts.host_names(self.resources))
+            found = clocks.settle(_together(parts))
+            parts = [self._on_time(part, found) for part in parts]
+            return parts, patterns.settle(_together(parts), found, facts.host_names(self.resources))
         except Exception as error:  # noqa: BLE001 - every request stands without it
             self.set_aside.append(_set_aside(NO_TRACE, error, "comparing calls: "))
-            return patterns.nothing()
+            return parts, patterns.nothing()
+
+    def _on_time(self, part: _Part, found: clocks.Clocks) -> _Part:
+        if not (found.moves or part.journeys.times.shift.any()):
+            return part
+        again = journeys.follow(part.ground, self.rules, part.peers, found)
+        measured = gaps.measure(again)
+        return replace(part, journeys=again, gaps=measured, facts=facts.gather(again, measured))
 
     def finish(self, part: _Part, told: patterns.Told, known: patterns.Known) -> list[Results]:
         """Take a part through pass C; where it raises, find the traces that make it and set them aside."""
         try:
             return [self._results(part, told, known)]
         except Exception as error:  # noqa: BLE001 - likewise
-            again = [one for half in self._halves(part.spans, error) for one in self.prepare(half)]
+            again = [
+                self._on_time(one, known.clocks)
+                for half in self._halves(part.spans, error)
+                for one in self.prepare(half)
+            ]
             return [result for one in again for result in self.finish(one, told.of(one.facts), known)]
 
     def _halves(self, spans: pl.DataFrame, error: Exception) -> list[pl.DataFrame]:
@@ -227,13 +239,14 @@ class _Desk:
         return [_those(spans, some) for some in (traces[:half], traces[half:])]
 
     def _results(self, part: _Part, told: patterns.Told, known: patterns.Known) -> Results:
-        found, measured = part.journeys, part.gaps
-        if known.clocks.moves or found.times.shift.any():
-            found = journeys.follow(part.ground, self.rules, part.peers, known.clocks)
-            measured = gaps.measure(found)
-        measured = gaps.surer(measured, found, known.clocks)
+        found = part.journeys
+        measured = gaps.surer(part.gaps, found, known.clocks)
         odd = pl.concat([known.warnings, remarks.ambiguous(self.joins.ambiguous)])
         return _results(found, measured, told, odd, self.links, self.walk)
+
+
+def _together(parts: list[_Part]) -> pl.DataFrame:
+    return pl.concat([part.facts.with_columns(part=pl.lit(at, pl.Int32)) for at, part in enumerate(parts)])
 
 
 def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:

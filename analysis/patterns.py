@@ -66,48 +66,23 @@ class Known:
         return Told(self.marks.filter(mine).drop("part"), self.said.filter(mine).drop("part"))
 
 
-def settle(facts: pl.DataFrame, names: dict[int, str]) -> Known:
-    """Compare all calls with each other; `names` are those of hosts, for sentences."""
-    found = clocks.settle(facts)
+def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> Known:
+    """Compare all calls with each other, legs as the hosts' clocks have them; `names` are hosts', for sentences."""
     facts = facts.filter(~pl.col("headless")) if facts["headless"].any() else facts
-    legs = _on_one_clock(facts, found)
-    told = legs.with_columns(window=pl.col("start") // clocks.WINDOW_NS).with_row_index("row")
+    told = facts.with_columns(window=pl.col("start") // clocks.WINDOW_NS).with_row_index("row")
     sheet, pairs = baselines.Sheet.empty(told.height), baselines.Pairs.of(told)
     notes = baselines.network(told, pairs, sheet)
-    legs_known = told["gap"].to_numpy() >= 0
+    legs_known = (told["request"].to_numpy() >= 0) & ~told["failed"].to_numpy()
     gap_before = np.where(legs_known, told["before"].to_numpy() - sheet.oneway, MISSING)
     slow = waits.worth_a_look(told, pairs, gap_before) & legs_known
     notes += baselines.statements(told, pairs, sheet)
     notes += waits.statements(told, pairs, sheet)
-    notes += waits.calls(told, slow, sheet)
+    pooled, found_waits = waits.calls(told, slow, sheet)
+    notes += found_waits
     notes += setups.find(told, slow, sheet)
+    notes += waits.stalls(told, slow & ~pooled, sheet)
+    notes += waits.ways_back(told, pairs, sheet)
     return Known(found, clocks.warnings_of(found, names), _marks(told, sheet), _said(told, notes))
-
-
-def _on_one_clock(facts: pl.DataFrame, found: clocks.Clocks) -> pl.DataFrame:
-    """Return the facts with legs as the hosts' clocks have them."""
-    if not found.moves:
-        return facts
-    schema = {"window": pl.Int64, "host": pl.Int64, "group": pl.Int32, "offset": pl.Int64, "slope": pl.Float64}
-    rows = [(window, host, *where) for (window, host), where in found.placed.items()]
-    placed = pl.DataFrame(rows, schema=schema, orient="row")
-    told = facts.with_columns(window=pl.col("start") // clocks.WINDOW_NS)
-    for side in ("caller", "callee"):
-        named = placed.select(
-            "window", pl.col("host").alias(f"{side}_host"), pl.exclude("window", "host").name.prefix(side)
-        )
-        told = told.join(named, on=["window", f"{side}_host"], how="left", maintain_order="left")
-    passed = pl.col("start") % clocks.WINDOW_NS
-    ahead = (
-        pl.col("calleeoffset")
-        - pl.col("calleroffset")
-        + ((pl.col("calleeslope") - pl.col("callerslope")) * passed).cast(pl.Int64)
-    )
-    known = (pl.col("callergroup") == pl.col("calleegroup")).fill_null(value=False)
-    leg = (pl.col("server_start") - ahead - pl.col("start")).clip(0, pl.col("gap"))
-    request = pl.when(known & (pl.col("gap") >= 0)).then(leg).otherwise("request")
-    response = pl.when(known & (pl.col("gap") >= 0)).then(pl.col("gap") - leg).otherwise("response")
-    return told.with_columns(request=request, response=response).select(facts.columns)
 
 
 def _marks(told: pl.DataFrame, sheet: baselines.Sheet) -> pl.DataFrame:

@@ -45,7 +45,7 @@ def find(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
         return []
     told = told.filter(slow)
     spoken = (sheet.pool_ns > 0) | (sheet.queue_ns > 0)
-    known = told.filter(pl.col("served") & (pl.col("gap") >= 0) & (pl.col("servers") == 1) & (pl.col("before") > 0))
+    known = told.filter(pl.col("served") & (pl.col("request") >= 0) & (pl.col("servers") == 1) & (pl.col("before") > 0))
     silent = known.with_columns(free=~spoken[known["row"].to_numpy()])
     told_by_client = ((pl.col("marks") & SETS_UP) != 0) | (pl.col("reused") != words.UNKNOWN)
     some = silent.group_by(PAIR).agg(
@@ -76,8 +76,8 @@ def _timers(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
         hit = long & (wait >= length - slack) & (wait <= length * (1 + NEAR) + slack)
         cause[hit], name[hit] = why, f"{length // 1_000_000_000} s {who}"
     hits, tries = int((cause > 0).sum()), int(long.sum())
-    confidence = 1 - _luck(hits, tries, 0.1)
-    if not hits or confidence < ceilings.SURE:
+    confidence = 1 - ceilings.luck(hits, tries, 0.1)
+    if 3 * hits < 2 * tries or confidence < ceilings.SURE:
         return notes
     for timer in sorted(set(name[cause > 0])):
         at = name == timer
@@ -85,13 +85,6 @@ def _timers(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
         text = f"{int(at.sum())} of {tries} waits of a second and more are the {timer} timer's, to {NEAR:.0%}"
         notes.append(Note(rows[at], int(cause[at][0]), wait[at], confidence, text))
     return notes
-
-
-def _luck(hits: int, tries: int, chance: float) -> float:
-    """Return how likely at least so many hits are by chance."""
-    from math import comb
-
-    return sum(comb(tries, n) * chance**n * (1 - chance) ** (tries - n) for n in range(hits, tries + 1))
 
 
 def _fresh(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
@@ -128,16 +121,18 @@ def _after_pause(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
 
 
 def _humps(wait: Int64s, cold: Mask, slack: Int64s) -> tuple[float, float, float] | None:
-    """Return confidence, the usual wait of warm and of cold calls; None where the humps are not apart."""
+    """Return confidence, the usual wait of warm calls, and from when on a call is slow; None without a slow hump.
+
+    Not every new connection must be slow, but what is slow must be a new connection.
+    """
     if cold.sum() < ceilings.FEWEST or (~cold).sum() < FEWEST_WARM:
         return None
-    warm, slow = float(np.median(wait[~cold])), float(np.median(wait[cold]))
-    grain = float(slack.max())
-    apart = np.quantile(wait[cold], 0.25) > np.quantile(wait[~cold], 0.9) + grain and slow >= 2 * warm + 2 * grain
-    if not apart:
+    warm = float(np.median(wait[~cold]))
+    least = 2 * float(np.quantile(wait[~cold], 0.9)) + 2 * float(slack.max())
+    late = wait > least
+    if (late & cold).sum() < ceilings.FEWEST:
         return None
-    late = wait > (warm + slow) / 2
-    return ceilings.wilson(float((late & cold).sum()), float(late.sum())), warm, slow
+    return ceilings.wilson(float((late & cold).sum()), float(late.sum())), warm, least
 
 
 def _two_humps(group: pl.DataFrame, sheet: Sheet, cold: Mask, where: str) -> list[Note]:
@@ -145,14 +140,13 @@ def _two_humps(group: pl.DataFrame, sheet: Sheet, cold: Mask, where: str) -> lis
     found = _humps(wait, cold, group["slack"].to_numpy())
     if found is None or found[0] < ceilings.SURE:
         return []
-    confidence, warm, slow = found
-    free = group["free"].to_numpy() & (sheet.setup_ns[rows] == 0)
-    at = cold & free & (wait > (warm + slow) / 2)
+    confidence, warm, least = found
+    late = wait > least
+    at = cold & late & group["free"].to_numpy() & (sheet.setup_ns[rows] == 0)
     ns = np.maximum(wait - round(warm), 0)
-    late = wait > (warm + slow) / 2
     text = (
-        f"{int(cold.sum())} calls {where} usually took {ms(slow)} to reach the server, the other {int((~cold).sum())} "
-        f"{ms(warm)}; of {int(late.sum())} slow ones {int((late & ~cold).sum())} were not such calls"
+        f"of {int(late.sum())} calls that took more than {ms(least)} to reach the server {int((late & cold).sum())} "
+        f"came {where}, as did {int(cold.sum())} of {cold.size} in all; the others usually took {ms(warm)}"
     )
     return _write(sheet, rows[at], ns[at], confidence, text)
 

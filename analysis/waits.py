@@ -11,7 +11,7 @@ import polars as pl
 from analysis import ceilings
 from analysis.arrays import MISSING
 from analysis.baselines import Note, Pairs, Sheet, ms
-from analysis.facts import WAITS
+from analysis.facts import SETS_UP, WAITS
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.arrays import Int64s, Mask
 
 POOL_WAIT: Final = words.code(words.CAUSES, "pool_wait")
+NETWORK: Final = words.code(words.CAUSES, "network")
 SERVER_QUEUE: Final = words.code(words.CAUSES, "server_queue")
 
 MOST_SILENT: Final = 0.05
@@ -120,14 +121,18 @@ def statements(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
 def _of_statements(found: ceilings.Ceiling, calls: int) -> str:
     return (
         f"at most {found.places} statements of this caller run at once; {int(found.waited.sum())} of {found.late} that "
-        f"began late did so as another ended, and of {calls} in all {found.spared} did not wait though all were taken"
+        f"began late did so as another ended, and of {calls} in all {found.spared} began though all were taken"
     )
 
 
-def calls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
-    """Find waits for a connection inside calls, and in the queue before the callee; `slow` are worth a look."""
+def calls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> tuple[Mask, list[Note]]:
+    """Find waits for a connection inside calls, and in the queue before the callee; `slow` are worth a look.
+
+    Also marks the calls of callers that look as if they had a pool, whether or not it may be named.
+    """
+    pooled = np.zeros(told.height, np.bool_)
     if not slow.any():
-        return []
+        return pooled, []
     lines = told.filter(slow).select("window", "caller", "callee", "party").unique()
     served = told.filter(pl.col("served"))
     ours = served.join(lines.select("window", "caller", "party"), on=["window", "caller", "party"], how="semi")
@@ -149,13 +154,78 @@ def calls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
             sheet.queue_ns[rows] = ns
             notes.append(Note(rows, SERVER_QUEUE, ns, found.confidence, _of_queue(found, group)))
     for line, found, trusted in pools.values():
+        pooled[line.rows] = True
         mine = found.waited & ~taken[line.rows]
         if not trusted or not mine.any():
             continue
         rows, ns = line.rows[mine], (line.begin - line.arrive)[mine]
         sheet.pool_ns[rows] = ns
         notes.append(Note(rows, POOL_WAIT, ns, found.confidence, _of_pool(found, line.rows.size)))
+    return pooled, notes
+
+
+def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
+    """Tell late calls that waited for the callee to go on from those that were long on the way.
+
+    Of two whose waits overlap, those before a callee that stood still begin closer together than they came; those on
+    a slow way begin as far apart as they came. Only calls whose connection was there before are judged.
+    """
+    spoken = (sheet.pool_ns > 0) | (sheet.queue_ns > 0) | (sheet.setup_ns > 0)
+    known = slow & ~spoken & (_column(told, "callee_host") != 0) & told["served"].to_numpy()
+    if not known.any():
+        return []
+    some = told.filter(known)
+    some = some.with_columns(wait=_wait(some, sheet), clean=_clean(told, known))
+    notes = []
+    for group in _groups(some, ["window", "callee"]):
+        late = group.filter(pl.col("late")).with_columns(came=pl.col("server_start") - pl.col("wait")).sort("came")
+        if not late.get_column("clean").mean() >= 0.5:  # type: ignore[operator]
+            continue
+        came, began, wait = _column(late, "came"), _column(late, "server_start"), _column(late, "wait")
+        between, then = np.diff(came), np.diff(began)
+        telling = (came[1:] < began[:-1]) & (between > max(2 * _coarsest(late), ACCIDENT * float(np.median(wait))))
+        bunched = int((telling & (np.abs(then) < between / 2)).sum())
+        apart = int((telling & (np.abs(then - between) < between / 2)).sum())
+        at = late.get_column("clean").to_numpy()
+        rows, ns, pairs = _column(late, "row")[at], wait[at], bunched + apart
+        stood, slow_way = ceilings.prevails(bunched, apart), ceilings.prevails(apart, bunched)
+        if stood >= ceilings.CHANCE:
+            text = f"{bunched} of {pairs} pairs of late calls that waited at once began closer together than they came"
+            sheet.queue_ns[rows] = ns
+            notes.append(Note(rows, SERVER_QUEUE, ns, stood, text))
+        elif slow_way >= ceilings.CHANCE:
+            text = f"{apart} of {pairs} pairs of late calls that waited at once began as far apart as they came"
+            sheet.network_ns[rows] += ns
+            notes.append(Note(rows, NETWORK, ns, slow_way, text))
     return notes
+
+
+def _clean(told: pl.DataFrame, some: Mask) -> pl.Series:
+    """Mark calls whose connection was there before: their client says so, or the server saw its port before."""
+    pair = ["window", "caller", "callee"]
+    order = told.select("row", "connection", "reused", "start", "marks", *pair).sort("start", "row")
+    seen = ~pl.struct(*pair, "connection").is_first_distinct() & (pl.col("connection") > 0)
+    speaks = ((pl.col("marks") & (SETS_UP | WAITS)) > 0).any().over(pair)
+    marked = order.with_columns(clean=seen | (pl.col("reused") == 1) | speaks).sort("row")
+    return marked.get_column("clean").filter(pl.Series(some))
+
+
+def ways_back(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
+    """Call it the way back when the server was done and the first byte had yet to come.
+
+    Where the client starts on whole milliseconds its one thread may have been busy itself; those are left alone.
+    """
+    some = told["first_seen"].to_numpy() & (_column(told, "slack") < 1_000_000) & (_column(told, "gap") >= 0)
+    some &= ~told["failed"].to_numpy()
+    some &= worth_a_look(told, pairs, np.where(some, _column(told, "after") - sheet.oneway, MISSING))
+    more = np.where(some, _column(told, "after"), 0) - sheet.back_ns
+    rows = np.flatnonzero(some & (more > 0))
+    if not rows.size:
+        return []
+    ns = _column(told, "after")[rows]
+    sheet.back_ns[rows] = ns
+    worth = ns * 10 >= (told["end"] - told["start"]).to_numpy()[rows]
+    return [Note(rows[worth], NETWORK, ns[worth], 0.95, "the server was done and the first byte had not come")]
 
 
 def _sampled_apart(told: pl.DataFrame) -> list[int]:
@@ -186,7 +256,7 @@ def _pools(served: pl.DataFrame, sheet: Sheet) -> Iterator[tuple[tuple[int, int,
 
 def _wait(group: pl.DataFrame, sheet: Sheet) -> Int64s:
     rows = _column(group, "row")
-    known = _column(group, "gap") >= 0
+    known = _column(group, "request") >= 0
     wait: Int64s = np.where(known, np.maximum(_column(group, "before") - sheet.oneway[rows], 0), 0)
     return wait
 
@@ -235,8 +305,7 @@ def _which(
 def _of_pool(found: ceilings.Ceiling, calls: int) -> str:
     return (
         f"at most {found.places} calls of this caller are served at once; {int(found.waited.sum())} of {found.late} "
-        f"that began late did so as another ended, and of {calls} in all {found.spared} did not wait though all were "
-        f"taken"
+        f"that began late did so as another ended, and of {calls} in all {found.spared} began though all were taken"
     )
 
 
@@ -245,6 +314,6 @@ def _of_queue(found: ceilings.Ceiling, group: pl.DataFrame) -> str:
     return (
         f"this callee serves at most {found.places} calls at once, whoever calls ({callers} caller"
         f"{'s' if callers > 1 else ''}); {int(found.waited.sum())} of {found.late} late ones began as another ended, "
-        f"and {found.spared} did not wait though all places were taken; the usual wait was "
+        f"and {found.spared} began though all places were taken; the usual wait was "
         f"{ms(float(np.median(_column(group, 'request')[found.waited])))}"
     )
