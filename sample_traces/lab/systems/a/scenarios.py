@@ -14,7 +14,7 @@ from systems.a.asker import Mix, bursts, steady, touring
 _DIALECT: Final = "Next.js 16 + @vercel/otel → Go otelhttp + otelhttptrace, otelpgx"
 _BLIND: Final = "Next.js 16 + @vercel/otel → Go otelhttp, otelpgx without pool spans"
 _EVERYDAY: Final[Mix] = {
-    "dash": 22, "soft": 5, "product": 15, "orders": 14, "quote": 14, "place": 6, "action": 3, "report": 7, "login": 2,
+    "dash": 15, "soft": 5, "product": 15, "orders": 14, "quote": 14, "place": 6, "action": 3, "report": 7, "login": 2,
     "stranger": 2, "forged": 2, "missing": 1, "unpriced": 1, "bundle": 5, "trail": 5, "compare": 5, "offer": 5,
     "catalog": 5, "account": 6, "shipping": 5,
 }  # fmt: skip
@@ -80,7 +80,7 @@ _HEALTHY = Scenario(
     system="a",
     dialect=_DIALECT,
     title="nothing: the control",
-    plan=lambda dice, _: steady(dice, _EVERYDAY, 220, 15.0),
+    plan=lambda dice, _: steady(dice, _EVERYDAY, 170, 11.0),
     warm_up=_tour,
     at_once=6,
     structure=_STRUCTURE,
