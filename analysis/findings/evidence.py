@@ -38,6 +38,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "shell_ns": pl.Int64,
         "complete_ns": pl.Int64,
     },
+    "traces": {"request_no": pl.Int64, **_TRACE},
     "hops": {
         "request_no": pl.Int64,
         **_TRACE,
@@ -66,14 +67,12 @@ COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ends": {
         "request_no": pl.Int64,
         "horizon": pl.String,
-        **_TRACE,
         "span_id": pl.UInt64,
         "at_ns": pl.Int64,
         "horizon_ns": pl.Int64,
     },
     "path": {
         "request_no": pl.Int64,
-        **_TRACE,
         "start_ns": pl.Int64,
         "end_ns": pl.Int64,
         "span_id": pl.UInt64,
@@ -136,14 +135,15 @@ def gather(frames: Mapping[str, pl.DataFrame], essential: Callable[..., bool | N
     """Tie stored rows together: frames by name, with at least the columns of `COLUMNS`."""
     given = {name: frames[name].select(*columns) for name, columns in COLUMNS.items()}
     requests = given["requests"].with_row_index("request")
-    spans = _spans(given["spans"], requests, given["hops"])
+    traces = _owned(given["traces"], requests)
+    spans = _spans(given["spans"], requests, traces, given["hops"])
     found = _lookup(spans)
-    ends = _with_row(_owned(given["ends"], requests), found, "span_id", "row").filter(pl.col("row") != NONE)
+    ends = _with_own_row(_owned(given["ends"], requests), traces, found).filter(pl.col("row") != NONE)
     asked = ends.get_column("row").to_numpy().astype(np.int32), ends.get_column("at_ns").to_numpy().astype(np.int64)
     return Evidence(
         requests=_with_row(requests, found, "entry_span_id", "entry_row"),
         calls=_calls(_owned(given["hops"], requests), spans, found),
-        path=_with_row(_owned(given["path"], requests), found, "span_id", "row"),
+        path=_with_own_row(_owned(given["path"], requests), traces, found),
         spans=spans,
         warnings=_warnings(given["warnings"], spans, found),
         times=timeline(spans, *asked),
@@ -168,7 +168,14 @@ def _with_row(frame: pl.DataFrame, found: pl.DataFrame, column: str, name: str) 
     return joined.with_columns(pl.col(name).fill_null(NONE))
 
 
-def _spans(spans: pl.DataFrame, requests: pl.DataFrame, hops: pl.DataFrame) -> pl.DataFrame:
+def _with_own_row(frame: pl.DataFrame, traces: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Find spans (`span_id`) of requests in whichever of their traces they are."""
+    own = traces.join(found, on="trace_id").select("request", "span_id", "row").unique(["request", "span_id"])
+    joined = frame.join(own, on=["request", "span_id"], how="left", maintain_order="left")
+    return joined.with_columns(pl.col("row").fill_null(NONE))
+
+
+def _spans(spans: pl.DataFrame, requests: pl.DataFrame, traces: pl.DataFrame, hops: pl.DataFrame) -> pl.DataFrame:
     """Number spans, find their parents (over joins across traces too) and the request that each belongs to."""
     rows = spans.unique(["trace_id", "span_id", "kind"], keep="first", maintain_order=True).with_row_index("row")
     rows = rows.with_columns(pl.col("row").cast(pl.Int32))
@@ -184,7 +191,7 @@ def _spans(spans: pl.DataFrame, requests: pl.DataFrame, hops: pl.DataFrame) -> p
     rows = _adopted(rows)
     unwaited = _with_row(hops.filter(pl.col("async")), found, "client_span_id", "row").get_column("row")
     return rows.drop("caller_row", strict=False).with_columns(
-        request=pl.Series(_belongs(rows, requests, hops, found)),
+        request=pl.Series(_belongs(rows, requests, traces, hops, found)),
         waited=~pl.col("row").is_in(unwaited.implode()) & (pl.col("kind") != CONSUMER),
     )
 
@@ -221,8 +228,10 @@ def _adopted(rows: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(parent_row=pl.coalesce("around", "parent_row")).drop("around")
 
 
-def _belongs(rows: pl.DataFrame, requests: pl.DataFrame, hops: pl.DataFrame, found: pl.DataFrame) -> Int32s:
-    """Give the request of each span: that of the nearest call or entry above it; NONE where there is none."""
+def _belongs(
+    rows: pl.DataFrame, requests: pl.DataFrame, traces: pl.DataFrame, hops: pl.DataFrame, found: pl.DataFrame
+) -> Int32s:
+    """Give the request of each span: that of the nearest call or entry above it, else the only one of its trace."""
     entries = _with_row(requests, found, "entry_span_id", "row").filter(pl.col("row") != NONE)
     called = _with_row(_owned(hops, requests), found, "client_span_id", "row").filter(pl.col("row") != NONE)
     request = np.full(rows.height, NONE, np.int32)
@@ -236,7 +245,10 @@ def _belongs(rows: pl.DataFrame, requests: pl.DataFrame, hops: pl.DataFrame, fou
         above = up[open_]
         request[open_] = request[above]
         up[open_] = up[above]
-    return request
+    only = traces.unique(["trace_id", "request"]).unique("trace_id", keep="none").select("trace_id", only="request")
+    alone = rows.select("trace_id").join(only, on="trace_id", how="left", maintain_order="left")
+    other = alone.get_column("only").cast(pl.Int32).fill_null(NONE).to_numpy()
+    return np.where(request == NONE, other, request).astype(np.int32)
 
 
 def _calls(hops: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

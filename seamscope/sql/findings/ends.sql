@@ -2,7 +2,6 @@
 SELECT
     s.request_no,
     base.horizon_word(s.horizon) AS horizon,
-    hash(any_value(r.trace_hi), any_value(r.trace_lo)) AS trace_id,
     arg_max(s.span_id, s.end_ns) AS span_id,
     max(r.start_ns + s.end_ns) AS at_ns,
     any_value(CASE s.horizon WHEN 0 THEN r.shell_ns ELSE r.complete_ns END) AS horizon_ns

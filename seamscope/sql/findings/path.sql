@@ -1,7 +1,6 @@
 -- Stretches of the path that a rule asks for: of some causes, or of the edge itself.
 SELECT DISTINCT
     s.request_no,
-    hash(r.trace_hi, r.trace_lo) AS trace_id,
     s.start_ns,
     s.end_ns,
     s.span_id,

@@ -44,11 +44,11 @@ class Scene:
                 **more,
             }
         )
+        self.rows["traces"].append({"request_no": number, "trace_id": self.trace})
         self.rows["ends"].append(
             {
                 "request_no": number,
                 "horizon": "complete",
-                "trace_id": self.trace,
                 "span_id": self.entry,
                 "at_ns": self.begin + int(end * MS),
                 "horizon_ns": int(end * MS),
@@ -125,7 +125,6 @@ class Scene:
         self.rows["path"].append(
             {
                 "request_no": self.number,
-                "trace_id": self.trace,
                 "start_ns": int(start * MS),
                 "end_ns": int(end * MS),
                 "span_id": span,

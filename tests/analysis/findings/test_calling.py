@@ -215,3 +215,16 @@ def test_calls_made_together_are_not_serial(scene: Scene) -> None:
         scene.call(0, 80, span=http("/a"), operation="GET /a")
         scene.call(1, 70, span=http("/b"), operation="GET /b")
     assert "serial_fanout" not in scene.found()
+
+
+def test_a_page_in_a_trace_of_its_own(scene: Scene) -> None:
+    """Next.js 14 and 15: the middleware's trace holds the entry, another one the page."""
+    scene.request(end=5)
+    scene.trace += 500
+    page = scene.span(None, 5, 100, "server", service="web")
+    scene.rows["traces"].append({"request_no": 0, "trace_id": scene.trace})
+    scene.rows["requests"][0]["complete_ns"] = 100 * MS
+    scene.rows["ends"][0] |= {"span_id": page, "at_ns": 100 * MS, "horizon_ns": 100 * MS}
+    scene.call(10, 70, parent=page, span={"essential": False}, operation="GET /v1/banner")
+    (finding,) = scene.found()["nonessential_block"]
+    assert finding["costs"] == {0: 60}
