@@ -58,7 +58,7 @@ def _touring(dice: random.Random, knobs: Knobs) -> list[Planned]:
 
 
 def _scenario(name: str, title: str, **more: Any) -> Scenario:
-    given: dict[str, Any] = {"plan": _steady(11.0, 125), "warm_up": _touring, "control": "d-healthy", "variant": "blind"}
+    given: dict[str, Any] = {"plan": _steady(9.0, 110), "warm_up": _touring, "control": "d-healthy", "variant": "blind"}
     return Scenario(name, "d", _DIALECT, title, **{**given, **more})
 
 
@@ -100,15 +100,15 @@ SCENARIOS = (
         "d-middleware-busy",
         "the middleware computes",
         draw=lambda dice: {"busy_ms": dice.randint(60, 110), "busy_share": dice.randint(30, 50)},
-        plan=_steady(8.0, 105),
+        plan=_steady(7.0, 102),
         at_once=2,
         fault=Fault("middleware", "edge:{web}", (), _NOT),
     ),
     _scenario(
         "d-middleware-on-static",
         "static assets go through the middleware, which works for each",
-        draw=lambda dice: {"asset_ms": dice.randint(15, 30)},
-        plan=_steady(11.0, 120, _WITH_ASSETS),
+        draw=lambda dice: {"asset_ms": dice.randint(30, 50)},
+        plan=_steady(9.0, 110, _WITH_ASSETS),
         at_once=3,
         fault=Fault("middleware", "edge:{web}", (), _NOT, kinds=("asset",), always=("middleware_on_static",)),
     ),

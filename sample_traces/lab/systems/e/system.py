@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -106,8 +107,7 @@ class TwoPlaces:
         names, own = knobs["names"], {one.name: one.address for one in stage.network.hosts.values()}
         partner = hosts["partner"].address
         if "syn_ms" in knobs:
-            options = {"syn_ms": knobs["syn_ms"], "owner": partner_seam(names)}
-            partner = stage.link(hosts["region"], hosts["partner"], name="far-partner", **options)
+            partner = stage.link(hosts["region"], hosts["partner"], name="far-partner", syn_ms=knobs["syn_ms"])
         stage.network.names(hosts["popa"], {**own, names["replica"]: hosts["wirea"].address})
         stage.network.names(hosts["popb"], {**own, names["replica"]: hosts["wireb"].address})
         regional = {names["primary"]: hosts["wirep"].address, names["partner"]: partner, names["queue"]: hosts["queue"].address}
@@ -129,6 +129,7 @@ class TwoPlaces:
             "PRIMARY_URL": f"http://{names['primary'] if stage.namespaces else hosts['wirep'].address}",
             "PARTNER_URL": f"http://{names['partner'] if stage.namespaces else hosts['partner'].address}",
             "PARTNER_SEAM": partner_seam(names),
+            **({"PARTNER_CLOSES": "1"} if knobs.get("partner_closes") else {}),
             "WITNESS": stage.witness("region"),
         }
         node = ["node", "--require", str(folder / "otel.cjs")]
@@ -145,6 +146,7 @@ class TwoPlaces:
             "ADDRESS": pop.address,
             "PORT": str(_PORT),
             "PLACE": names[place],
+            "MONOTONIC_OFFSET_NS": str(time.monotonic_ns() - time.time_ns()),
             "OTEL_DENO": "true",
             "OTEL_DENO_CONSOLE": "ignore",
             "OTEL_SERVICE_NAME": names["edge"],
