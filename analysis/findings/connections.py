@@ -23,6 +23,8 @@ FAR_CALLS: Final = 2
 """Round trips of so long, so many one after the other, are data far away."""
 
 _PHASES: Final = ("pool_wait", "getconn", "dns", "connect", "tls", "setup")
+_BEFORE: Final = ("pool_wait", "getconn", "setup")
+"""Phases that have a span beside the call's and before it; a handshake beside it lies in it (undici)."""
 _SLACK_NS: Final = 1_000_000
 _OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
 
@@ -49,7 +51,8 @@ def _phase_spans(evidence: Evidence) -> pl.DataFrame:
     inside = spans.join(calls.select(parent_row="call", call="call"), on="parent_row").select("row", "call")
     waiting = calls.filter(pl.col("parent_row") >= 0)
     beside = (
-        spans.join(inside, on="row", how="anti")
+        spans.filter(pl.col("role").is_in(_BEFORE))
+        .join(inside, on="row", how="anti")
         .join(waiting, on="parent_row")
         .filter((pl.col("begin") >= pl.col("end_ns") - _SLACK_NS) & (pl.col("row") != pl.col("call")))
         .sort("begin")
