@@ -48,6 +48,9 @@ KEYS: Final = ("trace_hi", "trace_lo")
 
 _LATEST: Final = (1 << 63) - 1
 
+LATEST_PIECE_NS: Final = 900_000_000_000
+"""How long before a trace another piece of its request may have come: exporters and drains hold spans for minutes."""
+
 MOST_CONSUMERS: Final = 1_000
 """Traces that are looked up as work caused by one other trace."""
 
@@ -197,7 +200,7 @@ class Settler:
             ThreadPoolExecutor(1, thread_name_prefix="spans") as reader,
         ):
             before: tuple[_Batch, Future[int]] | None = None
-            for taken in ahead(reader, self._read, batches(ready, BATCH_SPANS)):
+            for taken in ahead(reader, self._read, batches(self._beside_their_pieces(ready), BATCH_SPANS)):
                 batch = self._analyse(taken, everything=everything)
                 if before is not None:
                     yield self._finish(*before)
@@ -244,10 +247,35 @@ class Settler:
         waiting = self._open_traces()
         senders = self._store.query_with(statement("runs/producers"), _wanted(batch))
         settled = _from_the_start(senders.join(waiting, on=KEYS, how="anti"))
-        written = pl.concat([batch, settled], how="vertical_relaxed")
+        pieces = self._pieces(batch).join(settled, on=KEYS, how="anti")
+        written = pl.concat([batch, settled, _from_the_start(pieces)], how="vertical_relaxed")
         most = {"most": MOST_CONSUMERS}
         receivers = self._store.query_with(statement("runs/consumers"), _wanted(written), most)
         return written, _from_the_start(receivers.join(written, on=KEYS, how="anti"))
+
+    def _pieces(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Find analysed traces that carry an id of these: they may be pieces of one request."""
+        ids = self._ids(batch).select("id").unique()
+        if not ids.height:
+            return batch.clear().select(KEYS)
+        since = {"since_ns": int(batch.get_column("last_ns").min()) - LATEST_PIECE_NS}  # type: ignore[arg-type]
+        found = self._store.query_with(statement("runs/pieces"), {"ids": ids}, since)
+        return found.join(batch, on=KEYS, how="anti").join(self._open_traces(), on=KEYS, how="anti")
+
+    def _ids(self, traces: pl.DataFrame) -> pl.DataFrame:
+        found = self._store.query_with(statement("runs/ids"), _wanted(traces), {"upto": self._seen})
+        return found.drop_nulls("id").unique()
+
+    def _beside_their_pieces(self, ready: pl.DataFrame) -> pl.DataFrame:
+        """Let traces that share an id begin together, so that they are analysed together."""
+        together = self._ids(ready).join(ready.select(*KEYS, "first_commit"), on=KEYS)
+        first = together.with_columns(pl.col("first_commit").min().over("id")).group_by(KEYS)
+        earliest = first.agg(pl.col("first_commit").min().alias("together"))
+        return (
+            ready.join(earliest, on=KEYS, how="left")
+            .with_columns(first_commit=pl.min_horizontal("first_commit", "together"))
+            .drop("together")
+        )
 
     def _whole(
         self, written: pl.DataFrame, beside: pl.DataFrame, stored: pl.DataFrame
@@ -295,9 +323,9 @@ def _from_the_start(traces: pl.DataFrame) -> pl.DataFrame:
 
 
 def batches(traces: pl.DataFrame, spans: int) -> Iterator[pl.DataFrame]:
-    """Split traces into batches of about `spans` spans, in the order in which they began."""
+    """Split traces into batches of about `spans` spans, in the order in which they began; a commit's stay together."""
     ordered = traces.sort("first_commit", *KEYS)
-    number = (ordered.get_column("spans").cum_sum() - 1).clip(0) // spans
+    number = ((pl.col("spans").cum_sum() - 1).clip(0) // spans).min().over("first_commit")
     for _, batch in ordered.with_columns(batch=number).group_by("batch", maintain_order=True):
         yield batch.drop("batch")
 
@@ -315,7 +343,7 @@ def ahead(reader: ThreadPoolExecutor, read: Callable[[T], R], items: Iterable[T]
 
 
 def _numbers(stored: pl.DataFrame) -> np.ndarray | None:
-    return stored.get_column("request_no").to_numpy() if stored.height else None
+    return stored.get_column("request_no").unique().to_numpy() if stored.height else None
 
 
 def _revised(requests: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:

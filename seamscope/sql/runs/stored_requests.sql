@@ -1,8 +1,9 @@
--- Requests of some traces as they were analysed before.
+-- Requests that some traces were part of as they were analysed before, by trace.
 SELECT
-    request_no,
-    trace_hi,
-    trace_lo,
-    revision
-FROM base.requests
-SEMI JOIN wanted USING (trace_hi, trace_lo);
+    r.request_no,
+    t.trace_hi,
+    t.trace_lo,
+    r.revision
+FROM base.request_traces AS t
+SEMI JOIN wanted USING (trace_hi, trace_lo)
+JOIN base.requests AS r USING (request_no);

@@ -14,11 +14,12 @@ WITH arrived AS (
 
 settled AS (
     SELECT
-        trace_hi,
-        trace_lo,
-        max(settled_ns) AS settled_ns
-    FROM base.requests
-    GROUP BY trace_hi, trace_lo
+        t.trace_hi,
+        t.trace_lo,
+        max(r.settled_ns) AS settled_ns
+    FROM base.request_traces AS t
+    JOIN base.requests AS r USING (request_no)
+    GROUP BY t.trace_hi, t.trace_lo
 )
 
 SELECT arrived.*

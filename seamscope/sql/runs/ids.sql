@@ -1,0 +1,8 @@
+-- Ids of requests that spans of some traces carry.
+SELECT DISTINCT
+    trace_hi,
+    trace_lo,
+    unnest([correlation_id, platform_id]) AS id
+FROM base.spans
+SEMI JOIN wanted USING (trace_hi, trace_lo)
+WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL) AND commit_no <= $upto;
