@@ -26,10 +26,18 @@ class Asker:
         """One request of a kind."""
         dice, country = self._dice, self._dice.choices(_COUNTRIES, _WEIGHTS)[0]
         self._made += 1
-        paths = {"p": f"/p/{dice.randint(1, 400)}", "cart": "/cart", "stranger": "/cart", "sale": "/sale", "where": "/where"}
+        paths = {
+            "p": f"/p/{dice.randint(1, 400)}",
+            "cart": "/cart",
+            "stranger": "/cart",
+            "sale": "/sale",
+            "where": "/where",
+        }
         user = f"{dice.randint(1, 300)}.{dice.getrandbits(64):016x}"
         cookie = "" if kind == "stranger" else user + dice.choice(("", "; ab=a", "; ab=b"))
-        blob = json.dumps({"country": country, "colo": _COLOS[country], "asn": 64496, "clientTcpRtt": dice.randint(8, 60)})
+        blob = json.dumps(
+            {"country": country, "colo": _COLOS[country], "asn": 64496, "clientTcpRtt": dice.randint(8, 60)}
+        )
         ray = f"{dice.getrandbits(64):016x}-{_COLOS[country]}"
         headers = (("cf-ray", ray), ("cf-blob", blob), ("cf-ipcountry", country))
         key = f"{kind}{self._made:03}"
@@ -57,7 +65,7 @@ def _bursts(dice: random.Random, knobs: Knobs) -> list[Planned]:
     asker, made = Asker(dice), []
     pause = (knobs["idle_ms"] + knobs["init_ms"]) / 1000 + 0.5
     for burst in range(11):
-        made += [asker.some(burst * pause + 0.012 * number + 0.03 * (number // 4) ) for number in range(10)]
+        made += [asker.some(burst * pause + 0.012 * number + 0.03 * (number // 4)) for number in range(10)]
     return made
 
 
@@ -67,7 +75,12 @@ def _touring(dice: random.Random, _: Knobs) -> list[Planned]:
 
 
 def _scenario(name: str, title: str, **more: Any) -> Scenario:
-    given: dict[str, Any] = {"plan": _steady(13.0, 130), "warm_up": _touring, "variant": "blind", "control": "c-healthy"}
+    given: dict[str, Any] = {
+        "plan": _steady(13.0, 130),
+        "warm_up": _touring,
+        "variant": "blind",
+        "control": "c-healthy",
+    }
     return Scenario(name, "c", _DIALECT, title, **{**given, **more})
 
 
@@ -94,7 +107,10 @@ SCENARIOS = (
     _scenario(
         "c-kv-slow",
         "KV slow for the settings of two countries",
-        draw=lambda dice: {"kv_ms": dice.randint(60, 140), "kv_slow": [f"market:{one}" for one in dice.sample(_COUNTRIES[:3], 2)]},
+        draw=lambda dice: {
+            "kv_ms": dice.randint(60, 140),
+            "kv_slow": [f"market:{one}" for one in dice.sample(_COUNTRIES[:3], 2)],
+        },
         fault=Fault("query", _KV, (), _HEALTHY_NOT),
     ),
     _scenario(
@@ -135,6 +151,14 @@ SCENARIOS = (
         "neither traceparent nor request id to the function; its table slow",
         draw=_slow_table,
         options={"forward": "none"},
-        fault=Fault("unobserved", "origin:{function}", (), _HEALTHY_NOT, moves=False, kinds=("p", "cart"), always=("broken_context",)),
+        fault=Fault(
+            "unobserved",
+            "origin:{function}",
+            (),
+            _HEALTHY_NOT,
+            moves=False,
+            kinds=("p", "cart"),
+            always=("broken_context",),
+        ),
     ),
 )

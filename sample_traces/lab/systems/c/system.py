@@ -83,7 +83,9 @@ class WorkerAndFunction:
 
     def find(self, spans: Sequence[Span]) -> dict[str, Found]:
         """By the request id that the Worker puts on its root."""
-        return find_by_request_id(spans, sorted({one.service for one in spans if one.name.startswith(("fetch", "GET "))}))
+        return find_by_request_id(
+            spans, sorted({one.service for one in spans if one.name.startswith(("fetch", "GET "))})
+        )
 
     def _stores(self, stage: Stage, hosts: Mapping[str, Host], knobs: Knobs) -> None:
         for store, port in (("kv", _KV_PORT), ("table", _TABLE_PORT)):

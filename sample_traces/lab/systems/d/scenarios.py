@@ -116,6 +116,8 @@ SCENARIOS = (
         "d-public-cache-of-personal",
         "somebody's own data marked public for caches",
         options={"public_account": True},
-        fault=Fault("compute", "render:{web}", (), _NOT, moves=False, kinds=("account",), always=("public_cache_of_personal",)),
+        fault=Fault(
+            "compute", "render:{web}", (), _NOT, moves=False, kinds=("account",), always=("public_cache_of_personal",)
+        ),
     ),
 )

@@ -37,7 +37,9 @@ class FlagsBeforeRouting:
         for part in ("origin", "web"):
             target = work / "d" / part
             fresh = not (target / "node_modules" / ".package-lock.json").exists()
-            shutil.copytree(_HERE / part, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", ".next"))
+            shutil.copytree(
+                _HERE / part, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", ".next")
+            )
             if fresh:
                 run([found["npm"], "install", "--no-audit", "--no-fund"], target)
         web = work / "d" / "web"

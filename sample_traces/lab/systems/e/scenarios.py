@@ -58,7 +58,12 @@ def _touring(dice: random.Random, _: Knobs) -> list[Planned]:
 
 
 def _scenario(name: str, title: str, **more: Any) -> Scenario:
-    given: dict[str, Any] = {"plan": _steady(13.0, 130), "warm_up": _touring, "control": "e-healthy", "variant": "blind"}
+    given: dict[str, Any] = {
+        "plan": _steady(13.0, 130),
+        "warm_up": _touring,
+        "control": "e-healthy",
+        "variant": "blind",
+    }
     return Scenario(name, "e", _DIALECT, title, **{**given, **more})
 
 

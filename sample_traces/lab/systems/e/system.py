@@ -68,9 +68,13 @@ class TwoPlaces:
 
     def find(self, spans: Sequence[Span]) -> dict[str, Found]:
         """By the request id that the edge puts on its root."""
-        return find_by_request_id(spans, sorted({one.service for one in spans if "seamscope.edge.decision" in one.text}))
+        return find_by_request_id(
+            spans, sorted({one.service for one in spans if "seamscope.edge.decision" in one.text})
+        )
 
-    def _one_outside(self, stage: Stage, role: str, host: Host, port: int, env: Mapping[str, str], name: str = "") -> None:
+    def _one_outside(
+        self, stage: Stage, role: str, host: Host, port: int, env: Mapping[str, str], name: str = ""
+    ) -> None:
         given = {"ROLE": role, "ADDRESS": "0.0.0.0" if stage.namespaces else host.address, "PORT": str(port), **env}  # noqa: S104 - a namespace of its own
         called = name or role
         given["WITNESS"] = stage.witness(called)
@@ -78,7 +82,11 @@ class TwoPlaces:
 
     def _outside(self, stage: Stage, hosts: Mapping[str, Host], knobs: Knobs) -> None:
         names = knobs["names"]
-        for role, name, tier in (("sql", "replica", "data"), ("sql", "primary", "data"), ("partner", "partner", "external")):
+        for role, name, tier in (
+            ("sql", "replica", "data"),
+            ("sql", "primary", "data"),
+            ("partner", "partner", "external"),
+        ):
             env = {
                 "OWN_NAME": f"{tier}:{names[name]}",
                 "FAST_MS": str(knobs.get("fast_ms", {}).get(name, 2)),
@@ -110,7 +118,11 @@ class TwoPlaces:
             partner = stage.link(hosts["region"], hosts["partner"], name="far-partner", syn_ms=knobs["syn_ms"])
         stage.network.names(hosts["popa"], {**own, names["replica"]: hosts["wirea"].address})
         stage.network.names(hosts["popb"], {**own, names["replica"]: hosts["wireb"].address})
-        regional = {names["primary"]: hosts["wirep"].address, names["partner"]: partner, names["queue"]: hosts["queue"].address}
+        regional = {
+            names["primary"]: hosts["wirep"].address,
+            names["partner"]: partner,
+            names["queue"]: hosts["queue"].address,
+        }
         stage.network.names(hosts["region"], {**own, **regional})
 
     def _region(self, stage: Stage, hosts: Mapping[str, Host], knobs: Knobs) -> None:
