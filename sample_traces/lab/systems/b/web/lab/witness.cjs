@@ -41,7 +41,7 @@ const calling = new AsyncLocalStorage();
 
 function peerOf(origin) {
   const url = new URL(origin);
-  return PEERS[`${url.hostname}:${url.port}`] ?? `external:${url.host}`;
+  return PEERS[`${url.hostname}:${url.port}`];
 }
 
 function lookup(hostname, options, callback) {
@@ -71,8 +71,8 @@ function connect(options, callback) {
 class TimedAgent extends Agent {
   dispatch(options, handler) {
     const asker = asking.getStore();
-    if (!asker) return super.dispatch(options, handler);
     const callee = peerOf(options.origin);
+    if (!asker || !callee) return super.dispatch(options, handler); // an exporter's own calls, for example
     const call = { ...asker, callee, seam: `${OWN}→${callee}`, dispatched: now() };
     const hooks = {
       onConnect() {
