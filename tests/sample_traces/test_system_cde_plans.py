@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,30 @@ from typing import Any
 import pytest
 
 _LAB = Path(__file__).resolve().parents[2] / "sample_traces" / "lab"
-sys.path.insert(0, str(_LAB))
-import catalogue  # noqa: E402
-from scenario import dice_of, knobs_of  # noqa: E402
 
-_OWN = [one for one in catalogue.scenarios().values() if one.system in {"c", "d", "e"}]
+
+def _lab() -> tuple[Any, dict[str, Any], list[Any]]:
+    """The lab's words, its systems C, D and E, and their scenarios: parts of a program, which leave nothing behind."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(_LAB))
+    try:
+        catalogue = importlib.import_module("catalogue")
+        systems = {letter: catalogue.system(letter) for letter in "cde"}
+        own = [one for one in catalogue.scenarios().values() if one.system in systems]
+        return importlib.import_module("scenario"), systems, own
+    finally:
+        sys.path.remove(str(_LAB))
+        for name in set(sys.modules) - before:
+            if "/sample_traces/lab/" in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+
+
+_WORDS, _SYSTEMS, _OWN = _lab()
 
 
 def _made(scenario: Any, seed: int) -> tuple[dict[str, Any], list[Any]]:
-    knobs = knobs_of(scenario, catalogue.system(scenario.system), seed)
-    return knobs, scenario.plan(dice_of(seed, scenario.name, "plan"), knobs)
+    knobs = _WORDS.knobs_of(scenario, _SYSTEMS[scenario.system], seed)
+    return knobs, scenario.plan(_WORDS.dice_of(seed, scenario.name, "plan"), knobs)
 
 
 @pytest.mark.parametrize("scenario", _OWN, ids=lambda one: one.name)
