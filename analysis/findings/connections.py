@@ -70,13 +70,15 @@ def _taken_out(
     phases: pl.DataFrame, calls: pl.DataFrame, roles: tuple[str, ...], how: int, wait: pl.Expr
 ) -> pl.DataFrame:
     """Mark what to take out of calls: of their phase spans, or at the head of calls that have none."""
-    told = calls.select("request", "row", wait=wait)
-    shown = told.join(
-        phases.filter(pl.col("role").is_in(roles)).select(row="call", phase="row"), on="row", maintain_order="left"
-    )
-    bare = told.join(shown.select("row").unique(), on="row", how="anti")
+    told = calls.select("request", "row", "inner_row", wait=wait)
+    of_calls = phases.filter(pl.col("role").is_in(roles)).select(row="call", phase="row")
+    shown = told.join(of_calls, on="row", maintain_order="left")
     spans = shown.select("request", "wait", row="phase")
-    return pl.concat([marks(spans, how, pl.col("wait")), marks(bare, LEAD, pl.col("wait"))])
+    # a phase beside the inner call (undici's, below a fetch) lies in it: both get shorter
+    wrapped = pl.col("row") != pl.col("inner_row")
+    bare = told.join(shown.select("row").unique(), on="row", how="anti")
+    heads = pl.concat([bare.filter(~wrapped), told.filter(wrapped)]).select("request", "wait", row="inner_row")
+    return pl.concat([marks(spans, how, pl.col("wait")), marks(heads, LEAD, pl.col("wait"))])
 
 
 def _concurrency(calls: pl.DataFrame) -> tuple[int, int, pl.DataFrame]:

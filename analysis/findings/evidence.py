@@ -116,8 +116,9 @@ class Evidence:
     requests: pl.DataFrame
     """Columns of `requests`, `request`, `entry_row`."""
     calls: pl.DataFrame
-    """Columns of `hops`, `request`, `route`, `row` (the client span's), `server_row`, `parent_row`, `end_ns`, `caller`,
-    `callee`, and the client span's `method url_full scope cache_status cache_reason essential db_system`."""
+    """Columns of `hops`, `request`, `route`, `row` (the client span's), `server_row`, `parent_row`, `inner_row` (the
+    client span that the server span hangs from), `end_ns`, `caller`, `callee`, and the client span's
+    `method url_full scope cache_status cache_reason essential db_system`."""
     path: pl.DataFrame
     """Columns of `path`, `request`, `route`, `row`."""
     spans: pl.DataFrame
@@ -257,7 +258,12 @@ def _calls(hops: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.D
     facts = spans.select(
         "row", "parent_row", "method", "url_full", "scope", "cache_status", "cache_reason", "essential", "db_system"
     )
-    return told.join(facts, on="row", maintain_order="left").with_columns(
+    inner = spans.select(server_row="row", inner_row="parent_row")
+    told = told.join(facts, on="row", maintain_order="left").join(
+        inner, on="server_row", how="left", maintain_order="left"
+    )
+    return told.with_columns(
+        inner_row=pl.when(pl.col("inner_row") >= 0).then("inner_row").otherwise("row"),
         end_ns=pl.col("start_ns") + pl.col("duration_ns"),
         caller=pl.col("seam").str.extract(_CALLER),
         callee=pl.col("seam").str.extract(_CALLEE),
