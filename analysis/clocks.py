@@ -43,7 +43,11 @@ INTERVALS: Final = {
     "trace_lo": pl.UInt64, "span_id": pl.UInt64,
 }  # fmt: skip
 """A row per window and pair of hosts: the interval of `other`'s clock less `one`'s, what was made of it (`same`,
-`offset`, `drift`, `empty`), and a call that shows it. `offset` holds at the window's start, `slope` is per second."""
+`offset`, `drift`, `empty`), and for the odd ones a call that shows it.
+`offset` holds at the window's start, `slope` is by nanosecond."""
+
+PAIR: Final = ["window", "one", "other"]
+SHOWN: Final = ["trace_hi", "trace_lo", "span_id"]
 
 Keys = tuple[int, int]
 """Window and host."""
@@ -150,7 +154,6 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         (pl.col("tight_high") + slack).min().fill_null(far.max),
         pl.col("tight_low").max().fill_null(far.min).alias("raw_tight_low"),
         pl.col("tight_high").min().fill_null(far.max).alias("raw_tight_high"),
-        pl.struct("start", "trace_hi", "trace_lo", "span_id").min().alias("shown"),
     )
     empty, same = pl.col("low") > pl.col("high"), (pl.col("low") <= 0) & (pl.col("high") >= 0)
     near_low, near_high = pl.max_horizontal("low", "tight_low"), pl.min_horizontal("high", "tight_high")
@@ -162,12 +165,15 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         raw_high=pl.when(closer).then(pl.min_horizontal("raw_high", "raw_tight_high")).otherwise("raw_high"),
         verdict=pl.when(empty).then(pl.lit("empty")).when(same).then(pl.lit("same")).otherwise(pl.lit("offset")),
         slope=pl.lit(0.0),
-    ).unnest("shown")
+    )
     nearest = pl.when(pl.col("low") > 0).then("raw_low").otherwise("raw_high")
     rows = rows.with_columns(
         offset=pl.when(pl.col("verdict") == "offset").then(nearest.clip("low", "high")).otherwise(0),
         width=pl.col("high") - pl.col("low"),
     )
+    odd = bounds.join(rows.filter(empty).select(PAIR), on=PAIR, how="semi").sort("start", *SHOWN)
+    shown = odd.group_by(PAIR, maintain_order=True).agg(pl.col(name).first() for name in SHOWN)
+    rows = rows.join(shown, on=PAIR, how="left")
     return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort("window", "one", "other")
 
 

@@ -1,0 +1,178 @@
+"""What only many calls tell: clocks, pools, setup, the network; the same in any partition, under any clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analysis import analyse, ceilings, clocks, passes
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Traces = Any
+POOL, CALLS = 2, 40
+
+
+def calls(traces: Traces, waits: Any = (), shift: float = 0, **server: Any) -> Traces:
+    """Requests of `web` that each make one call to `api`; `waits` before its server begins, by request."""
+    traces.service("web", "render")
+    traces.service("api")
+    for at in range(CALLS):
+        begin, wait = 200.0 * at, waits[at] if len(waits) else 1
+        traces.span("GET /", "server", "web", begin, begin + 60 + wait, trace=at + 1)
+        traces.span("call", "client", "web", begin + 1, begin + 52 + wait, "GET /", trace=at + 1, extent="body")
+        first = begin + 1 + wait + shift
+        ports = {name: values[at] for name, values in server.items()}
+        traces.span("answer", "server", "api", first, first + 50, "call", trace=at + 1, extent="handler", **ports)
+    return traces
+
+
+def verdicts(results: Any) -> list[tuple[Any, ...]]:
+    owners = results.owners.select("owner_no", "owner")
+    told = (
+        results["segments"]
+        .join(owners, on="owner_no")
+        .join(results["requests"].select("request_no", "trace_lo", "entry_span_id"), on="request_no")
+    )
+    columns = ["trace_lo", "entry_span_id", "horizon", "start_ns", "end_ns", "owner", "cause", "evidence"]
+    return sorted(told.select(columns).rows())
+
+
+@pytest.mark.parametrize("shift", [3_000, -3_000, -200])
+def test_a_shifted_host_changes_no_verdict(many: Any, shift: float) -> None:
+    still, moved = calls(many()).told(), calls(many(), shift=shift).told()
+    assert moved.warnings() == set()
+    for column in ("dominant", "complete"):
+        assert [row[column] for row in still.requests()] == [row[column] for row in moved.requests()]
+    for one, other in zip(still.hops(), moved.hops(), strict=True):
+        assert abs(one["request_leg"] - other["request_leg"]) <= other["leg_error"] + 1e-6
+        assert one["gap"] == other["gap"]
+
+
+def test_a_clock_that_jumps_moves_nothing_and_is_said(traces: Traces) -> None:
+    jumps = [1.0 + 5_000 * (at % 2) for at in range(CALLS)]
+    traces.service("web", "render")
+    for at, jump in enumerate(jumps):
+        begin = 100.0 * at
+        traces.span("GET /", "server", "web", begin, begin + 60, trace=at + 1)
+        traces.span("call", "client", "web", begin + 1, begin + 52, "GET /", trace=at + 1)
+        traces.span("answer", "server", "api", begin + 1 + jump, begin + 50 + jump, "call", trace=at + 1)
+    assert [code for code, _ in traces.told().warnings()] == ["clock_interval_empty"]
+
+
+def test_a_drift_is_a_line_through_the_bounds() -> None:
+    at = np.arange(0, 60_000, 500)
+    drift = at // 100
+    found = clocks.find_line(at, drift - 40, drift + 40)
+    assert found is not None
+    offset, slope, width = found
+    assert slope == pytest.approx(0.01, abs=0.001)
+    assert abs(offset) <= 40
+    assert width <= 80
+    assert clocks.find_line(at, np.where(at % 1_000, 90, -10), np.where(at % 1_000, 100, 0)) is None
+
+
+def test_new_ports_that_cost_more_are_setups(traces: Traces) -> None:
+    fresh = [at % 2 for at in range(CALLS)]
+    told = calls(traces, [80 if new else 1 for new in fresh], network_peer_port=[9_000 + at * new for at, new in
+                 enumerate(fresh)]).told()  # fmt: skip
+    setup = [hop["setup"] for hop in told.hops()]
+    assert [value is not None for value in setup] == [new == 1 for new in fresh]
+    said = told.results["inferences"].filter(pl.col("cause") == words.code(words.CAUSES, "setup"))
+    assert said.height == sum(fresh)
+    assert said["confidence"].min() >= ceilings.SURE
+    assert "calls that took more than" in said["statistic"][0]
+
+
+def test_slow_calls_on_old_connections_are_left_unexplained(traces: Traces) -> None:
+    slow = [at % 2 for at in range(CALLS)]
+    told = calls(traces, [80 if late else 1 for late in slow], network_peer_port=[9_000] * CALLS).told()
+    assert {hop["setup"] for hop in told.hops()} == {None}
+    assert max(hop["unexplained"] for hop in told.hops()) > 70
+
+
+def pool(traces: Traces, held: float = 50, pooled: bool = False) -> Traces:
+    """A service whose statements wait for one of two connections."""
+    traces.service("api", pooled=pooled)
+    free = [0.0] * POOL
+    for at in range(CALLS):
+        came = 12.0 * at
+        begin = max(came, min(free))
+        free[free.index(min(free))] = begin + held
+        traces.span("GET /", "server", "api", came, begin + held + 1, trace=at + 1)
+        traces.span("SELECT", "client", "api", begin, begin + held, "GET /", role="query", trace=at + 1,
+                    db_system="postgresql", peer="db")  # fmt: skip
+    return traces
+
+
+def test_statements_that_wait_for_a_place_wait_for_the_pool(traces: Traces) -> None:
+    told = pool(traces).told()
+    leading = [row["dominant"] for row in told.requests()]
+    assert leading.count(("origin:api", "pool_wait")) > CALLS / 2
+    assert {row["statistic"].split(";")[0] for row in told.results["inferences"].to_dicts()} == {
+        f"at most {POOL} statements of this caller run at once"
+    }
+
+
+def test_a_key_that_may_be_several_hosts_names_no_pool(traces: Traces) -> None:
+    told = pool(traces, pooled=True).told()
+    assert {row["dominant"][1] for row in told.requests()} <= {"compute", "query"}
+
+
+@pytest.mark.parametrize("factor", [0.5, 3])
+def test_a_pool_is_a_pool_at_any_pace(many: Any, factor: float) -> None:
+    frames = pool(many()).frames()
+    times = [(pl.col(name) * factor).cast(pl.Int64) for name in ("start_ns", "end_ns")]
+    base = frames[0].select(pl.col("start_ns").min()).item()
+    moved = frames[0].with_columns(pl.col("start_ns", "end_ns") - base).with_columns(times)
+    one, other = analyse(*frames), analyse(moved.with_columns(pl.col("start_ns", "end_ns") + base), *frames[1:])
+    assert one["requests"]["dominant_cause"].to_list() == other["requests"]["dominant_cause"].to_list()
+
+
+@pytest.mark.parametrize("sample", ["next16-go-pool", "next16-go-connect-tls"])
+@pytest.mark.parametrize("parts", [2, 7])
+def test_any_partition_gives_the_same_rows(sample: str, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = recorded(sample)
+    whole = analyse(*frames)
+    monkeypatch.setattr(passes, "CHUNK_SPANS", -(-frames[0].height // parts))
+    apart = analyse(*frames)
+    assert verdicts(whole) == verdicts(apart)
+    for name in ("hops", "inferences", "warnings"):
+        told = [results[name].drop("request_no", "seam_no", strict=False).rows() for results in (whole, apart)]
+        assert sorted(told[0], key=repr) == sorted(told[1], key=repr), name
+
+
+def recorded(sample: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    from pathlib import Path as Here
+
+    from collector.files import iter_bodies
+    from collector.ingest import ingest
+
+    file: Path = Here(__file__).parents[2] / "sample_traces" / sample / "traces.otlp.pb.zst"
+    tables = ingest(list(iter_bodies(file))).tables
+    return pl.DataFrame(tables["spans"]), pl.DataFrame(tables["resources"]), pl.DataFrame(tables["span_links"])
+
+
+@pytest.mark.parametrize("shift", [3_000_000_000, -3_000_000_000])
+def test_a_shifted_host_of_a_recording_keeps_every_leading_cause(shift: int) -> None:
+    spans, resources, links = recorded("next16-go-warm")
+    there = resources.filter(pl.col("service").is_in(["orders", "pricing"])).get_column("resource_id")
+    times = pl.col("start_ns", "end_ns")
+    moved = spans.with_columns(
+        pl.when(pl.col("resource_id").is_in(there.to_list())).then(times + shift).otherwise(times)
+    )
+    still, other = analyse(spans, resources, links), analyse(moved, resources, links)
+    assert other["warnings"].height == still["warnings"].height == 0
+
+    def led(results: Any) -> dict[int, tuple[str, int]]:
+        told = results["requests"].join(results.owners, left_on="dominant_owner_no", right_on="owner_no")
+        return {row[0]: row[1:] for row in told.select("entry_span_id", "owner", "dominant_cause").rows()}
+
+    one, two = led(still), led(other)
+    # where two causes are within the leg's error of each other, either may lead
+    assert sum(one[key] == two.get(key) for key in one) >= 0.95 * len(one)
