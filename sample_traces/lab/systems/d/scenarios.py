@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scenario import Fault, Knobs, Planned, Scenario, drawn_id
+from systems.d.stacks import without_folders
 
 _DIALECT = "Next.js 16 proxy (GrowthBook SDK) + @vercel/otel → Node SDK"
 _MIX = (("item", 52), ("price", 20), ("account", 12), ("stranger", 6), ("asset", 10))
@@ -59,6 +60,7 @@ def _touring(dice: random.Random, knobs: Knobs) -> list[Planned]:
 
 def _scenario(name: str, title: str, **more: Any) -> Scenario:
     given: dict[str, Any] = {"plan": _steady(9.0, 110), "warm_up": _touring, "control": "d-healthy", "variant": "blind"}
+    given["taps"] = lambda _: (without_folders,)
     return Scenario(name, "d", _DIALECT, title, **{**given, **more})
 
 
