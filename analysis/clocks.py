@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 WINDOW_NS: Final = 600_000_000_000
 """Windows of event time: ten minutes from the epoch on."""
 
+FAR: Final = 2**61
+"""A bound that bounds nothing."""
+
 BINS: Final = 32
 """Parts of a window among which a drift is looked for."""
 
@@ -121,7 +124,10 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
     first_byte = pl.when(pl.col("whole_body")).then("first_byte").otherwise("server_start")
     alone = pl.col("servers") == 1
     done = pl.when(pl.col("waits") & alone).then("server_end").otherwise(pl.max_horizontal("server_start", first_byte))
-    whole = pl.when(pl.col("whole_body") & alone).then(pl.max_horizontal("server_end", "server_start") - pl.col("end"))
+    stayed = ~pl.col("failed")  # a client that gave up may have ended before its server began
+    whole = pl.when(pl.col("whole_body") & alone & stayed).then(
+        pl.max_horizontal("server_end", "server_start") - pl.col("end")
+    )
     sided = told.select(
         *("trace_hi", "trace_lo", "span_id", "start", "slack"),
         window=pl.col("start") // WINDOW_NS,
@@ -129,7 +135,7 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
         other=pl.max_horizontal("caller_host", "callee_host"),
         forward=pl.col("caller_host") < pl.col("callee_host"),
         early=early,
-        late=done - pl.col("end"),
+        late=pl.when(stayed).then(done - pl.col("end")),
         whole=whole,
     )
     forward = pl.col("forward")
@@ -143,17 +149,17 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
 
 def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
     """Return the interval of every window and pair; the offset keeps what the clocks can tell of its bound."""
-    slack, far = pl.col("slack"), np.iinfo(np.int64)
+    slack = pl.col("slack")
     found = bounds.group_by("window", "one", "other").agg(
         pl.len().alias("calls"),
-        (pl.col("low") - slack).max(),
-        (pl.col("high") + slack).min(),
-        pl.col("low").max().alias("raw_low"),
-        pl.col("high").min().alias("raw_high"),
-        (pl.col("tight_low") - slack).max().fill_null(far.min),
-        (pl.col("tight_high") + slack).min().fill_null(far.max),
-        pl.col("tight_low").max().fill_null(far.min).alias("raw_tight_low"),
-        pl.col("tight_high").min().fill_null(far.max).alias("raw_tight_high"),
+        (pl.col("low") - slack).max().fill_null(-FAR),
+        (pl.col("high") + slack).min().fill_null(FAR),
+        pl.col("low").max().fill_null(-FAR).alias("raw_low"),
+        pl.col("high").min().fill_null(FAR).alias("raw_high"),
+        (pl.col("tight_low") - slack).max().fill_null(-FAR),
+        (pl.col("tight_high") + slack).min().fill_null(FAR),
+        pl.col("tight_low").max().fill_null(-FAR).alias("raw_tight_low"),
+        pl.col("tight_high").min().fill_null(FAR).alias("raw_tight_high"),
     )
     empty, same = pl.col("low") > pl.col("high"), (pl.col("low") <= 0) & (pl.col("high") >= 0)
     near_low, near_high = pl.max_horizontal("low", "tight_low"), pl.min_horizontal("high", "tight_high")
@@ -184,8 +190,8 @@ def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
         begin = int(window) * WINDOW_NS
         line = find_line(
             rows["start"].to_numpy() - begin,
-            (rows["low"] - rows["slack"]).to_numpy(),
-            (rows["high"] + rows["slack"]).to_numpy(),
+            (rows["low"] - rows["slack"]).fill_null(-FAR).to_numpy(),
+            (rows["high"] + rows["slack"]).fill_null(FAR).to_numpy(),
         )
         if line is not None:
             lines.append((window, one, other, *line))
