@@ -115,7 +115,8 @@ def command(
     """Bring files of spans into a store.
 
     FILE is OTLP as protobuf (one request, or many each after its length), JSON or NDJSON; or what Jaeger or Zipkin
-    (v2) keep as JSON; also .gz or .zst, or - for standard input. The form is found out. Beside a live collector, the collector stores them.
+    (v2) keep as JSON; also .gz or .zst, or - for standard input. The form is found out. Beside a live collector, the
+    collector stores them.
     """
     tally, analysis = _import(files, db, config, analyse=not no_analyze)
     if not tally.requests:

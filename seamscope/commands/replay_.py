@@ -75,15 +75,19 @@ def send(
     *,
     rate: float | None = None,
     shift_to_now: bool = False,
+    live_s: float | None = None,
     label: str = "replay",
 ) -> Tally:
     """Send files to an endpoint; return what became of them.
+
+    With `live_s` the files play side by side at the pace of their recording, within so many seconds if they can.
 
     Raises:
         EndpointError: nothing answers there, or it keeps refusing.
         DataError: a file is no OTLP.
     """
     from collector.links import link
+    from collector.pacing import live, schedule
     from collector.replay import Replay
     from collector.shifting import extent, now_ns, shifted
 
@@ -91,7 +95,9 @@ def send(
     try:
         total = None if STDIN in files else sum(1 for _ in bodies_of(files))
         bodies = bodies_of(files)
-        if shift_to_now:
+        if live_s is not None:
+            bodies = live(schedule([list(bodies_of([file])) for file in files], int(live_s * 1e9)))
+        elif shift_to_now:
             by_ns = now_ns() - extent(bodies_of(files)).last_ns
             bodies = (shifted(body, by_ns) for body in bodies)
         with progress(total, label) as on_sent:
@@ -140,15 +146,30 @@ def told(tally: Tally) -> str:
 )
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most N spans a second.")
 @click.option("--shift-to-now", is_flag=True, help="Move all times by one amount, so that the last one is now.")
+@click.option(
+    "--live",
+    "live_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="As if it happened now: at the pace of the recording, files side by side, spread over so many seconds.",
+)
 @json_option()
-def command(*, files: tuple[Path, ...], endpoint: str, rate: float | None, shift_to_now: bool, as_json: bool) -> None:
+def command(
+    *,
+    files: tuple[Path, ...],
+    endpoint: str,
+    rate: float | None,
+    shift_to_now: bool,
+    live_s: float | None,
+    as_json: bool,
+) -> None:
     """Send recorded OTLP to an endpoint: files, folders of them, or - for standard input."""
-    if shift_to_now and STDIN in files:
-        raise UsageError("--shift-to-now reads everything twice", "name a file instead of -")
+    if (shift_to_now or live_s is not None) and STDIN in files:
+        raise UsageError("--shift-to-now and --live read everything twice", "name a file instead of -")
     missing = [path for path in files if path != STDIN and not path.exists()]
     if missing:
         raise DataError(f"{missing[0]}: no such file or folder", "check the path")
-    tally = send(recorded_files(files), endpoint, rate=rate, shift_to_now=shift_to_now)
+    tally = send(recorded_files(files), endpoint, rate=rate, shift_to_now=shift_to_now, live_s=live_s)
     click.echo(json.dumps(document(tally)) if as_json else told(tally))
     if tally.failed_requests:
         raise DataError(f"{tally.failed_requests} of {tally.requests} requests were not taken", "see the reasons above")

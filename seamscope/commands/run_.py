@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,15 +21,31 @@ if TYPE_CHECKING:
     from seamscope.store import Reader
 
 
-def replay_samples(samples: Path, endpoint: str) -> None:
+LIVE_SECONDS: Final = 30.0
+"""How long recorded traffic plays before somebody's eyes."""
+PLAYED: Final = "played"
+"""A file in the folder of samples that names those of its folders that are played, one a line."""
+
+
+def played(samples: Path) -> list[Path]:
+    """Give the folders of samples that are played: those that the folder's own list names, else the folder itself."""
+    listed = samples / PLAYED
+    if not listed.is_file():
+        return [samples]
+    return [samples / name for name in listed.read_text(encoding="utf-8").split()]
+
+
+def replay_samples(samples: Path, endpoint: str, *, live: bool) -> None:
     """Send the recorded traffic to a collector, as an exporter would; say on stderr what came of it."""
     from seamscope.commands.replay_ import recorded_files, send, told
 
     if not samples.is_dir():
         click.echo(f"no recorded samples at {samples}: waiting for spans", err=True)
         return
-    click.echo(f"the store is empty: replaying {samples}", err=True)
-    click.echo(told(send(recorded_files([samples]), endpoint, label="replaying")), err=True)
+    pace = f" for {LIVE_SECONDS:.0f} seconds, as recorded" if live else ""
+    click.echo(f"the store is empty: replaying {samples}{pace}", err=True)
+    files = recorded_files(played(samples))
+    click.echo(told(send(files, endpoint, live_s=LIVE_SECONDS if live else None, label="replaying")), err=True)
 
 
 def is_empty(reader: Reader) -> bool:
@@ -64,14 +80,14 @@ def show(reader: Reader, out: Path) -> None:
     sys.stdout.flush()
 
 
-def beside(live: LiveCollector, db: str, samples: Path, out: Path) -> None:
+def beside(live: LiveCollector, db: str, samples: Path, out: Path, *, once: bool) -> None:
     """Show a store through the collector that has it open, which goes on by itself."""
     from seamscope.remote import Lent
 
     click.echo(f"a collector (process {live.pid}) has {db} open already: reading through it", err=True)
     with Lent(live.address) as lent:
         if is_empty(lent):
-            replay_samples(samples, str(live.status["grpc"]))
+            replay_samples(samples, str(live.status["grpc"]), live=not once)
             lent.analyze()
         show(lent, out)
 
@@ -88,10 +104,10 @@ def explore(db: str) -> None:
         signal.signal(signal.SIGINT, ignored)
 
 
-def alone(collector: Collector, samples: Path, out: Path) -> None:
+def alone(collector: Collector, samples: Path, out: Path, *, once: bool) -> None:
     """Fill an empty store, and show what there is."""
     if is_empty(collector.store):
-        replay_samples(samples, str(collector.grpc))
+        replay_samples(samples, str(collector.grpc), live=not once)
     with patiently("analysing, then writing the pages"):
         collector.analyze()
         show(collector.store, out)
@@ -116,7 +132,8 @@ def has_terminal() -> bool:
 def command(*, db: str, config: Path, once: bool, samples: Path, out: Path, grpc: str, http: str, no_tui: bool) -> int:
     """Collector, recorded samples and explorer in one, for a first look.
 
-    An empty store is filled by replaying the samples over OTLP/gRPC. Then the pages are written, the summary is
+    An empty store is filled by replaying the samples over OTLP/gRPC: for half a minute at the pace at which they were
+    recorded, or at once with --once. Then the pages are written, the summary is
     printed, and the explorer opens; without a terminal it stays a collector until it is interrupted.
     """
     from collector.addresses import Address
@@ -126,14 +143,14 @@ def command(*, db: str, config: Path, once: bool, samples: Path, out: Path, grpc
     path, explorer = store_path(db), has_terminal() and not (once or no_tui)
     live = find_collector(path)
     if live is not None:
-        beside(live, db, samples, out)
+        beside(live, db, samples, out, once=once)
         if explorer:
             explore(db)
         return 0
     plan = Plan(path, Address.parse(grpc), Address.parse(http))
     with Stopping() as stopping, started(plan, given_config(config)) as collector:
         announce(collector, None)
-        alone(collector, samples, out)
+        alone(collector, samples, out, once=once)
         if explorer:
             explore(db)
         elif not once:
