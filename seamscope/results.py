@@ -230,6 +230,20 @@ class RequestFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class Inference:
+    """A cause that no span of a call says, and the statistic over many calls that carries it."""
+
+    client_span_id: str
+    operation: str | None
+    cause: str
+    ns: int
+    confidence: float
+    """From 0 to 1."""
+    statistic: str
+    """One sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestDetail:
     """One request, whole: what `trace ID`, the explorer's request view and a request's page draw."""
 
@@ -246,6 +260,8 @@ class RequestDetail:
     warnings: tuple[TraceWarning, ...]
     async_work: tuple[AsyncWork, ...]
     findings: tuple[RequestFinding, ...] = ()
+    inferences: tuple[Inference, ...] = ()
+    """Most time first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from seamscope.reading.findings import findings_of_request
 from seamscope.reading.request_parts import async_work, hops, request_row, segments, shares, trace_warnings, word
 from seamscope.reading.request_search import find_request, find_requests
 from seamscope.reading.waterfall import waterfall
-from seamscope.results import RequestDetail, RequestRow, Selection, SpanDetail
+from seamscope.results import Inference, RequestDetail, RequestRow, Selection, SpanDetail
 from seamscope.schema.words import EVIDENCE, SPAN_KINDS, STATUSES, TIERS
 from seamscope.selection.predicate import predicate
 from seamscope.statements import statement
@@ -87,6 +87,19 @@ def _place(row: RequestRow, order: str) -> dict[str, object]:
     }
 
 
+_PARTS: Final = (
+    "traces",
+    "segments",
+    "hops",
+    "warnings",
+    "async_work",
+    "entries",
+    "spans",
+    "findings",
+    "inferences",
+)
+
+
 def request_detail(reader: Reader, request_id: str) -> RequestDetail:
     """Give one request whole; `DataError` where the store has none of that id.
 
@@ -104,7 +117,17 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
     row, key = request_row(found), {"request_no": found["request_no"]}
     parts = {
         name: list(reader.query(statement(f"request/{name}"), key).iter_rows(named=True))
-        for name in ("traces", "segments", "hops", "warnings", "async_work", "entries", "spans", "findings")
+        for name in (
+            "traces",
+            "segments",
+            "hops",
+            "warnings",
+            "async_work",
+            "entries",
+            "spans",
+            "findings",
+            "inferences",
+        )
     }
     path, calls = segments(parts["segments"]), hops(parts["hops"], row.start_ns)
     odd, work = trace_warnings(parts["warnings"]), async_work(parts["async_work"])
@@ -122,6 +145,7 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
         warnings=odd,
         async_work=work,
         findings=findings_of_request(parts["findings"]),
+        inferences=tuple(Inference(**told) for told in parts["inferences"]),
     )
 
 

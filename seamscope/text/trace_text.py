@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from seamscope.results import Hop, RequestDetail, Share
+    from seamscope.results import Hop, Inference, RequestDetail, Share
 
 _SEAM_CELLS: Final = 44
+INFERENCES_SHOWN: Final = 5
 
 
 def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN) -> str:
@@ -28,6 +29,8 @@ def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN) -
     parts: list[RenderableType] = [*_heading(detail), Text("")]
     for horizon in detail.by_cause:
         parts += _made_of(detail, horizon)
+    if detail.inferences:
+        parts += [*_inferences(detail.inferences), Text("")]
     if detail.findings:
         parts += [*request_findings_lines(detail.findings), Text("")]
     parts += [*waterfall_lines(detail, paper, rows=rows), _legend(detail), Text("")]
@@ -72,6 +75,24 @@ def _shares(shares: Sequence[Share], whole: int) -> RenderableType:
             Text(f"{EVIDENCE_MARK.get(share.evidence, '?')} {share.evidence}", "dim"),
         )
     return drawn
+
+
+def _inferences(inferences: Sequence[Inference]) -> list[Text]:
+    """Say why causes that no span tells are given: the statistic over many calls, and how sure it is."""
+    lines = [
+        line(
+            ("≈ ", "dim"),
+            (inferred.cause, cause_hex(inferred.cause)),
+            f" {duration(inferred.ns)} in ",
+            name(inferred.operation or f"call {inferred.client_span_id}"),
+            ": ",
+            name(inferred.statistic),
+            (f"  {inferred.confidence:.0%} sure", "dim"),
+        )
+        for inferred in inferences[:INFERENCES_SHOWN]
+    ]
+    left = len(inferences) - INFERENCES_SHOWN
+    return [*lines, Text(f"  and {left} more inferred, each with less time", "dim")] if left > 0 else lines
 
 
 def _legend(detail: RequestDetail) -> Text:
