@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from seamscope.commands.trace_ import command
 from seamscope.reading.requests import find_request, list_requests, request_detail
 from seamscope.results import Selection
+from seamscope.schema.words import CAUSES
 from seamscope.text.paper import Paper
 from seamscope.text.trace_text import trace_text
 
@@ -74,3 +75,32 @@ def test_rows_are_limited_and_the_rest_counted(example: Store, rows: int) -> Non
     drawn = sum(1 for line in text.splitlines() if "─" in line and "GET" in line) if rows else None
     assert ("more (--rows 0 shows all)" in text) == bool(rows)
     assert drawn is None or drawn <= rows
+
+
+def test_an_inferred_cause_comes_with_its_statistic(tmp_path: Path) -> None:
+    from tests.seamscope.conftest import MS, Scene
+
+    scene = Scene()
+    scene.page(40, pool=10.0)
+    calls = [(client, ns * MS) for client, ns in zip((2, 4, 5, 2, 4, 5, 2), range(1, 8), strict=True)]
+    scene.rows["inferences"].extend(
+        {
+            "request_no": 40,
+            **scene.trace(40),
+            "client_span_id": 4_000 + client,
+            "cause": CAUSES.index("pool_wait"),
+            "ns": ns,
+            "confidence": 0.87,
+            "statistic": f"at most 4 calls ran at once\x1b[2J, {ns} of them",
+        }
+        for client, ns in calls
+    )
+    with scene.store(tmp_path / "inferred.duckdb") as store:
+        (row,) = list_requests(store, Selection("route:/dash"))
+        detail = request_detail(store, row.request_id)
+    assert [inferred.ns for inferred in detail.inferences] == sorted((ns for _, ns in calls), reverse=True)
+    text = trace_text(detail, Paper())
+    assert "pool_wait 7.00 ms in fetch GET /v1/orders: at most 4 calls ran at once" in text
+    assert "87% sure" in text
+    assert "and 2 more inferred" in text
+    assert "\x1b" not in text
