@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MOST_REQUESTS: Final = 10_000
-"""The latest requests that are looked at: a quarter of a million spans or so, two seconds' work."""
+MOST_REQUESTS: Final = 5_000
+"""The latest requests that are looked at: a hundred thousand spans or so, a second's work."""
 
 PAUSE_SECONDS: Final = 15.0
 PATIENCE: Final = 20
