@@ -10,11 +10,12 @@ import numpy as np
 from analysis import entries, owners, path
 from analysis.arrays import MISSING, NONE
 from analysis.inferred import OwnTime
+from analysis.phases import INSIDE
 from seamscope.schema import words
 
 if TYPE_CHECKING:
     from analysis.arrays import Codes, Int32s, Int64s, Mask
-    from analysis.journeys import Journeys
+    from analysis.journeys import Journeys, Labels
     from analysis.rules import Walk
 
 CAUSE_OF_ROLE: Final = {
@@ -37,6 +38,7 @@ CAUSE_OF_ROLE: Final = {
 }
 """Role → cause of a span's own time; any other role computes."""
 
+RETRY: Final = words.code(words.CAUSES, "retry")
 MEASURED: Final = words.code(words.EVIDENCE, "measured")
 BOUNDED: Final = words.code(words.EVIDENCE, "bounded")
 HEADERS: Final = words.code(words.EXTENTS, "headers")
@@ -222,7 +224,8 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> Stretches:
     """Walk every known horizon of every request."""
     forest, times, calls = journeys.forest, journeys.times, journeys.calls
     in_call = (journeys.phase == 1) & (calls.context >= 0)
-    holds = ((times.unawaited == 0) & ~in_call).astype(np.uint8)
+    lost = journeys.labels.given_up[calls.server_of] & (calls.server_of >= 0) if calls.count else False
+    holds = ((times.unawaited == 0) & ~in_call & np.logical_not(lost)).astype(np.uint8)
     first, children = path.children_by_end(forest.parent, holds, times.start, times.lifted, forest.span_id)
     client = (calls.call_of >= 0) & (forest.kind != SERVER)
     loose_wait = (journeys.phase == 1) & (forest.kind == CLIENT)
@@ -293,6 +296,13 @@ def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
     return cause, evidence, owner
 
 
+def _given_up(labels: Labels) -> tuple[Codes, Codes]:
+    """Return causes and evidence of stretches of calls: what a server did for a given-up attempt was in vain."""
+    inside = np.repeat(labels.given_up, np.diff(labels.firsts)) & (labels.cause == INSIDE)
+    cause, evidence = np.where(inside, RETRY, labels.cause), np.where(inside, BOUNDED, labels.evidence)
+    return cause.astype(np.uint8), evidence.astype(np.uint8)
+
+
 def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> Segments:
     """Give every stretch of the paths its owner and cause."""
     forest, times, calls, seams, labels = (
@@ -306,6 +316,7 @@ def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> S
     call_of = np.where(calls.headless[calls.call_of] == 1, -1, calls.call_of) if calls.count else calls.call_of
     call_of = np.where(calls.call_of < 0, -1, call_of).astype(np.int32)
     parties = len(journeys.parties.numbers)
+    label_cause, label_evidence = _given_up(labels)
     own = journeys.own_time or NO_OWN_TIME
     capacity = 2 * stretches.request.size + 1024
     while True:
@@ -332,8 +343,8 @@ def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> S
             labels.firsts,
             labels.low,
             labels.high,
-            labels.cause,
-            labels.evidence,
+            label_cause,
+            label_evidence,
             own.of,
             own.offsets,
             own.low,

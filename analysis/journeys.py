@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from analysis import attempts, extents, phases, place, siblings, timing
 from analysis import calls as calling
-from analysis import extents, phases, place, siblings, timing
-from analysis.arrays import NONE, Codes, Int32s, Int64s
+from analysis.arrays import NONE, Codes, Int32s, Int64s, Mask
 from analysis.grouping import number_pairs
 from seamscope.schema import words
 
@@ -29,6 +29,7 @@ PRODUCER: Final = words.code(words.SPAN_KINDS, "producer")
 QUERY: Final = words.code(words.ROLES, "query")
 FETCH: Final = words.code(words.ROLES, "fetch")
 GETCONN: Final = words.code(words.ROLES, "getconn")
+RETRY: Final = words.code(words.CAUSES, "retry")
 RECEIVE: Final = words.code(words.ROLES, "receive")
 IS_PHASE: Final = np.array([calling.is_phase(role) for role in range(len(words.ROLES))], np.uint8)
 COLUMN_PHASES: Final = ("pool_wait_ns", "dns_ns", "connect_ns", "tls_ns", "send_ns", "first_byte_ns", "transfer_ns")
@@ -76,6 +77,8 @@ class Labels:
     high: Int64s
     cause: Codes
     evidence: Codes
+    given_up: Mask
+    """By call: it failed and was sent again (`attempts.given_up`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,10 +309,11 @@ def _labels(forest: Forest, calls: Calls, times: timing.Times, seams: Seams, pha
     if times.shift.any():
         queued = np.where(queued >= 0, extents.shifted(queued, times.shift), -1)
     reused = forest.padded(forest.spans.column("reused", np.uint8, words.UNKNOWN), words.UNKNOWN)
+    again = attempts.given_up(forest, calls, seams, times.start, times.lifted)
     cut = phases.label_calls(
         calls.outer,
         calls.headless,
-        seams.otherwise,
+        np.where(again, RETRY, seams.otherwise).astype(np.uint8),
         _attempts(forest, calls, seams, party),
         members_from,
         members,
@@ -323,7 +327,7 @@ def _labels(forest: Forest, calls: Calls, times: timing.Times, seams: Seams, pha
         column_of,
         table,
     )
-    return Labels(members_from, members, *cut)
+    return Labels(members_from, members, *cut, again)
 
 
 def begin(forest: Forest, rules: Rules) -> Ground:
