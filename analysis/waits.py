@@ -149,6 +149,11 @@ def calls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> tuple[Mask, list[Note
             continue
         verdict = _which(group, line, found, pools, sheet)
         taken[line.rows[found.waited]] |= verdict != "pool"
+        if verdict == "pool" and _trusted(group) and not _rivals(group, pools):
+            rows, ns = line.rows[found.waited], (line.begin - line.arrive)[found.waited]
+            pooled[line.rows] = True
+            sheet.pool_ns[rows] = ns
+            notes.append(Note(rows, POOL_WAIT, ns, found.confidence, _of_connections(found, line.rows.size)))
         if verdict == "queue":
             rows, ns = line.rows[found.waited], (line.begin - line.arrive)[found.waited]
             sheet.queue_ns[rows] = ns
@@ -249,9 +254,18 @@ def _pools(served: pl.DataFrame, sheet: Sheet) -> Iterator[tuple[tuple[int, int,
         found = line.ceiling(int(np.median(sheet.oneway[rows])))
         if found is None or found.confidence < ceilings.SURE:
             continue
-        measured = (_column(group, "marks") & WAITS).any()
-        trusted = group["caller_host"][0] != 0 and not measured and not group["sampled"].any()
-        yield (group["window"][0], group["caller"][0], group["party"][0]), (line, found, bool(trusted))
+        yield (group["window"][0], group["caller"][0], group["party"][0]), (line, found, _trusted(group))
+
+
+def _trusted(group: pl.DataFrame) -> bool:
+    """Tell whether a pool of these callers may be named: hosts known, no spans of its own, all calls sent."""
+    measured = (_column(group, "marks") & WAITS).any()
+    return bool((_column(group, "caller_host") != 0).all() and not measured and not group["sampled"].any())
+
+
+def _rivals(group: pl.DataFrame, pools: dict[tuple[int, int, int], Pool]) -> bool:
+    """Tell whether some caller of these calls looks as if it had a pool."""
+    return any(key in pools for key in zip(group["window"], group["caller"], group["party"], strict=True))
 
 
 def _wait(group: pl.DataFrame, sheet: Sheet) -> Int64s:
@@ -285,9 +299,6 @@ def _which(
     A call that waited for a pooled connection runs over the very one that its predecessor gave back, and not before
     that one's response has travelled; a queued one has a connection of its own and begins at once.
     """
-    rivals = [key for key in zip(group["window"], group["caller"], group["party"], strict=True) if key in pools]
-    if not rivals:
-        return "queue"
     at = np.flatnonzero(found.waited & (found.predecessor >= 0))
     before = found.predecessor[at]
     port = _column(group, "connection")
@@ -295,6 +306,8 @@ def _which(
     if told.sum() >= ceilings.FEWEST:
         same = float((port[at] == port[before])[told].mean())
         return "pool" if same >= 0.8 else "queue" if same <= 0.2 else ""
+    if group.get_column("caller").n_unique() > 1 and not _rivals(group, pools):
+        return "queue"
     handover = float(np.median(line.begin[at] - line.release[before]))
     way = 2 * float(np.median(sheet.oneway[line.rows[at]]))
     if way <= 0:
@@ -306,6 +319,13 @@ def _of_pool(found: ceilings.Ceiling, calls: int) -> str:
     return (
         f"at most {found.places} calls of this caller are served at once; {int(found.waited.sum())} of {found.late} "
         f"that began late did so as another ended, and of {calls} in all {found.spared} began though all were taken"
+    )
+
+
+def _of_connections(found: ceilings.Ceiling, calls: int) -> str:
+    return (
+        f"at most {found.places} calls are served at once, each late one over the connection that another gave back: "
+        f"{int(found.waited.sum())} of {found.late} that began late, of {calls} in all"
     )
 
 
