@@ -29,6 +29,12 @@ MOST_SILENT: Final = 0.05
 WORTH: Final = 0.25
 """Waits are looked into where the longest tenth of them takes at least this part of the usual call."""
 
+ONE_THREAD_NS: Final = 1_000_000
+"""Clocks as coarse as this are JavaScript's, which runs on one thread."""
+
+NEARLY_ALL: Final = 0.9
+"""Share of readings that must agree where either side may have stood still."""
+
 ACCIDENT: Final = 0.05
 """A wait is one from this part of the longest on. A begin follows a release when it comes within this part of the
 usual wait: one in twenty does by accident."""
@@ -173,7 +179,8 @@ def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
     """Tell late calls that waited for the callee to go on from those that were long on the way.
 
     Of two whose waits overlap, those before a callee that stood still begin closer together than they came; those on
-    a slow way begin as far apart as they came. Only calls whose connection was there before are judged.
+    a slow way begin as far apart as they came. Only calls whose connection was there before are judged. A client that
+    starts on whole milliseconds has one thread, which may have stood still itself: of its calls nearly all must agree.
     """
     spoken = (sheet.pool_ns > 0) | (sheet.queue_ns > 0) | (sheet.setup_ns > 0)
     known = slow & ~spoken & (_column(told, "callee_host") != 0) & told["served"].to_numpy()
@@ -194,6 +201,8 @@ def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
         at = late.get_column("clean").to_numpy()
         rows, ns, pairs = _column(late, "row")[at], wait[at], bunched + apart
         stood, slow_way = ceilings.prevails(bunched, apart), ceilings.prevails(apart, bunched)
+        if _coarsest(late) >= ONE_THREAD_NS and max(bunched, apart) < NEARLY_ALL * pairs:
+            continue
         if stood >= ceilings.CHANCE:
             text = f"{bunched} of {pairs} pairs of late calls that waited at once began closer together than they came"
             sheet.queue_ns[rows] = ns
@@ -220,7 +229,7 @@ def ways_back(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
 
     Where the client starts on whole milliseconds its one thread may have been busy itself; those are left alone.
     """
-    some = told["first_seen"].to_numpy() & (_column(told, "slack") < 1_000_000) & (_column(told, "gap") >= 0)
+    some = told["first_seen"].to_numpy() & (_column(told, "slack") < ONE_THREAD_NS) & (_column(told, "gap") >= 0)
     some &= ~told["failed"].to_numpy()
     some &= worth_a_look(told, pairs, np.where(some, _column(told, "after") - sheet.oneway, MISSING))
     more = np.where(some, _column(told, "after"), 0) - sheet.back_ns
