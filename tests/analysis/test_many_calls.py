@@ -134,7 +134,7 @@ def test_a_pool_is_a_pool_at_any_pace(many: Any, factor: float) -> None:
     assert one["requests"]["dominant_cause"].to_list() == other["requests"]["dominant_cause"].to_list()
 
 
-@pytest.mark.parametrize("sample", ["next16-go-pool", "next16-go-connect-tls"])
+@pytest.mark.parametrize("sample", ["a-db-pool", "a-tls-held"])
 @pytest.mark.parametrize("parts", [2, 7])
 def test_any_partition_gives_the_same_rows(sample: str, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = recorded(sample)
@@ -160,7 +160,7 @@ def recorded(sample: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
 
 @pytest.mark.parametrize("shift", [3_000_000_000, -3_000_000_000])
 def test_a_shifted_host_of_a_recording_keeps_every_leading_cause(shift: int) -> None:
-    spans, resources, links = recorded("next16-go-warm")
+    spans, resources, links = recorded("a-tls-held")
     there = resources.filter(pl.col("service").is_in(["orders", "pricing"])).get_column("resource_id")
     times = pl.col("start_ns", "end_ns")
     moved = spans.with_columns(

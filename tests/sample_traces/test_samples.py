@@ -6,45 +6,32 @@ import io
 import json
 import re
 import statistics
-from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections import defaultdict
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 import zstandard
 from google.protobuf.internal.decoder import _DecodeVarint32  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from seamscope.score import truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SAMPLES: Final = Path(__file__).resolve().parents[2] / "sample_traces"
-LAB: Final = SAMPLES / "lab" / "next16-go"
 SCENARIOS: Final = sorted(path.parent.name for path in SAMPLES.glob("*/traces.otlp.pb.zst"))
-FAULTY: Final = sorted(path.parent.name for path in SAMPLES.glob("*/expected.json"))
+HEALTHY: Final = [name for name in SCENARIOS if name.startswith(("a-healthy", "b-healthy"))]
 REQUEST_ID: Final = "http.request.header.x-request-id"
 SERVER: Final = 2
-RESOURCE_KEYS: Final = {
-    "cloud.provider",
-    "deployment.environment.name",
-    "host.name",
-    "node.env",
-    "process.runtime.name",
-    "service.instance.id",
-    "service.name",
-    "service.version",
-    "telemetry.sdk.language",
-    "telemetry.sdk.name",
-    "telemetry.sdk.version",
-    "vercel.runtime",
-}
-"""What a resource may say: services and SDKs, and nothing that a host or process detector finds out."""
+LIMIT_BYTES: Final = 25_000_000
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     service: str
-    scope: str
-    resource: dict[str, Any]
     attributes: dict[str, Any]
     raw: Any
 
@@ -64,32 +51,29 @@ def _attributes(pairs: Any) -> dict[str, Any]:
     return {pair.key: _value(pair.value) for pair in pairs}
 
 
-@cache
 def recording(scenario: str) -> bytes:
     packed = (SAMPLES / scenario / "traces.otlp.pb.zst").read_bytes()
     return zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed)).read()
 
 
-@cache
-def bodies(scenario: str) -> list[bytes]:
-    data, at, found = recording(scenario), 0, []
+def bodies(scenario: str) -> Iterator[Any]:
+    """By the official parser: nothing of Seamscope's own reader is in these tests."""
+    data, at = recording(scenario), 0
     while at < len(data):
         size, at = _DecodeVarint32(data, at)
-        found.append(data[at : at + size])
+        assert at + size <= len(data)
+        yield ExportTraceServiceRequest.FromString(data[at : at + size])
         at += size
-    assert at == len(data)
-    return found
 
 
 @cache
 def spans(scenario: str) -> list[Span]:
     found = []
     for body in bodies(scenario):
-        for resource_spans in ExportTraceServiceRequest.FromString(body).resource_spans:
-            resource = _attributes(resource_spans.resource.attributes)
+        for resource_spans in body.resource_spans:
+            service = _attributes(resource_spans.resource.attributes)["service.name"]
             for scope_spans in resource_spans.scope_spans:
-                scope, service = scope_spans.scope.name, resource["service.name"]
-                found += [Span(service, scope, resource, _attributes(raw.attributes), raw) for raw in scope_spans.spans]
+                found += [Span(service, _attributes(raw.attributes), raw) for raw in scope_spans.spans]
     return found
 
 
@@ -107,66 +91,81 @@ def beside(scenario: str, name: str) -> dict[str, Any]:
     return document
 
 
-def test_the_readme_lists_the_recordings() -> None:
-    text = (SAMPLES / "README.md").read_text()
-    listed = dict(re.findall(r"^\| `(next16-go-[\w-]+)` \| (.*?) \|", text, flags=re.MULTILINE))
-    assert sorted(listed) == SCENARIOS
-    for scenario in SCENARIOS:
-        row = re.search(rf"^\| `{scenario}` \| (\d+) \| ([\d,]+) \| ([\d,]+) \|", text, flags=re.MULTILINE)
-        assert row is not None
-        requests, count, size = (int(cell.replace(",", "")) for cell in row.groups())
-        assert requests == len(beside(scenario, "driver.json")["requests"])
-        assert count == len(spans(scenario))
-        assert size == (SAMPLES / scenario / "traces.otlp.pb.zst").stat().st_size
+# Every folder
+
+
+def test_every_folder_is_a_whole_recording() -> None:
+    whole = {"traces.otlp.pb.zst", "driver.json", "expected.json"}
+    folders = [path for path in SAMPLES.iterdir() if path.is_dir() and path.name != "lab"]
+    assert {path.name: {file.name for file in path.iterdir()} for path in folders} == dict.fromkeys(SCENARIOS, whole)
 
 
 def test_the_recordings_are_small() -> None:
-    assert (
-        sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.is_file() and "lab" not in path.parts)
-        < 6_000_000
-    )
+    files = [path for path in SAMPLES.rglob("*") if path.is_file() and path.relative_to(SAMPLES).parts[0] != "lab"]
+    assert sum(path.stat().st_size for path in files) < LIMIT_BYTES
+
+
+def test_the_readme_has_a_row_for_every_recording() -> None:
+    text = (SAMPLES / "README.md").read_text()
+    rows = re.findall(r"^\| `([a-e]-[\w-]+)` \| (.+) \| (.+) \| .+ \| (\d+) \| \d+ \| .+ \| .+ \|$", text, re.MULTILINE)
+    told = {name: (dialect, fault, int(requests)) for name, dialect, fault, requests in rows}
+    assert told == {
+        name: (expected["dialect"], expected["fault"], len(beside(name, "driver.json")["requests"]))
+        for name in SCENARIOS
+        for expected in [beside(name, "expected.json")]
+    }
+
+
+def test_what_run_plays_is_there() -> None:
+    played = (SAMPLES / "played").read_text().split()
+    assert set(played) <= set(SCENARIOS)
+    assert sum(len(spans(name)) for name in played) < 13_000
+    assert len({name[0] for name in played}) >= 3
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_span_is_whole(scenario: str) -> None:
-    ids = Counter((span.raw.trace_id, span.raw.span_id) for span in spans(scenario))
-    assert max(ids.values()) == 1
-    for span in spans(scenario):
-        assert len(span.raw.trace_id) == 16
-        assert any(span.raw.trace_id)
-        assert len(span.raw.span_id) == 8
-        assert any(span.raw.span_id)
-        assert span.raw.name
-        assert span.duration_ns >= 0
-    assert {span.service for span in spans(scenario)} == {"edge-web", "orders", "pricing"}
+    ids = []
+    for body in bodies(scenario):
+        for resource_spans in body.resource_spans:
+            for scope_spans in resource_spans.scope_spans:
+                for raw in scope_spans.spans:
+                    ids.append((raw.trace_id, raw.span_id))
+                    assert raw.name
+                    assert raw.end_time_unix_nano >= raw.start_time_unix_nano
+    assert len(ids) > 300
+    assert len(set(ids)) == len(ids)
+    assert {(len(trace), len(span)) for trace, span in ids} == {(16, 8)}
+    assert all(any(trace) and any(span) for trace, span in ids)
+
+
+MAY_NAME: Final = re.compile(r"[\w-]+-(?:host|1)")
+"""The hosts and instances that the lab makes up; a machine that records has another name."""
+RESOURCE_KEYS: Final = re.compile(
+    r"(?:cloud|deployment|faas|service|telemetry|worker)\..+|aws\.log\..+|node\.env|process\.runtime\.name"
+    r"|process\.runtime\.version|vercel\.(?:runtime|region)|host\.name"
+)
+"""What a resource may say: services, runtimes and SDKs, and nothing that a host or process detector finds out."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_every_parent_was_received(scenario: str) -> None:
-    for trace in traces(scenario).values():
-        known = {span.raw.span_id for span in trace} | {b""}
-        assert {span.raw.parent_span_id for span in trace} <= known
+def test_nothing_of_a_machine_is_in_a_recording(scenario: str) -> None:
+    for data in [recording(scenario), *((SAMPLES / scenario / f"{name}.json").read_bytes() for name in TOLD)]:
+        assert not re.findall(rb"/(?:work|root|home|Users|tmp|usr|opt|srv|private)/[\w.-]+", data)
+        assert {
+            one for one in re.findall(rb"\b\d+\.\d+\.\d+\.\d+\b", data) if not one.startswith(LAB_ADDRESSES)
+        } == set()
+    for body in bodies(scenario):
+        for resource_spans in body.resource_spans:
+            resource = _attributes(resource_spans.resource.attributes)
+            assert not [key for key in resource if not RESOURCE_KEYS.fullmatch(key)]
+            assert MAY_NAME.fullmatch(resource.get("host.name", "origin-1"))
+            assert resource.get("deployment.environment.name", "lab") == "lab"
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_nothing_of_a_machine_is_in_the_bytes(scenario: str) -> None:
-    data = recording(scenario)
-    assert not re.findall(rb"/(?:work|root|home|Users|tmp|var|usr|opt|srv|private)/[\w.-]+", data)
-    assert set(re.findall(rb"\b\d+\.\d+\.\d+\.\d+\b", data)) <= {b"127.0.0.1"}
-    for span in spans(scenario):
-        assert set(span.resource) <= RESOURCE_KEYS
-        assert span.resource.get("host.name") in {None, "origin-1"}
-        assert span.resource["deployment.environment.name"] == "lab"
-
-
-def test_nothing_of_a_machine_is_in_the_lab() -> None:
-    for path in LAB.rglob("*"):
-        if path.is_file() and not {"node_modules", ".next", "__pycache__"} & set(path.parts):
-            data = path.read_bytes()
-            assert b"\0" not in data, path
-            assert len(data) < 200_000, path
-            assert not re.findall(rb"/(?:work|root|home)/\w|registry\.npmjs|proxy\.golang", data), path
-    assert '"resolved"' not in (LAB / "edge-web" / "package-lock.json").read_text()
+TOLD: Final = ("driver", "expected")
+LAB_ADDRESSES: Final = (b"127.0.0.", b"10.77.", b"10.78.")
+"""Loopback, and the bridge and wires that the lab makes for itself."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -174,35 +173,72 @@ def test_the_stopwatch_is_sound(scenario: str) -> None:
     driver = beside(scenario, "driver.json")
     assert driver["scenario"] == scenario
     requests = driver["requests"]
-    for name in ("key", "request_id"):
-        assert len({one[name] for one in requests}) == len(requests)
-    assert all(0 < one["first_byte_ns"] <= one["last_byte_ns"] for one in requests)
-    untraced = {one["path"] for one in requests if one["trace_id"] is None}
-    assert untraced <= {"/login"}
-    values = {value for span in spans(scenario) for value in span.attributes.values() if isinstance(value, str)}
-    assert not values & {one["key"] for one in requests}
+    assert len(requests) >= 100
+    assert len({one["key"] for one in requests}) == len(requests)
+    answered = [one for one in requests if one["status"]]
+    assert len(answered) >= 0.98 * len(requests)
+    assert all(0 < one["first_byte_ns"] <= one["last_byte_ns"] for one in answered)
+    assert all(one["started_ns"] < later["started_ns"] + 5e9 for one, later in pairwise(requests))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_each_request_id_is_in_its_trace(scenario: str) -> None:
-    for one in beside(scenario, "driver.json")["requests"]:
+def test_the_answers_follow_their_own_rules(scenario: str) -> None:
+    document = beside(scenario, "expected.json")
+    assert truth.read_truth((SAMPLES / scenario / "expected.json").read_text(), scenario).variant == document["variant"]
+    stopwatch = {one["key"]: one for one in beside(scenario, "driver.json")["requests"]}
+    led = set()
+    for one in document["requests"]:
+        timed = stopwatch[one["request"]]
+        assert (one["shell_ns"], one["complete_ns"]) == (timed["first_byte_ns"], timed["last_byte_ns"])
+        assert timed["trace_id"] in {None, *one["trace_ids"]}
+        horizon = one[f"{one['horizon']}_ns"]
+        assert all(0 < part["ns"] <= 1.01 * horizon for part in one["measured"])
+        if one["dominant"] is not None:
+            measured = {(part["owner"], part["cause"]): part["ns"] for part in one["measured"]}
+            lead = measured.pop((one["dominant"]["owner"], one["dominant"]["cause"]))
+            assert lead * 2 >= horizon
+            assert lead >= 2 * max(measured.values(), default=0)
+            led.add(one["request"])
+    assert (
+        bool(led) is (document["control"] is not None) or "late" in scenario or "async" in scenario or "job" in scenario
+    )
+
+
+# A handful, in depth
+
+
+@pytest.mark.parametrize("scenario", HEALTHY)
+def test_every_parent_was_received(scenario: str) -> None:
+    for trace in traces(scenario).values():
+        known = {span.raw.span_id for span in trace} | {b""}
+        assert {span.raw.parent_span_id for span in trace} <= known
+
+
+@pytest.mark.parametrize("scenario", HEALTHY)
+def test_keys_stay_with_the_driver_and_request_ids_go_along(scenario: str) -> None:
+    requests = beside(scenario, "driver.json")["requests"]
+    values = {value for span in spans(scenario) for value in span.attributes.values() if isinstance(value, str)}
+    assert not values & {one["key"] for one in requests}
+    assert {one["path"] for one in requests if one["trace_id"] is None} <= {"/login"}
+    for one in requests:
         if one["trace_id"] is not None:
             trace = traces(scenario)[one["trace_id"]]
             carried = [span.attributes[REQUEST_ID] for span in trace if REQUEST_ID in span.attributes]
-            assert all(one["request_id"] in carrier for carrier in carried)
-            assert carried
+            assert any(one["request_id"] in carrier for carrier in carried)
 
 
 def _span_clock(trace: list[Span]) -> tuple[int, int]:
     """First and last byte as Next.js saw them, from the receipt of the request."""
-    own = [span.raw for span in trace if span.service == "edge-web"]
+    first = min(
+        (span for span in trace if span.raw.name == "start response"), key=lambda span: span.raw.end_time_unix_nano
+    )
+    own = [span.raw for span in trace if span.service == first.service]
     start = min(raw.start_time_unix_nano for raw in own)
-    first = min(raw.end_time_unix_nano for raw in own if raw.name == "start response")
     last = max(raw.end_time_unix_nano for raw in own if raw.kind == SERVER)
-    return first - start, last - start
+    return first.raw.end_time_unix_nano - start, last - start
 
 
-@pytest.mark.parametrize("scenario", [one for one in SCENARIOS if one != "next16-go-cold"])
+@pytest.mark.parametrize("scenario", ["a-healthy", "a-tls-held"])
 def test_spans_agree_with_the_stopwatch(scenario: str) -> None:
     first, last = [], []
     for one in beside(scenario, "driver.json")["requests"]:
@@ -216,61 +252,36 @@ def test_spans_agree_with_the_stopwatch(scenario: str) -> None:
     assert 0 < statistics.median(last) < 3
 
 
-@pytest.mark.parametrize("scenario", FAULTY)
-def test_the_answers_follow_their_own_rules(scenario: str) -> None:
-    truth = beside(scenario, "expected.json")
-    assert truth["schema"] == "seamscope.truth/1"
-    stopwatch = {one["key"]: one for one in beside(scenario, "driver.json")["requests"]}
-    for one in truth["requests"]:
-        assert one["trace_ids"] == [stopwatch[one["key"]]["trace_id"]]
-        entry = [span for span in traces(scenario)[one["trace_ids"][0]] if not span.raw.parent_span_id]
-        assert [(span.service, span.raw.span_id.hex()) for span in entry] == [tuple(one["entry"].values())]
-        if one["dominant"] is not None:
-            horizon = one[f"{one['horizon']}_ns"]
-            led = [part["ns"] for part in one["measured"] if part["cause"] == one["dominant"]["cause"]]
-            rest = [part["ns"] for part in one["measured"] if part["cause"] != one["dominant"]["cause"]]
-            assert led[0] * 2 >= horizon
-            assert led[0] >= 2 * max(rest)
-    assert sum(one["dominant"] is not None for one in truth["requests"]) >= 0.8 * len(truth["requests"])
+PHASES: Final = {"pool_wait": "pool.acquire", "dns": "http.dns", "tls": "http.tls"}
 
 
-PHASES: Final = {"pool_wait": "pool.acquire", "connect": "http.connect", "tls": "http.tls"}
-
-
-@pytest.mark.parametrize("scenario", FAULTY)
-def test_the_second_instrument_agrees_with_the_phase_spans(scenario: str) -> None:
-    """Only where the horizon holds every call, so that both count the same ones."""
-    compared: Counter[str] = Counter()
+@pytest.mark.parametrize(
+    ("scenario", "cause"), [("a-db-pool", "pool_wait"), ("a-tls-held", "tls"), ("a-dns-slow", "dns")]
+)
+def test_the_second_instrument_agrees_with_the_phase_spans(scenario: str, cause: str) -> None:
+    """Only where the fault leads and the horizon is the last byte, so that both count the same calls."""
+    off = []
     for one in beside(scenario, "expected.json")["requests"]:
-        trace = traces(scenario)[one["trace_ids"][0]]
-        if any(span.attributes.get("http.target") == "/dash" for span in trace):
-            continue
-        for part in one["measured"]:
-            if part["cause"] in PHASES:
-                seen = sum(span.duration_ns for span in trace if span.raw.name == PHASES[part["cause"]])
-                assert abs(seen - part["ns"]) < 3_000_000
-                compared[part["cause"]] += 1
-    assert sum(compared.values()) > 40
+        led = one["dominant"] == {"owner": (one["dominant"] or {}).get("owner"), "cause": cause}
+        if led and one["horizon"] == "complete":
+            trace = traces(scenario)[one["trace_ids"][0]]
+            seen = sum(span.duration_ns for span in trace if span.raw.name == PHASES[cause])
+            off.append(abs(seen - sum(part["ns"] for part in one["measured"] if part["cause"] == cause)) / 1e6)
+    assert len(off) > 40
+    assert statistics.median(off) < 1
+    assert sorted(off)[int(0.9 * len(off))] < 5
 
 
 def test_no_connection_is_kept_where_none_is_kept() -> None:
-    got = [span for span in spans("next16-go-connect-tls") if span.raw.name == "http.getconn"]
-    assert len(got) >= 60
-    assert all(span.attributes["http.conn.reused"] is False for span in got)
-    assert all(span.duration_ns > 60_000_000 for span in got)
+    asked = [span for span in spans("a-tls-held") if span.raw.name == "http.tls"]
+    assert len(asked) >= 60
+    held_ms = beside("a-tls-held", "expected.json")["knobs"]["before_pricing"]["hello_ms"]
+    assert all(span.duration_ns > held_ms * 1e6 for span in asked)
 
 
 def test_the_control_is_healthy() -> None:
-    warm = spans("next16-go-warm")
-    reused = [span.attributes["http.conn.reused"] for span in warm if span.raw.name == "http.getconn"]
-    assert all(reused)
-    assert statistics.median(span.duration_ns for span in warm if span.raw.name == "pool.acquire") < 100_000
-    assert not [span for span in warm if span.raw.name == "register instrumentation"]
-
-
-def test_a_cold_start_is_cold() -> None:
-    names = Counter(span.raw.name for span in spans("next16-go-cold"))
-    assert names["register instrumentation"] == 1
-    assert names["load instrumentation module"] == 1
-    assert names["connect"] >= 1
-    assert names["http.connect"] >= 1
+    healthy = spans("a-healthy")
+    got = [span.attributes["http.conn.reused"] for span in healthy if span.raw.name == "http.getconn"]
+    assert statistics.mean(got) > 0.9
+    assert statistics.median(span.duration_ns for span in healthy if span.raw.name == "pool.acquire") < 1_000_000
+    assert not [span for span in healthy if span.raw.name == "register instrumentation"]

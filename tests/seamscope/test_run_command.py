@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PORTS = ("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
-SAMPLES = ("--samples", str(traffic.PROJECT / "sample_traces" / "next16-go-cold"))
+SAMPLES = ("--samples", str(traffic.PROJECT / "sample_traces" / "a-db-pool"))
 
 
 @pytest.fixture(scope="module")
