@@ -323,10 +323,16 @@ def _from_the_start(traces: pl.DataFrame) -> pl.DataFrame:
 
 
 def batches(traces: pl.DataFrame, spans: int) -> Iterator[pl.DataFrame]:
-    """Split traces into batches of about `spans` spans, in the order in which they began; a commit's stay together."""
-    ordered = traces.sort("first_commit", *KEYS)
-    number = ((pl.col("spans").cum_sum() - 1).clip(0) // spans).min().over("first_commit")
-    for _, batch in ordered.with_columns(batch=number).group_by("batch", maintain_order=True):
+    """Split traces into batches of about `spans` spans, in the order in which they began.
+
+    Traces that began in one commit stay together, unless they alone are more than a batch.
+    """
+    own = (pl.col("spans").cum_sum() - 1).clip(0) // spans
+    ordered = traces.sort("first_commit", *KEYS).with_columns(batch=own)  # apart: `over` would sum by commit
+    large = pl.col("spans").sum().over("first_commit") > spans
+    number = pl.when(large).then("batch").otherwise(pl.col("batch").min().over("first_commit"))
+    ordered = ordered.with_columns(batch=number)
+    for _, batch in ordered.group_by("batch", maintain_order=True):
         yield batch.drop("batch")
 
 

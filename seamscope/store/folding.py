@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Bits = npt.NDArray[np.int64]
+    Ids = npt.NDArray[np.uint64]
+    Codes = npt.NDArray[np.uint8]
 
 SAME: Final = ("request_no", "start_ns", "end_ns", "span_id", "call_id", "owner_no", "cause", "evidence")
 """Columns that two stretches must share to be stored as one."""
@@ -23,42 +25,47 @@ def fold(segments: pl.DataFrame) -> pl.DataFrame:
 
     Rows of one request come side by side, shell before complete, each in time order; where they do not, fewer fold.
     """
-    columns = np.empty((len(SAME), segments.height), np.int64)
-    for place, name in enumerate(SAME):
-        column = segments.get_column(name)
-        columns[place] = column.reinterpret(signed=True) if column.dtype == pl.UInt64 else column
-    horizons = _folded(columns, segments.get_column("horizon").to_numpy())
-    return segments.drop("horizon").with_columns(horizons=horizons).filter(pl.col("horizons") > 0)
+    columns = [segments.get_column(name).to_numpy() for name in SAME]
+    horizons = pl.Series("horizons", _folded(segments.get_column("horizon").to_numpy(), *columns))
+    folded = segments.drop("horizon").with_columns(horizons)
+    return folded.filter(horizons > 0)
 
 
 @kernel
-def _pair(columns: Bits, bits: npt.NDArray[np.uint8], at: int, later: int, last: int) -> None:  # pragma: no cover
-    """Let the stretches of one request's shell (from `at`) stand for equal ones of complete (from `later`)."""
-    shell = later
-    while at < shell and later < last:
-        if columns[1, at] < columns[1, later]:
-            at += 1
-        elif columns[1, at] > columns[1, later]:
-            later += 1
-        else:
-            if np.all(columns[:, at] == columns[:, later]):
-                bits[at], bits[later] = 3, 0
-                later += 1
-            at += 1
-
-
-@kernel
-def _folded(columns: Bits, horizon: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:  # pragma: no cover - compiled
+def _folded(  # pragma: no cover - compiled
+    horizon: Codes,
+    request: Bits,
+    start: Bits,
+    end: Bits,
+    span: Ids,
+    call: Ids,
+    owner: npt.NDArray[np.uint32],
+    cause: Codes,
+    evidence: Codes,
+) -> Codes:
     """Give each row the bits of the horizons it stands for; 0 where another row stands for it."""
     bits = (np.uint8(1) << horizon).astype(np.uint8)
     first = 0
     while first < horizon.size:
         later = first
-        while later < horizon.size and columns[0, later] == columns[0, first] and horizon[later] == 0:
+        while later < horizon.size and request[later] == request[first] and horizon[later] == 0:
             later += 1
-        last = later
-        while last < horizon.size and columns[0, last] == columns[0, first]:
-            last += 1
-        _pair(columns, bits, first, later, last)
-        first = last
+        at, shell = first, later
+        while later < horizon.size and request[later] == request[first]:
+            while at < shell and start[at] < start[later]:
+                at += 1
+            if (
+                at < shell
+                and start[at] == start[later]
+                and end[at] == end[later]
+                and span[at] == span[later]
+                and call[at] == call[later]
+                and owner[at] == owner[later]
+                and cause[at] == cause[later]
+                and evidence[at] == evidence[later]
+            ):
+                bits[at], bits[later] = 3, 0
+                at += 1
+            later += 1
+        first = later
     return bits

@@ -176,18 +176,27 @@ def test_all_that_is_stored_settled_or_not(store: Store) -> None:
     assert store.query("SELECT revision FROM requests").item() == 1
 
 
-def test_batches_hold_whole_traces_and_about_so_many_spans() -> None:
-    traces = pl.DataFrame(
-        {"trace_hi": [0] * 5, "trace_lo": [5, 4, 3, 2, 1], "first_commit": [1, 1, 1, 2, 3], "last_ns": [0] * 5,
-         "spans": [60, 60, 10, 500, 1]}
-    )  # fmt: skip
-    made = [batch.get_column("trace_lo").to_list() for batch in runs.batches(traces, 100)]
-    assert sorted(trace for batch in made for trace in batch) == [1, 2, 3, 4, 5]
-    assert len(made) > 1
+@pytest.mark.parametrize(
+    ("commits", "spans", "made"),
+    [
+        pytest.param([1, 1, 1, 2, 3], [60, 60, 10, 500, 1], [1, 2, 2], id="large commits are split"),
+        pytest.param([1, 1, 2, 2, 3], [60, 40, 50, 50, 1], [2, 2, 1], id="as many as fit"),
+        pytest.param([1, 2, 2, 3, 3], [60, 30, 20, 90, 9], [3, 2], id="a commit's traces stay together"),
+        pytest.param([7, 7, 7, 7, 7], [1, 1, 1, 1, 1], [5], id="one batch"),
+    ],
+)
+def test_batches_hold_whole_traces_and_about_so_many_spans(
+    commits: list[int], spans: list[int], made: list[int]
+) -> None:
+    named = {"trace_hi": [0] * 5, "trace_lo": [1, 2, 3, 4, 5], "last_ns": [0] * 5}
+    traces = pl.DataFrame({**named, "first_commit": commits, "spans": spans})
+    found = [batch.get_column("trace_lo").to_list() for batch in runs.batches(traces, 100)]
+    assert [trace for batch in found for trace in batch] == [1, 2, 3, 4, 5]
+    assert [len(batch) for batch in found] == made
 
 
 def test_many_batches_give_what_one_gives(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for trace in range(1, 30):
+    for trace in range(1, 7):  # too few for patterns: those are of the calls that one batch holds
         commit(store, page(trace), trace / 10)
     runs.analyze(store)
     one = rows_of(store)
