@@ -53,7 +53,7 @@ def test_when_nothing_works_the_search_ends(traces: Traces, monkeypatch: pytest.
         tried.append(rows.height)
         raise RuntimeError("no")
 
-    monkeypatch.setattr(passes.forest, "grow", fails)
+    monkeypatch.setattr("analysis.forest.grow", fails)
     results = analyse(*traces.frames())
     failed = words.code(words.WARNINGS, "stage_failed")
     assert results["warnings"].get_column("code").to_list() == [failed] * 1_999
@@ -66,7 +66,7 @@ def test_requests_live_on_without_what_many_calls_tell(traces: Traces, monkeypat
     def fails(*_: Any) -> Any:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(passes.patterns, "settle", fails)
+    monkeypatch.setattr("analysis.patterns.settle", fails)
     results = analyse(*traces.frames())
     assert results["requests"].get_column("complete_ns").to_list() == [10_000_000]
     assert results["warnings"].get_column("detail").to_list() == ["comparing calls: RuntimeError: no"]
