@@ -166,6 +166,7 @@ def lift_ends(
     nearest: Int32s,
     start: Int64s,
     end: Int64s,
+    grain: Int64s,
 ) -> tuple[Int64s, Int32s]:
     """Let spans reach to the end of what they handed over to, and say who is open in the time so gained.
 
@@ -173,7 +174,7 @@ def lift_ends(
     render span of Next.js 15 ends at the shell; a route handler has returned when the body it returned is
     streamed; a client span that ends at the headers has a server that may still be writing the body. What began
     after its handler or render was over and outlives the whole answer (Next.js's `after()`) is handed nothing.
-    `nearest` is `answering`'s.
+    `nearest` is `answering`'s. A server that ends after its client by less than its clock can tell handed on nothing.
 
     Returns:
         The lifted ends, and for every lifted span the nearest span above it that was still open (-1: none).
@@ -184,6 +185,8 @@ def lift_ends(
         row = order[at]
         above = parent[row]
         if above < 0 or role[row] == 18 or lifted[row] <= lifted[above]:
+            continue
+        if remote[row] == 1 and lifted[row] - lifted[above] < grain[row] and grain[row] > 1:
             continue
         late = remote[row] == 1 and start[row] > end[above]
         if (role[above] == 3 or role[above] == 4) and start[row] >= end[above]:

@@ -66,7 +66,7 @@ def measure(forest: Forest, calls: Calls, clocks: Clocks | None = None) -> Times
     end = extents.shifted(forest.end, shift) if moved else forest.end
     shared = (forest.order, forest.parent, forest.remote, forest.kind, forest.role)
     nearest = extents.answering(*shared)
-    lifted, cover = extents.lift_ends(*shared, forest.extent, calls.call_of, nearest, start, end)
+    lifted, cover = extents.lift_ends(*shared, forest.extent, calls.call_of, nearest, start, end, forest.grain)
     unawaited = extents.mark_unawaited(*shared, nearest, start, end, lifted)
     if moved:
         known = first_byte != MISSING
