@@ -60,7 +60,7 @@ def test_files_that_are_not_python_are_inside(wheel: Path, suffix: str) -> None:
 
 
 def test_no_index_address_in_pinned_files() -> None:
-    for path in [*(PROJECT / "requirements").glob("*.txt"), *PROJECT.rglob("package-lock.json")]:
+    for path in [*(PROJECT / "requirements").glob("*.txt"), *PROJECT.rglob("package-lock*.json")]:
         if "node_modules" not in path.parts and ".venv" not in path.parts:
             assert "://" not in path.read_text(), path
 
