@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_REQUESTS: Final = 5_000
-"""The latest requests that are looked at: a hundred thousand spans or so, a second's work."""
+MOST_SPANS: Final = 100_000
+"""The latest requests that are looked at, and their spans at most: a second's work."""
 
 PAUSE_SECONDS: Final = 15.0
 PATIENCE: Final = 20
@@ -78,7 +79,7 @@ def read(reader: Reader, essential: Callable[..., bool | None]) -> Evidence | No
     """Read what the rules look at; None where there is no request."""
     from analysis import findings
 
-    requests = reader.query(statement("findings/requests"), {"most": MOST_REQUESTS})
+    requests = reader.query(statement("findings/requests"), {"most": MOST_REQUESTS, "most_spans": MOST_SPANS})
     if not requests.height:
         return None
     since: dict[str, Any] = {"since_ns": requests.get_column("start_ns").min()}

@@ -1,4 +1,5 @@
--- The requests that findings are drawn from: the latest ones, whatever order they came in.
+-- The requests that findings are drawn from: the latest ones, whatever order they came in, up to so many requests and
+-- so many spans.
 SELECT
     request_no,
     hash(trace_hi, trace_lo) AS trace_id,
@@ -11,5 +12,9 @@ SELECT
     shell_ns,
     complete_ns
 FROM base.requests
+QUALIFY
+    sum(spans) OVER (
+        ORDER BY start_ns DESC, trace_hi, trace_lo, entry_span_id ROWS UNBOUNDED PRECEDING
+    ) - spans < $most_spans
 ORDER BY start_ns DESC, trace_hi, trace_lo, entry_span_id
 LIMIT $most
