@@ -1,6 +1,6 @@
 """Traces that other tools keep as JSON (Jaeger, Zipkin v2), retold as OTLP/JSON: from there on they are like any other.
 
-They come in files that people want judged, not from exporters, so this walks objects: some 60,000 spans a second.
+They come in files that people want judged, not from exporters, so this walks objects: some 12,000 spans a second.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from seamscope.reading.request_parts import word
 from seamscope.reading.resampling import compare, dealt, shares_apart
 from seamscope.results import Difference, DifferenceRow, Selection, SetOfRequests, ValueApart
 from seamscope.schema.words import CAUSES, HORIZONS, REQUEST_KINDS
+from seamscope.score.summary import Rate
 from seamscope.selection.predicate import Predicate, one_environment, predicate
 from seamscope.selection.values import time_ns
 from seamscope.statements import statement
@@ -183,8 +184,7 @@ def _values(
     joined = second.join(first, on=["key", "value"], how="full", coalesce=True, suffix="_first").fill_null(0)
     found = []
     for key, value, there, here in joined.select("key", "value", "requests_first", "requests").iter_rows():
-        share_a, share_b, apart = shares_apart(there, counts[0], here, counts[1])
-        if apart and max(here, there) >= LEAST_CARRIERS:
-            found.append(ValueApart(key, value, there, here, share_a, share_b))
+        if max(here, there) >= LEAST_CARRIERS and shares_apart(Rate(there, counts[0]), Rate(here, counts[1])):
+            found.append(ValueApart(key, value, there, here, there / counts[0], here / counts[1]))
     found.sort(key=lambda one: (-abs(one.second_share - one.first_share), one.key, one.value))
     return tuple(found[:VALUES_SHOWN])

@@ -15,6 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from seamscope.score.summary import Rate
+
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
@@ -98,18 +100,12 @@ def _whole(blocks: Blocks) -> Ints:
     return np.diff(steps, prepend=0)
 
 
-def shares_apart(first: int, first_of: int, second: int, second_of: int) -> tuple[float, float, bool]:
-    """Give both shares, and whether their 95 % intervals (Wilson) are apart."""
-    (low_a, high_a), (low_b, high_b) = wilson(first, first_of), wilson(second, second_of)
-    return first / first_of, second / second_of, high_a < low_b or high_b < low_a
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share."""
-    z = 1.959964
-    share, room = hits / of, z * z / of
-    middle, half = share + room / 2, z * ((share * (1 - share) + room / 4) / of) ** 0.5
-    return (middle - half) / (1 + room), (middle + half) / (1 + room)
+def shares_apart(first: Rate, second: Rate) -> bool:
+    """Tell whether the 95 % intervals of two shares, both of something, are apart."""
+    if first.interval is None or second.interval is None:
+        return False
+    (low_a, high_a), (low_b, high_b) = first.interval, second.interval
+    return high_a < low_b or high_b < low_a
 
 
 def dealt(rows: dict[str, Any], strata: int, parts: int, blocks: int) -> Blocks:

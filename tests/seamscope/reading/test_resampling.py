@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seamscope.reading.resampling import Blocks, compare, dealt, wilson
+from seamscope.reading.resampling import Blocks, compare, dealt, shares_apart
+from seamscope.score.summary import Rate
 
 
 def blocks(requests: list[list[int]], sums: list[list[list[int]]]) -> Blocks:
@@ -73,7 +74,10 @@ def test_rows_are_dealt_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hits", "of", "low", "high"), [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)]
+    ("first", "second", "apart"), [((0, 10), (5, 10), False), ((0, 10), (9, 10), True), ((90, 100), (5, 100), True)]
 )
-def test_intervals_of_shares(hits: int, of: int, low: float, high: float) -> None:
-    assert wilson(hits, of) == pytest.approx((low, high), abs=1e-4)
+def test_shares_are_apart_when_their_intervals_are(
+    first: tuple[int, int], second: tuple[int, int], *, apart: bool
+) -> None:
+    assert shares_apart(Rate(*first), Rate(*second)) is apart
+    assert shares_apart(Rate(*second), Rate(*first)) is apart
