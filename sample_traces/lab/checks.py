@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scenario import CannotRecord, Scenario
+from truth import last_entries
 
 _FOLDERS = rb"/(?:work|root|home|Users|tmp|var|usr|opt|srv|private)/[\w.-]+"
 _LEAD_SHARE = 0.5
@@ -49,10 +50,8 @@ def check_moved(
     kinds = {one["key"]: one["kind"] for one in driver["requests"]}
     led = {
         one["request"]: one
-        for one in expected["requests"]
-        if one["dominant"]
-        and one["horizon"] == "complete"
-        and (not fault.kinds or kinds[one["request"]] in fault.kinds)
+        for one in last_entries(expected)
+        if one["dominant"] and (not fault.kinds or kinds[one["request"]] in fault.kinds)
     }
     if len(led) < 0.1 * len(driver["requests"]):
         raise CannotRecord(f"the fault leads only {len(led)} of {len(driver['requests'])} requests")

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from truth import last_entries
+
 BEGIN: Final = "<!-- scenarios: written by lab/readme_table.py -->"
 END: Final = "<!-- /scenarios -->"
 _HEAD: Final = (
@@ -46,7 +48,7 @@ def injected(knobs: Mapping[str, Any]) -> list[str]:
 
 def saw(expected: Mapping[str, Any]) -> tuple[int, str]:
     """How many requests the fault leads, and the median times that were measured on them."""
-    led = [one for one in expected["requests"] if one["dominant"] and one["horizon"] == "complete"]
+    led = [one for one in last_entries(expected) if one["dominant"]]
     sums: dict[str, list[float]] = {}
     for one in led:
         for part in one["measured"]:

@@ -104,6 +104,8 @@ class Scenario:
         structure: findings that the code of a kind of request always deserves (an N+1 page has its N+1 on good days
             too): kind → rules; expected where time in `query` is a tenth of the horizon.
         cold: programs are started anew after the warm-up, so that the recording holds their first requests.
+        horizon: which horizon is asked for where the first byte brought the last one along: `shell` where the entry's
+            spans end at the headers (Deno's), so that nothing in the recording tells of a last byte.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Scenario:
     options: Mapping[str, Any] | None = None
     structure: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cold: bool = False
+    horizon: Literal["shell", "complete"] = "complete"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ from hosts import Host, Network
 from scenario import CannotRecord
 
 LAB = Path(__file__).resolve().parent
+TIMERS = LAB / "systems" / "witness.cjs"
+"""The second instrument of Node services: a part of every such app, copied into what is built."""
 _READY_S = 60.0
 _COLLECTOR_READY_S = 300.0  # one that was just installed compiles its kernels first
 _STOP_S = 20.0

@@ -161,6 +161,24 @@ def test_the_fault_leads_with_half_the_horizon_and_twice_the_next(
     assert hit is touched
 
 
+@pytest.mark.parametrize(
+    ("asked", "last_byte_ns", "horizons"),
+    [("complete", 11 * MS, ["complete"]), ("shell", 11 * MS, ["shell"]), ("shell", 30 * MS, ["shell", "complete"])],
+)
+def test_the_horizon_asked_for_is_the_one_that_spans_can_tell(
+    lab: Any, asked: str, last_byte_ns: int, horizons: list[str]
+) -> None:
+    """Where the first byte brings the last along there is one answer; where the body streams there are two."""
+    parts = lab("scenario")
+    scenario = parts.Scenario("e-x", "e", "d", "t", plan=lambda *_: [], warm_up=lambda *_: [], horizon=asked)
+    planned = parts.Planned("k1", 0, "GET", "/", "id-1")
+    timed = lab("stopwatch").Timed(planned, 200, 0, 0, 10 * MS, last_byte_ns, 1)
+    found = parts.Found(("t",), "front", "s")
+    entries = lab("truth").answers(timed, [], found, scenario, {"names": {}})
+    assert [one["horizon"] for one in entries] == horizons
+    assert [one["horizon"] for one in lab("truth").last_entries({"requests": entries})] == horizons[-1:]
+
+
 def test_a_line_without_a_request_is_its_calls(lab: Any) -> None:
     witness = lab("witness")
     lines = [

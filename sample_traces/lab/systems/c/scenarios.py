@@ -60,12 +60,14 @@ def _steady(rate: float, count: int) -> Callable[[random.Random, Knobs], list[Pl
     return plan
 
 
-def _bursts(dice: random.Random, knobs: Knobs) -> list[Planned]:
-    """Visitors come in groups, and between two groups every sandbox has gone."""
+def _returning(dice: random.Random, knobs: Knobs) -> list[Planned]:
+    """Visitors come by threes, two more come when the sandboxes of those run, and before the next all have gone."""
     asker, made = Asker(dice), []
-    pause = (knobs["idle_ms"] + knobs["init_ms"]) / 1000 + 0.5
-    for burst in range(11):
-        made += [asker.some(burst * pause + 0.012 * number + 0.03 * (number // 4)) for number in range(10)]
+    started_s = knobs["init_ms"] / 1000 + 0.8
+    for group in range(20):
+        begin = group * (started_s + knobs["idle_ms"] / 1000 + 0.3)
+        made += [asker.ask(begin + 0.02 * number, dice.choice(("p", "p", "cart"))) for number in range(3)]
+        made += [asker.some(begin + started_s + 0.02 * number) for number in range(2)]
     return made
 
 
@@ -99,9 +101,10 @@ SCENARIOS = (
     _scenario(
         "c-cold-start",
         "function sandboxes started for requests",
-        plan=_bursts,
+        plan=_returning,
         at_once=4,
-        draw=lambda dice: {"init_ms": dice.randint(150, 300), "idle_ms": dice.randint(200, 350), "warm": 0},
+        draw=lambda dice: {"init_ms": dice.randint(250, 400), "idle_ms": dice.randint(200, 300)},
+        options={"warm": 0, "sandboxes": 4},
         fault=Fault("cold_start", "origin:{function}", ("cold_start",), _HEALTHY_NOT),
     ),
     _scenario(
@@ -128,7 +131,7 @@ SCENARIOS = (
     _scenario(
         "c-worker-busy",
         "the Worker computes before it fetches",
-        draw=lambda dice: {"burn_ms": dice.randint(40, 80), "burn_share": dice.randint(35, 60)},
+        draw=lambda dice: {"burn_ms": dice.randint(80, 130), "burn_share": dice.randint(35, 60)},
         at_once=2,
         fault=Fault("compute", "edge:{worker}", (), _HEALTHY_NOT),
     ),

@@ -11,7 +11,7 @@ from typing import Any
 from hosts import Host
 from otlp import Span, find_by_request_id
 from scenario import Entry, Found, Knobs, Scenario
-from stage import Stage, run
+from stage import TIMERS, Stage, run
 
 _HERE = Path(__file__).resolve().parent
 _WORKER_PORT, _KV_PORT, _TABLE_PORT, _FUNCTION_PORT = 8787, 8081, 8000, 443
@@ -65,6 +65,7 @@ class WorkerAndFunction:
             shutil.copytree(_HERE / part, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
             if fresh:
                 run([found["npm"], "install", "--no-audit", "--no-fund"], target)
+        shutil.copy(TIMERS, work / "c" / "lambda")
         run([found["npm"], "run", "build"], work / "c" / "worker")
 
     def start(self, stage: Stage, scenario: Scenario, knobs: Knobs) -> Entry:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hosts import Host
 from otlp import Span, find_by_request_id
 from scenario import Entry, Found, Knobs, Scenario
-from stage import Stage, run
+from stage import TIMERS, Stage, run
 
 _HERE = Path(__file__).resolve().parent
 _WEB_PORT, _ORIGIN_PORT, _FLAGS_PORT = 3000, 8080, 80
@@ -42,6 +42,7 @@ class FlagsBeforeRouting:
             )
             if fresh:
                 run([found["npm"], "install", "--no-audit", "--no-fund"], target)
+        shutil.copy(TIMERS, work / "d" / "origin")
         web = work / "d" / "web"
         if _built_before(web):
             return

@@ -63,6 +63,7 @@ def _scenario(name: str, title: str, **more: Any) -> Scenario:
         "warm_up": _touring,
         "control": "e-healthy",
         "variant": "blind",
+        "horizon": "shell",
     }
     return Scenario(name, "e", _DIALECT, title, **{**given, **more})
 

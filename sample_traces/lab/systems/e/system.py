@@ -11,7 +11,7 @@ from pathlib import Path
 from hosts import Host
 from otlp import Span, find_by_request_id
 from scenario import Entry, Found, Knobs, Scenario
-from stage import Stage, run
+from stage import TIMERS, Stage, run
 
 _HERE = Path(__file__).resolve().parent
 _PORT, _HTTP = 8080, 80
@@ -49,6 +49,7 @@ class TwoPlaces:
             shutil.copytree(_HERE / part, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
             if fresh:
                 run([found["npm"], "install", "--no-audit", "--no-fund"], target)
+        shutil.copy(TIMERS, work / "e" / "region")
 
     def start(self, stage: Stage, scenario: Scenario, knobs: Knobs) -> Entry:
         """Start what is outside, the wires, the region, the worker, and the two places."""
