@@ -102,7 +102,7 @@ SCENARIOS = (
         "c-cold-start",
         "function sandboxes started for requests",
         plan=_returning,
-        at_once=4,
+        at_once=6,
         draw=lambda dice: {"init_ms": dice.randint(250, 400), "idle_ms": dice.randint(200, 300)},
         options={"warm": 0, "sandboxes": 4},
         fault=Fault("cold_start", "origin:{function}", ("cold_start",), _HEALTHY_NOT),
