@@ -39,4 +39,9 @@ registerInstrumentations({
     ...(env.PHASES ? [new NetInstrumentation(), new DnsInstrumentation()] : []),
   ],
 });
+if (env.PHASES) {
+  // Nothing here asks for these by name, and their instrumentations patch what is asked for.
+  require("node:dns");
+  require("node:net");
+}
 process.on("SIGTERM", () => provider.shutdown().finally(() => process.exit(0)));
