@@ -8,15 +8,17 @@ import re
 import socket
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenario import CannotRecord, Scenario
-from truth import last_entries
+from scenario import CannotRecord, Fault, Scenario
+from truth import filled, last_entries
 
 _FOLDERS = rb"/(?:work|root|home|Users|tmp|var|usr|opt|srv|private)/[\w.-]+"
 _LEAD_SHARE = 0.5
+_TOUCHED_NS, _TOUCHED_SHARE = 20_000_000, 0.1
+"""A fault that took less of a request is not said to have touched it."""
 
 
 def check_leaks(recording: bytes, work: Path) -> None:
@@ -38,38 +40,53 @@ def check_moved(
 ) -> str:
     """Refuse a fault that moved nothing; a line that says how far it moved what.
 
-    Requests that the fault leads are compared, kind by kind, with the control's of the same kind; where the control
-    has none, with those of the same kind that the fault did not touch.
+    Requests that a fault leads are compared, kind by kind, with the control's of the same kind; where the control
+    has none, with those of the same kind that no fault leads. Of two faults each must do so.
 
     Raises:
         CannotRecord: too few requests are led by the fault, or they are not slower by half of what was injected.
     """
-    fault = scenario.fault
-    if fault is None or not fault.moves:
+    moving = [fault for fault in scenario.faults if fault.moves]
+    if not moving:
         return "moves nothing, by intent"
+    enough = 0.1 * len(driver["requests"]) / len(moving)
+    return "; ".join(_moved(fault, driver, expected, control, enough) for fault in moving)
+
+
+def _moved(
+    fault: Fault,
+    driver: Mapping[str, Any],
+    expected: Mapping[str, Any],
+    control: Mapping[str, Any] | None,
+    enough: float,
+) -> str:
     kinds = {one["key"]: one["kind"] for one in driver["requests"]}
+    hit = [one for one in last_entries(expected) if not fault.kinds or kinds[one["request"]] in fault.kinds]
+    owner, causes = filled(fault.owner, expected["knobs"]), {fault.cause, *fault.with_causes}
+    own = {one["request"]: _of(one, owner, causes) for one in hit}
+    touched = [one for one in hit if own[one["request"]] >= max(_TOUCHED_NS, _TOUCHED_SHARE * _horizon_ns(one))]
     led = {
         one["request"]: one
-        for one in last_entries(expected)
-        if one["dominant"] and (not fault.kinds or kinds[one["request"]] in fault.kinds)
+        for one in hit
+        if one["dominant"] and one["dominant"]["owner"] == owner and one["dominant"]["cause"] in causes
     }
-    if len(led) < 0.1 * len(driver["requests"]):
+    if len(led) < enough:
         raise CannotRecord(f"the fault leads only {len(led)} of {len(driver['requests'])} requests")
-    causes = {fault.cause, *fault.with_causes}
-    injected = [
-        sum(
-            part["ns"]
-            for part in one["measured"]
-            if part["cause"] in causes and part["owner"] == one["dominant"]["owner"]
-        )
-        for one in led.values()
-    ]
     slower = _slower(led, driver, control)
-    moved, middle = statistics.median(slower) / 1e6, statistics.median(injected) / 1e6
-    said = f"{len(led)} led, injected {middle:.1f} ms, slower by {moved:.1f} ms"
+    moved, middle = statistics.median(slower) / 1e6, statistics.median(own[key] for key in led) / 1e6
+    said = f"{len(led)} led of {len(touched)} touched, injected {middle:.1f} ms, slower by {moved:.1f} ms"
     if moved < _LEAD_SHARE * middle:
         raise CannotRecord(f"the fault did not move the latency: {said}")
     return said
+
+
+def _of(entry: Mapping[str, Any], owner: str, causes: Collection[str]) -> int:
+    """Measured nanoseconds of an owner's causes."""
+    return sum(part["ns"] for part in entry["measured"] if part["owner"] == owner and part["cause"] in causes)
+
+
+def _horizon_ns(entry: Mapping[str, Any]) -> int:
+    return int(entry[f"{entry['horizon']}_ns"])
 
 
 def _slower(led: Mapping[str, Any], driver: Mapping[str, Any], control: Mapping[str, Any] | None) -> Sequence[float]:

@@ -97,6 +97,7 @@ class Scenario:
         at_once: the most requests under way.
         draw: what the seed draws beside the system's own names; given the dice of this scenario.
         fault: None for a healthy control.
+        also: further faults beside it; a request may meet one of them, or several.
         control: name of the healthy scenario of the same system; None for a control.
         taps: transforms of the recorded bodies, given the knobs; see `tap`.
         needs: `namespaces` where the fault cannot be injected without them (DNS, TUN), else empty.
@@ -125,6 +126,12 @@ class Scenario:
     structure: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cold: bool = False
     horizon: Literal["shell", "complete"] = "complete"
+    also: tuple[Fault, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that is wrong here; empty for a control."""
+        return () if self.fault is None else (self.fault, *self.also)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ its own `compute`; what lies between the caller's socket and the handler is the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -202,14 +202,16 @@ def answers(
 def _answer(
     timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs, horizon: str
 ) -> dict[str, Any]:
-    fault = scenario.fault
+    faults = scenario.faults
     ns = timed.first_byte_ns if horizon == "shell" else timed.last_byte_ns
     end = timed.written_ns + ns
-    sums = recast(measured(lines, timed.written_ns, end), fault, found, knobs)
+    sums = measured(lines, timed.written_ns, end)
+    for fault in faults:
+        sums = recast(sums, fault, found, knobs)
     if scenario.control is None:
         sums = sums + long_legs(lines, end)
-    dominant, touched = judged(sums, ns, fault, knobs)
-    expected = _findings(scenario, timed.planned.kind, sums, ns, touched=touched)
+    verdicts = [(fault, *judged(sums, ns, fault, knobs)) for fault in faults]
+    expected = _findings(scenario, timed.planned.kind, sums, ns, {fault for fault, _, touched in verdicts if touched})
     return {
         "key": f"{timed.planned.key}/{horizon}",
         "request": timed.planned.key,
@@ -219,17 +221,25 @@ def _answer(
         "shell_ns": timed.first_byte_ns,
         "complete_ns": timed.last_byte_ns,
         "measured": [{"owner": one.owner, "cause": one.cause, "ns": one.ns, "source": one.source} for one in sums],
-        "dominant": dominant,
+        "dominant": next((dominant for _, dominant, _ in verdicts if dominant), None),
         "findings": sorted(expected),
-        "not_findings": [one for one in (fault.not_findings if fault else _NOT_IN_HEALTH) if one not in expected],
+        "not_findings": [one for one in _not_findings(faults) if one not in expected],
     }
 
 
-def _findings(scenario: Scenario, kind: str, sums: Sequence[Measured], ns: int, *, touched: bool) -> set[str]:
-    """What should be found on one request: what the fault makes, and what the code of its kind always deserves."""
-    fault, found = scenario.fault, set[str]()
-    if fault is not None and (not fault.kinds or kind in fault.kinds):
-        found |= {*(fault.findings if touched else ()), *fault.always}
+def _not_findings(faults: Sequence[Fault]) -> list[str]:
+    """What must not be found: what each fault forbids and none makes; of health, what health has none of."""
+    makes = {rule for fault in faults for rule in (*fault.findings, *fault.always)}
+    forbidden = dict.fromkeys(rule for fault in faults for rule in fault.not_findings)
+    return [rule for rule in forbidden if rule not in makes] if faults else [*_NOT_IN_HEALTH]
+
+
+def _findings(scenario: Scenario, kind: str, sums: Sequence[Measured], ns: int, touched: Collection[Fault]) -> set[str]:
+    """What should be found on one request: what its faults make, and what the code of its kind always deserves."""
+    found = set[str]()
+    for fault in scenario.faults:
+        if not fault.kinds or kind in fault.kinds:
+            found |= {*(fault.findings if fault in touched else ()), *fault.always}
     if 10 * sum(one.ns for one in sums if one.cause == "query") >= ns:
         found |= {*scenario.structure.get(kind, ())}
     return found

@@ -401,17 +401,45 @@ def _driver(slow: int) -> dict[str, Any]:
 
 def test_a_fault_that_moves_nothing_is_thrown_out(lab: Any) -> None:
     scenario = next(one for one in lab("systems.a.scenarios").SCENARIOS if one.name == "a-tls-held")
-    measured = {"owner": "s", "cause": "tls", "ns": 60 * MS}
-    led = [
-        {"request": f"k{n}", "horizon": "complete", "dominant": {"owner": "s"}, "measured": [measured]}
-        for n in range(100)
-    ]
+    led, told = _led("origin:x→origin:y", "tls", 60 * MS), {"names": {"orders": "x", "pricing": "y"}}
     check = lab("checks").check_moved
-    assert "slower by 70.0 ms" in check(scenario, _driver(80 * MS), {"requests": led}, _driver(10 * MS))
+    told_of = check(scenario, _driver(80 * MS), {"requests": led, "knobs": told}, _driver(10 * MS))
+    assert told_of == "100 led of 100 touched, injected 60.0 ms, slower by 70.0 ms"
     with pytest.raises(lab("scenario").CannotRecord, match="did not move"):
-        check(scenario, _driver(20 * MS), {"requests": led}, _driver(10 * MS))
+        check(scenario, _driver(20 * MS), {"requests": led, "knobs": told}, _driver(10 * MS))
     with pytest.raises(lab("scenario").CannotRecord, match="leads only 5 of 100"):
-        check(scenario, _driver(80 * MS), {"requests": led[:5]}, _driver(10 * MS))
+        check(scenario, _driver(80 * MS), {"requests": led[:5], "knobs": told}, _driver(10 * MS))
+
+
+def _led(owner: str, cause: str, ns: int, first: int = 0, last: int = 100) -> list[dict[str, Any]]:
+    """Answers of requests that a fault leads."""
+    part = {"owner": owner, "cause": cause}
+    return [
+        {"request": f"k{n}", "horizon": "complete", "complete_ns": ns + 20 * MS, "shell_ns": ns, "dominant": part}
+        | {"measured": [{**part, "ns": ns}]}
+        for n in range(first, last)
+    ]
+
+
+def test_of_two_faults_each_must_lead(lab: Any) -> None:
+    parts, check = lab("scenario"), lab("checks").check_moved
+    one, other = parts.Fault("tls", "s"), parts.Fault("query", "d")
+    scenario = parts.Scenario(
+        "e-x", "e", "d", "t", plan=lambda *_: [], warm_up=lambda *_: [], fault=one, also=(other,), control="e-healthy"
+    )
+    led = [*_led("s", "tls", 60 * MS, 0, 90), *_led("d", "query", 50 * MS, 90)]
+    told_of = check(scenario, _driver(80 * MS), {"requests": led, "knobs": {"names": {}}}, _driver(10 * MS))
+    assert [text.partition(",")[0] for text in told_of.split("; ")] == ["90 led of 90 touched", "10 led of 10 touched"]
+    with pytest.raises(parts.CannotRecord, match="leads only 4 of 100"):
+        check(scenario, _driver(80 * MS), {"requests": led[:94], "knobs": {"names": {}}}, _driver(10 * MS))
+
+
+def test_a_rule_that_one_fault_makes_is_not_forbidden_by_the_other(lab: Any) -> None:
+    parts, truth = lab("scenario"), lab("truth")
+    one = parts.Fault("tls", "s", findings=("cold_connections",), not_findings=("n_plus_one", "retry_storm"))
+    other = parts.Fault("query", "d", findings=("n_plus_one",), not_findings=("cold_connections", "retry_storm"))
+    assert truth._not_findings((one, other)) == ["retry_storm"]
+    assert "pool_exhausted" in truth._not_findings(())
 
 
 def test_it_names_programs_that_are_missing_and_how_to_install_them(tmp_path: Path) -> None:
