@@ -19,12 +19,17 @@ from collector import otlp_status
 from collector.answers import Answers
 from collector.arriving import Turns
 from collector.decode import Body
+from collector.entry import Entry
 from collector.intake import RefusedError
+from collector.lending import Lending
 from collector.otlp_status import Refusal
+from collector.peers import BusyPeerError
 from seamscope.errors import EndpointError
+from seamscope.remote import SERVICE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
     from collector.addresses import Address
     from collector.intake import Intake
@@ -64,13 +69,20 @@ OPTIONS: Final = (
 
 
 class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no types
-    def __init__(self, door: GrpcDoor) -> None:
-        self._handlers = {
-            path: grpc.stream_unary_rpc_method_handler(door.handler(signal)) for path, signal in METHODS.items()
-        }
+    """Finds a method's handler; for a caller who may not, one that refuses before the body is read."""
+
+    def __init__(self, door: GrpcDoor, handlers: Mapping[str, Any]) -> None:
+        self._door = door
+        self._handlers = handlers
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        return self._handlers.get(handler_call_details.method)
+        method = handler_call_details.method
+        found = self._handlers.get(method)
+        if found is None:
+            return None
+        shown = [value for key, value in handler_call_details.invocation_metadata or () if key == "authorization"]
+        refusal = self._door.refusal(method, shown)
+        return found if refusal is None else grpc.stream_unary_rpc_method_handler(_refusing(refusal))
 
 
 class GrpcDoor:
@@ -80,12 +92,24 @@ class GrpcDoor:
         intake: takes the bodies.
         telemetry: what is counted.
         address: where to listen; port 0 takes a free one.
+        entry: who may come in.
+        lent: the socket beside the store, for readers with a token; None where the store is not lent.
     """
 
-    def __init__(self, intake: Intake, telemetry: Telemetry, address: Address) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        telemetry: Telemetry,
+        address: Address,
+        entry: Entry | None = None,
+        lent: Path | None = None,
+    ) -> None:
         self._intake = intake
         self._telemetry = telemetry
         self._address = address
+        self._entry = entry or Entry()
+        self._lent = lent
+        self._lending: Lending | None = None
 
     async def start(self) -> Address:
         """Listen; return the address with its real port.
@@ -96,18 +120,43 @@ class GrpcDoor:
         self._answers = Answers(asyncio.get_running_loop())
         self._turns = Turns()
         self._server = grpc.aio.server(options=OPTIONS)
-        self._server.add_generic_rpc_handlers((_Methods(self),))
+        self._server.add_generic_rpc_handlers((_Methods(self, self._handlers()),))
         self._address.listen("OTLP/gRPC", "--grpc").close()  # grpcio would say why it cannot on stderr, at length
         try:
-            port = self._server.add_insecure_port(str(self._address))
+            port = self._add_port()
         except RuntimeError as error:
             raise EndpointError(f"cannot listen on {self._address} for OTLP/gRPC: {error}", "try again") from None
         await self._server.start()
         return replace(self._address, port=port)
 
+    def _add_port(self) -> int:
+        certificates = self._entry.certificates
+        if certificates is None:
+            return int(self._server.add_insecure_port(str(self._address)))
+        return int(self._server.add_secure_port(str(self._address), certificates.server_credentials()))
+
+    def _handlers(self) -> dict[str, Any]:
+        handlers = {
+            path: grpc.stream_unary_rpc_method_handler(self.handler(signal)) for path, signal in METHODS.items()
+        }
+        if self._lent is not None and self._entry.guard.lends:
+            self._lending = Lending(self._lent)
+            handlers |= self._lending.handlers()
+        return handlers
+
+    def refusal(self, method: str, shown: Sequence[str | bytes]) -> Refusal | None:
+        """Return why a caller may not go on, by the `authorization` metadata shown; None where they may."""
+        reads = method.startswith(SERVICE)
+        refusal = self._entry.guard.refusal(shown, "read" if reads else "ingest")
+        if refusal is not None:
+            self._telemetry.denied("read" if reads else METHODS[method], refusal.code.name.lower())
+        return refusal
+
     async def stop(self, grace_s: float) -> None:
         """Take no new requests, let those in flight end, and close after `grace_s` at the latest."""
         await self._server.stop(grace_s)
+        if self._lending is not None:
+            await self._lending.close()
 
     def handler(self, signal: Signal) -> Any:
         """Return the coroutine function that serves one signal."""
@@ -117,6 +166,9 @@ class GrpcDoor:
                 return await self._export(signal, context)
             except RefusedError as error:
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
+            except BusyPeerError as error:
+                self._telemetry.refused(signal, "peer")
+                refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), 1.0)
             except _InvalidError as error:
                 refusal = otlp_status.invalid(str(error))
             except TimeoutError:
@@ -124,25 +176,51 @@ class GrpcDoor:
             except Exception:  # noqa: BLE001 - an exception would read as UNKNOWN, which tells senders to drop their spans
                 _log.exception("an export failed")
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)
-            details = ((otlp_status.STATUS_KEY, otlp_status.status_bytes(refusal)),)
-            await context.abort(refusal.code, refusal.message, details)
+            await _abort(context, refusal)
             raise AssertionError  # abort raises
 
         return export
 
     async def _export(self, signal: Signal, context: Any) -> bytes:
         self._intake.check_room(signal)
+        with self._entry.peers.call(_host(context.peer())) as share:
+            data = await self._body(context)
+            share.grow(len(data))
+            return await self._stored(signal, data) if data else b""
+
+    async def _body(self, context: Any) -> bytes:
         async with asyncio.timeout(BODY_DEADLINE_S):
             # not through the iterator, which keeps the message it gave until the garbage collector comes by
             data = await self._turns.read(context.read)
         if data is grpc.aio.EOF:
             raise _InvalidError("the call carried no request")
-        if not data:
-            return b""
+        return bytes(data)
+
+    async def _stored(self, signal: Signal, data: bytes) -> bytes:
         outcome = await self._answers.of(self._intake.submit(Body(data, "protobuf", signal)))
         if outcome.error is not None:
             raise _InvalidError(outcome.error)
         return otlp_status.export_reply(signal, outcome.rejected)
+
+
+def _host(peer: str) -> str:
+    """Return the address in `ipv4:127.0.0.1:4317`, without its port."""
+    return peer.rpartition(":")[0]
+
+
+async def _abort(context: Any, refusal: Refusal) -> None:
+    details = ((otlp_status.STATUS_KEY, otlp_status.status_bytes(refusal)),)
+    await context.abort(refusal.code, refusal.message, details)
+
+
+def _refusing(refusal: Refusal) -> Any:
+    """Return a handler that reads nothing."""
+
+    async def refuse(_messages: AsyncIterator[bytes], context: Any) -> bytes:
+        await _abort(context, refusal)
+        raise AssertionError  # abort raises
+
+    return refuse
 
 
 class _InvalidError(Exception):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import grpc
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,9 +22,11 @@ from collector import http_body, otlp_status
 from collector.answers import Answers
 from collector.arriving import Arriving
 from collector.decode import Body
-from collector.http_protocol import DeadlineProtocol
+from collector.entry import Entry
+from collector.http_server import HttpServer
 from collector.intake import RefusedError
 from collector.otlp_status import Refusal
+from collector.peers import BusyPeerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -36,10 +40,6 @@ _log = logging.getLogger(__name__)
 
 BODY_BYTES: Final = 64 * 1024 * 1024
 """Largest body, after decompression (the specification's recommendation)."""
-
-HEAD_BYTES: Final = 16 * 1024
-KEEP_ALIVE_S: Final = 120
-"""Longer than exporters' batch intervals, so that a connection is not closed under a batch on its way."""
 
 PATHS: Final[Mapping[str, Signal]] = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 """The paths served and their signals."""
@@ -60,6 +60,8 @@ def _refused(request: Request, refusal: Refusal, headers: dict[str, str] | None 
     sent = dict(headers or {})
     if refusal.retry_after_s is not None:
         sent["retry-after"] = refusal.retry_after_header
+    if refusal.code is grpc.StatusCode.UNAUTHENTICATED:
+        sent["www-authenticate"] = "Bearer"
     content = otlp_status.status_bytes(refusal, encoding)
     return Response(content, refusal.http_status, sent, MEDIA_TYPE[encoding])
 
@@ -79,12 +81,14 @@ class HttpDoor:
         intake: takes the bodies.
         telemetry: what `/healthz` shows.
         address: where to listen; port 0 takes a free one.
+        entry: who may come in.
     """
 
-    def __init__(self, intake: Intake, telemetry: Telemetry, address: Address) -> None:
+    def __init__(self, intake: Intake, telemetry: Telemetry, address: Address, entry: Entry | None = None) -> None:
         self._intake = intake
         self._telemetry = telemetry
         self._address = address
+        self._entry = entry or Entry()
         self._arriving = Arriving()
 
     async def start(self) -> Address:
@@ -95,35 +99,15 @@ class HttpDoor:
         """
         self._answers = Answers(asyncio.get_running_loop())
         listening = self._address.listen("OTLP/HTTP", "--http")
-        listening.setblocking(False)
-        config = uvicorn.Config(
-            self.application(),
-            http=DeadlineProtocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            h11_max_incomplete_event_size=HEAD_BYTES,
-        )
-        self._server = uvicorn.Server(config)
-        config.load()
-        self._server.lifespan = config.lifespan_class(config)
-        await self._server.startup(sockets=[listening])
-        self._serving = asyncio.create_task(self._server.main_loop())
-        self._sockets = [listening]
+        certificates = self._entry.certificates
+        context = certificates.context() if certificates is not None else None
+        self._server = HttpServer(self.application(), listening, context)
+        await self._server.start()
         return replace(self._address, port=listening.getsockname()[1])
 
     async def stop(self, grace_s: float) -> None:
         """Take no new requests, let those in flight end, and close after `grace_s` at the latest."""
-        self._server.should_exit = True
-        self._server.config.timeout_graceful_shutdown = max(1, round(grace_s))
-        await self._serving
-        await self._server.shutdown(sockets=self._sockets)
+        await self._server.stop(grace_s)
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -135,45 +119,84 @@ class HttpDoor:
                 Route("/healthz", self._healthz, methods=["GET"]),
             ],
             exception_handlers={HTTPException: _on_http_error},
+            middleware=_cors(self._entry.origins),
         )
 
-    async def _healthz(self, _request: Request) -> Response:
-        body = json.dumps({"status": "ok", **self._telemetry.snapshot()})
-        return Response(body, media_type="application/json")
+    async def _healthz(self, request: Request) -> Response:
+        """Tell whether commits succeed; the counts only to whoever may know them."""
+        well = self._telemetry.storing
+        document: dict[str, object] = {"status": "ok" if well else "failing"}
+        if self._may_look(request):
+            document |= self._telemetry.snapshot()
+        return Response(json.dumps(document), 200 if well else 503, media_type="application/json")
+
+    def _may_look(self, request: Request) -> bool:
+        """Show counts to holders of a read token; without any tokens, to this machine, and not to its web pages."""
+        guard = self._entry.guard
+        if guard.lends or guard.asks_senders:
+            return guard.lends and guard.refusal(request.headers.getlist("authorization"), "read") is None
+        return self._address.is_loopback() and _names_this_machine(request.url.hostname or "")
+
+    def _check_sender(self, request: Request) -> None:
+        """Raise `_DeniedError` for a sender who may not, before the body is read."""
+        refusal = self._entry.guard.refusal(request.headers.getlist("authorization"), "ingest")
+        origin = request.headers.get("origin")
+        origins = self._entry.origins
+        if refusal is None and origin is not None and origin not in origins and "*" not in origins:
+            words = f"pages of {origin[:200]} may not send; allow them with --cors-origin"
+            refusal = Refusal(grpc.StatusCode.PERMISSION_DENIED, words)
+        if refusal is not None:
+            raise _DeniedError(refusal)
 
     def _endpoint(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
         async def export(request: Request) -> Response:
             try:
                 return await self._export(signal, request)
-            except http_body.UnsupportedError as error:
-                refusal = Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error), http=415)
-            except http_body.BrokenError as error:
-                refusal = otlp_status.invalid(str(error))
-            except http_body.TooLargeError:
-                # the rest is read and dropped: closing now would reset the connection before the answer is seen
-                refusal = otlp_status.too_large(BODY_BYTES)
-            except http_body.NoRoomError:
-                self._telemetry.refused(signal, "arriving")
-                refusal = Refusal(grpc.StatusCode.UNAVAILABLE, "too much arrives at once; send this request again", 1.0)
-            except RefusedError as error:
-                refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
             except ClientDisconnect:
                 return Response(status_code=499)  # nobody reads it
-            except Exception:  # noqa: BLE001 - a 500 would tell senders to drop their spans
-                _log.exception("an export failed")
-                refusal = Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)
-            return _refused(request, refusal)
+            except Exception as error:  # noqa: BLE001 - a 500 would tell senders to drop their spans
+                return _refused(request, self._refusal(signal, error))
 
         return export
 
+    def _refusal(self, signal: Signal, error: Exception) -> Refusal:
+        """Return what a sender is told about an error, and count it."""
+        match error:
+            case _DeniedError():
+                self._telemetry.denied(signal, error.refusal.code.name.lower())
+                return error.refusal
+            case http_body.UnsupportedError() | http_body.BrokenError() | http_body.TooLargeError():
+                self._telemetry.unreadable(signal)
+                return _unreadable(error)
+            case http_body.NoRoomError():
+                self._telemetry.refused(signal, "arriving")
+                return Refusal(grpc.StatusCode.UNAVAILABLE, "too much arrives at once; send this request again", 1.0)
+            case BusyPeerError():
+                self._telemetry.refused(signal, "peer")
+                return Refusal(grpc.StatusCode.UNAVAILABLE, str(error), 1.0, http=429)
+            case RefusedError():
+                return Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
+        _log.error("an export failed", exc_info=error)
+        return Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)
+
     async def _export(self, signal: Signal, request: Request) -> Response:
+        self._check_sender(request)
         encoding = http_body.media_type(request.headers.get("content-type", ""))
         compression = http_body.content_encoding(request.headers.get("content-encoding", ""))
         self._intake.check_room(signal)
         if int(request.headers.get("content-length", 0)) > BODY_BYTES:
             raise http_body.TooLargeError
-        with self._arriving.body() as arrival:
-            data = await http_body.read_body(request.stream(), compression, BODY_BYTES, arrival.grows)
+        with self._entry.peers.call(request.client.host if request.client else "") as share:
+            with self._arriving.body() as arrival:
+
+                def has_room(size: int) -> bool:
+                    share.grow(size)
+                    return arrival.grows(size)
+
+                data = await http_body.read_body(request.stream(), compression, BODY_BYTES, has_room)
+            return await self._stored(signal, encoding, data, request)
+
+    async def _stored(self, signal: Signal, encoding: Encoding, data: bytes, request: Request) -> Response:
         rejected: Mapping[str, int] = {}
         if data:
             outcome = await self._answers.of(self._intake.submit(Body(data, encoding, signal)))
@@ -181,6 +204,46 @@ class HttpDoor:
                 return _refused(request, otlp_status.invalid(outcome.error))
             rejected = outcome.rejected
         return Response(otlp_status.export_reply(signal, rejected, encoding=encoding), media_type=MEDIA_TYPE[encoding])
+
+
+def _unreadable(error: Exception) -> Refusal:
+    if isinstance(error, http_body.TooLargeError):
+        # the rest is read and dropped: closing now would reset the connection before the answer is seen
+        return otlp_status.too_large(BODY_BYTES)
+    if isinstance(error, http_body.UnsupportedError):
+        return Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error), http=415)
+    return otlp_status.invalid(str(error))
+
+
+class _DeniedError(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def _cors(origins: tuple[str, ...]) -> list[Middleware]:
+    """Return what answers browsers' preflights for the origins allowed; nothing does where none is."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["POST"],
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=["retry-after"],
+        )
+    ]
+
+
+def _names_this_machine(host: str) -> bool:
+    """Tell whether a Host header is no name that somebody else's DNS may have pointed here."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 async def _profiles(request: Request) -> Response:

@@ -1,8 +1,9 @@
 """uvicorn's HTTP/1.1 protocol with deadlines: a connection that dawdles over a request is closed.
 
 uvicorn bounds only the idle time between requests. Here a request's head must arrive within `HEAD_S` of its first
-byte (or of the connection), the whole of it within `REQUEST_S`, and connections beyond `CONNECTIONS` are closed at
-once. A sender that loses its connection sends again, by the specification.
+byte (or of the connection), the whole of it within `REQUEST_S`, and connections beyond `CONNECTIONS`, or beyond
+`PEER_CONNECTIONS` of one address, are closed at once. A sender that loses its connection sends again, by the
+specification.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HEAD_S: Final = 10.0
 REQUEST_S: Final = 60.0
 CONNECTIONS: Final = 1000
+PEER_CONNECTIONS: Final = 500
 
 _ARRIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
 
@@ -36,10 +38,15 @@ class DeadlineProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the first deadline, or close where there are too many connections."""
         super().connection_made(cast("asyncio.Transport", transport))
-        if len(self.connections) > CONNECTIONS:
+        if len(self.connections) > CONNECTIONS or self._of_this_address() > PEER_CONNECTIONS:
             self.transport.close()
             return
         self._arm(self.head_s, in_head=True)
+
+    def _of_this_address(self) -> int:
+        host = self.client and self.client[0]
+        others = [getattr(each, "client", None) for each in self.connections]
+        return sum(other is not None and other[0] == host for other in others)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, then see how far the request has come."""

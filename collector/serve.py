@@ -6,11 +6,12 @@ import resource
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from collector.decode import Body
 from collector.doors import Doors
+from collector.entry import Security, entry
 from collector.groups import Groups
 from collector.grpc_door import GrpcDoor
 from collector.http_door import HttpDoor
@@ -21,7 +22,6 @@ from collector.recorder import Recorder
 from collector.settling import Settling
 from collector.telemetry import Telemetry
 from collector.warming import warm
-from seamscope.errors import UsageError
 from seamscope.remote import socket_path
 from seamscope.store import Settings as StoreSettings
 from seamscope.store import Store
@@ -55,7 +55,7 @@ class Plan:
         record: folder that keeps the raw bodies received; None for none.
         memory_bytes: what DuckDB may hold (the program itself comes on top).
         queue_bytes: bodies held, from arrival to answer, before further ones are refused.
-        public: others than this machine may connect.
+        security: who may come in.
     """
 
     db: Path
@@ -65,7 +65,7 @@ class Plan:
     record: Path | None = None
     memory_bytes: int = 1 << 30
     queue_bytes: int = QUEUE_BYTES
-    public: bool = False
+    security: Security = field(default_factory=Security)
 
 
 class Collector:
@@ -103,11 +103,13 @@ class Collector:
         """Open the store and the doors, the doors last: whoever can connect is served.
 
         Raises:
-            UsageError: an address that others than this machine can reach, without `Plan.public`.
+            UsageError: an address that others than this machine can reach, without TLS and a token.
+            DataError: a token file or a certificate is not what it should be.
             StoreError: the store cannot be opened, or the recording not be written.
             EndpointError: an address cannot be had.
         """
         _check_addresses(self.plan)
+        self._entry = entry(self.plan.security, self.plan.queue_bytes)
         _raise_file_limit()
         with ExitStack() as parts:
             self._open_store(parts)
@@ -162,14 +164,20 @@ class Collector:
         return Intake(groups, self.telemetry, on_stored=on_stored, queue_bytes=self.plan.queue_bytes)
 
     def _open_doors(self, parts: ExitStack) -> None:
-        grpc_door = GrpcDoor(self._intake, self.telemetry, self.plan.grpc)
-        doors = Doors(grpc_door, HttpDoor(self._intake, self.telemetry, self.plan.http))
+        lent = socket_path(self.plan.db).resolve()
+        grpc_door = GrpcDoor(self._intake, self.telemetry, self.plan.grpc, self._entry, lent)
+        doors = Doors(grpc_door, HttpDoor(self._intake, self.telemetry, self.plan.http, self._entry))
         self.grpc, self.http = doors.open()
         parts.callback(doors.close, GRACE_S)
 
+    @property
+    def http_url(self) -> str:
+        """Where OTLP/HTTP is listened for, as a URL."""
+        return f"http{'s' if self.plan.security.tls_cert else ''}://{self.http}"
+
     def status(self) -> Mapping[str, object]:
         """Return where it listens and what it counts, as JSON."""
-        listening = {"grpc": str(self.grpc), "http": f"http://{self.http}"} if hasattr(self, "http") else {}
+        listening = {"grpc": str(self.grpc), "http": self.http_url} if hasattr(self, "http") else {}
         return {**listening, "telemetry": self.telemetry.snapshot()}
 
     def _import(self, data: bytes, *, encoding: str, signal: str) -> Mapping[str, object]:
@@ -188,12 +196,8 @@ class Collector:
 
 def _check_addresses(plan: Plan) -> None:
     """Refuse what cannot be, before a store is made."""
+    plan.security.check((plan.grpc, plan.http))
     for address, what, option in ((plan.grpc, "OTLP/gRPC", "--grpc"), (plan.http, "OTLP/HTTP", "--http")):
-        if not plan.public and not address.is_loopback():
-            raise UsageError(
-                f"{address} can be reached from other machines, without encryption or a token",
-                "listen on 127.0.0.1, or say --insecure-public if the network is yours alone",
-            )
         address.listen(what, option).close()
 
 

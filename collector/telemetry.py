@@ -51,7 +51,9 @@ class Telemetry:
         self._commit_ns: deque[int] = deque(maxlen=RECENT_COMMITS)
         self._commits = 0
         self._failed_commits = 0
+        self._last_commit_ok = True
         self._duplicates = 0
+        self._denied: Counter[str] = Counter()
         self._busy_ns: Counter[str] = Counter()
         self._held_bytes = 0
         self._started_ns = time.monotonic_ns()
@@ -84,9 +86,20 @@ class Telemetry:
         with self._lock:
             self._of(signal).invalid += 1
 
+    def denied(self, what: str, reason: str) -> None:
+        """Count a request of somebody who may not: turned away unread, and no part of `requests`."""
+        with self._lock:
+            self._denied[f"{what}: {reason}"] += 1
+
+    @property
+    def storing(self) -> bool:
+        """Whether the last commit succeeded."""
+        return self._last_commit_ok
+
     def committed(self, took_ns: int, *, ok: bool, duplicates: int = 0) -> None:
         """Count a commit, how long it took, and the spans in it that were stored before."""
         with self._lock:
+            self._last_commit_ok = ok
             self._commits += ok
             self._failed_commits += not ok
             self._duplicates += duplicates
@@ -123,6 +136,7 @@ class Telemetry:
                 "commits": self._commits,
                 "failed_commits": self._failed_commits,
                 "duplicate_spans": self._duplicates,
+                "denied_requests": dict(self._denied),
                 "commit_ms": {name: _quantile_ms(recent, q) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
                 "busy_ms": {stage: round(took / 1e6, 3) for stage, took in self._busy_ns.items()},
                 "signals": {signal: counts.document() for signal, counts in self._signals.items()},

@@ -106,13 +106,15 @@ def open_store(
 ) -> StoreFile | Lent:
     """Open a store to read: a file (through its collector, if one is live), or `grpc://HOST:PORT` of a collector.
 
-    `token` is for a remote one (by default `$SEAMSCOPE_TOKEN`). `limited` bounds statements on a file as a collector
+    `token` and `tls_ca` are for a remote one; by default those that `--token-file` and `--tls-ca` left on `target`,
+    then `$SEAMSCOPE_TOKEN`. `limited` bounds statements on a file as a collector
     bounds them: in time, memory and rows. `StoreError` when there is no store or its file cannot be read,
     `EndpointError` when nobody answers.
     """
     text = str(target)
     if text.startswith("grpc://"):
-        lent = Lent(_host_and_port(text), token=token or read_token(None), tls_ca=tls_ca)
+        token = token or read_token(getattr(target, "token_file", None))
+        lent = Lent(_host_and_port(text), token=token, tls_ca=tls_ca or getattr(target, "tls_ca", None))
         return lent.checked()
     address = _answering_socket(Path(text))
     if address is not None:
@@ -122,13 +124,14 @@ def open_store(
 
 
 def read_token(file: Path | None) -> str | None:
-    """Give the read token: the first line of a file, else `$SEAMSCOPE_TOKEN`, else none."""
+    """Give the read token: the first of a file (as the collector's is written), else `$SEAMSCOPE_TOKEN`, else none."""
     if file is None:
         return os.environ.get("SEAMSCOPE_TOKEN") or None
     try:
-        return file.read_text(encoding="utf-8").strip() or None
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"cannot read the token in {file}: {error}", "name a file with the token alone") from error
+    return next((line for line in lines if line and not line.startswith("#")), None)
 
 
 def _host_and_port(target: str) -> str:
@@ -227,17 +230,18 @@ def _meant(error: Any, address: str) -> SeamscopeError:
 
     code, said = error.code(), error.details() or ""
     hint = dict(error.trailing_metadata() or ()).get(HINT_KEY, "")
-    if code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}:
-        return QueryError(said, hint)
-    if code is grpc.StatusCode.UNAUTHENTICATED:
-        return EndpointError(f"{address} wants a read token", "give it with --token-file or $SEAMSCOPE_TOKEN")
-    if code is grpc.StatusCode.DATA_LOSS:
-        return DataError(said, hint)
-    if code is grpc.StatusCode.INTERNAL:
-        return StoreError(said, hint)
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return EndpointError(f"what answers at {address} does not lend its store", "is it a Seamscope collector?")
-    return EndpointError(f"no collector answers at {address} ({code.name.lower()})", "is it running?")
+    gone = EndpointError(f"no collector answers at {address} ({code.name.lower()})", "is it running?")
+    show_one = "give a read token with --token-file or $SEAMSCOPE_TOKEN"
+    lends_not = f"what answers at {address} does not lend its store"
+    return {
+        grpc.StatusCode.INVALID_ARGUMENT: QueryError(said, hint),
+        grpc.StatusCode.RESOURCE_EXHAUSTED: QueryError(said, hint),
+        grpc.StatusCode.UNAUTHENTICATED: EndpointError(f"{address} wants a read token", show_one),
+        grpc.StatusCode.PERMISSION_DENIED: EndpointError(f"{address}: {said}", hint or show_one),
+        grpc.StatusCode.DATA_LOSS: DataError(said, hint),
+        grpc.StatusCode.INTERNAL: StoreError(said, hint),
+        grpc.StatusCode.UNIMPLEMENTED: EndpointError(lends_not, "is it a collector with --read-token-file?"),
+    }.get(code, gone)
 
 
 def _packed(sql: str, params: Mapping[str, object] | None) -> bytes:

@@ -87,15 +87,10 @@ class StoreSource:
         self,
         name: str,
         writers: Mapping[str, Writer] | None = None,
-        *,
-        token_file: Path | None = None,
-        tls_ca: Path | None = None,
     ) -> None:
         self.name = name
         self.live = False
         self._writers = writers or {}
-        self._token_file = token_file
-        self._tls_ca = tls_ca
         self._lock = RLock()
         self._reader: Reader | None = None
         self._asked = 0
@@ -125,10 +120,10 @@ class StoreSource:
                 self._used = time.monotonic()
 
     def _open(self) -> Reader:
-        from seamscope.remote import open_store, read_token
+        from seamscope.remote import open_store
         from seamscope.store import StoreFile
 
-        reader = open_store(self.name, token=read_token(self._token_file), tls_ca=self._tls_ca)
+        reader = open_store(self.name)
         self._reader = reader
         self.live = not isinstance(reader, StoreFile)
         return reader

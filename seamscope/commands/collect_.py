@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SIZES: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 TIMES: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0, "h": 3600.0}
 LEAST_MEMORY: Final = 256 * 2**20
+FILE: Final = click.Path(path_type=Path)
 PATIENCE_S: Final = 2.0
 STARTING: Final = "starting; the first start of an installation compiles its decoder"
 
@@ -137,7 +138,7 @@ def announce(collector: Collector, ready_file: Path | None) -> None:
     db = collector.plan.db
     if ready_file is not None:
         _write_ready(collector, ready_file)
-    click.echo(f"OTLP/gRPC on {collector.grpc}, OTLP/HTTP on http://{collector.http}, into {db}")
+    click.echo(f"OTLP/gRPC on {collector.grpc}, OTLP/HTTP on {collector.http_url}, into {db}")
     click.echo(f"look: {'trace-tui' if str(db) == 'seamscope.duckdb' else f'trace-tui --db {db}'}")
     sys.stdout.flush()
 
@@ -146,7 +147,7 @@ def _write_ready(collector: Collector, ready_file: Path) -> None:
     about = {
         "pid": os.getpid(),
         "grpc": str(collector.grpc),
-        "http": f"http://{collector.http}",
+        "http": collector.http_url,
         "db": str(collector.plan.db.resolve()),
     }
     written = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
@@ -184,7 +185,7 @@ def watch(collector: Collector, stopping: Stopping) -> None:
     epilog="Example: seamscope collect --db traces.duckdb, and OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 "
     "for the programs to look at.",
 )
-@db_option()
+@db_option(remote=False)
 @config_option()
 @click.option(
     "--grpc", default="127.0.0.1:4317", show_default=True, metavar="HOST:PORT", help="OTLP/gRPC; port 0: any."
@@ -192,7 +193,13 @@ def watch(collector: Collector, stopping: Stopping) -> None:
 @click.option(
     "--http", default="127.0.0.1:4318", show_default=True, metavar="HOST:PORT", help="OTLP/HTTP; port 0: any."
 )
-@click.option("--insecure-public", is_flag=True, help="Let other machines connect, without encryption or a token.")
+@click.option("--token-file", type=FILE, metavar="FILE", help="Tokens that senders must show, one per line.")
+@click.option("--read-token-file", type=FILE, metavar="FILE", help="Tokens that let readers in over the network.")
+@click.option("--tls-cert", type=FILE, metavar="PEM", help="Certificate of both doors; read again when it changes.")
+@click.option("--tls-key", type=FILE, metavar="PEM", help="Its key.")
+@click.option("--tls-client-ca", type=FILE, metavar="PEM", help="Clients must show a certificate of this CA (mTLS).")
+@click.option("--cors-origin", multiple=True, metavar="ORIGIN", help="Web origin whose pages may send; repeatable.")
+@click.option("--insecure-public", is_flag=True, help="Let other machines connect without TLS or without a token.")
 @click.option(
     "--settle", default="10s", show_default=True, callback=_settle, help="Quiet time before a trace is analysed."
 )
@@ -205,6 +212,12 @@ def command(
     config: Path,
     grpc: str,
     http: str,
+    token_file: Path | None,
+    read_token_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    cors_origin: tuple[str, ...],
     insecure_public: bool,
     settle: float,
     record: Path | None,
@@ -215,8 +228,12 @@ def command(
 
     An exporter's request is answered when its spans are on disk. Stop it with SIGTERM or Ctrl-C: it answers what it
     holds, analyses what has settled, and closes the store.
+
+    Other machines may connect only with TLS and with a token or a certificate. Readers elsewhere need a token of their
+    own: seamscope report --db grpc://HOST:4317 --token-file FILE --tls-ca FILE.
     """
     from collector.addresses import Address
+    from collector.entry import Security
     from collector.intake import QUEUE_BYTES
     from collector.serve import Plan
 
@@ -229,7 +246,9 @@ def command(
         record=record,
         memory_bytes=max_memory - queue,
         queue_bytes=queue,
-        public=insecure_public,
+        security=Security(
+            token_file, read_token_file, tls_cert, tls_key, tls_client_ca, cors_origin, insecure_public=insecure_public
+        ),
     )
     with Stopping() as stopping, started(plan, given_config(config)) as collector:
         announce(collector, ready_file)

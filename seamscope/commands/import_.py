@@ -104,7 +104,7 @@ def _import(files: Sequence[Path], db: str, config: Path, *, analyse: bool) -> t
     epilog="Example: seamscope import traces.otlp.pb.zst exported.json - < more.ndjson",
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@db_option()
+@db_option(remote=False)
 @config_option()
 @click.option("--no-analyze", is_flag=True, help="Only store; analyse later with seamscope analyze.")
 @json_option()

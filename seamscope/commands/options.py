@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -32,14 +32,47 @@ def _together(*decorators: Decorator) -> Decorator:
     return apply
 
 
-def db_option() -> Decorator:
-    """`--db`: a file, or `grpc://HOST:PORT` of a collector that lends its store for reading."""
-    return click.option(
+class Target(str):
+    """What `--db` names, and what opens it where it is another machine's: see `seamscope.remote.open_store`."""
+
+    __slots__ = ("tls_ca", "token_file")
+
+    token_file: Path | None
+    tls_ca: Path | None
+
+
+_ACCESS: Final = ("token_file", "tls_ca")
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    context.meta[f"seamscope.{parameter.name}"] = value
+
+
+def _target(context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    target = Target(value)
+    for name in _ACCESS:
+        setattr(target, name, context.meta.get(f"seamscope.{name}"))
+    return target
+
+
+def db_option(*, remote: bool = True) -> Decorator:
+    """`--db`: a file, or (`remote`) `grpc://HOST:PORT` of a collector that lends its store, and what it asks for."""
+    db = click.option(
         "--db",
         default=_default_db,
         show_default="$SEAMSCOPE_DB or ./seamscope.duckdb",
-        metavar="PATH|grpc://HOST:PORT",
+        metavar="PATH|grpc://HOST:PORT" if remote else "PATH",
         help="The store.",
+        callback=_target,
+    )
+    if not remote:
+        return db
+    file = click.Path(path_type=Path)
+    keep: dict[str, Any] = {"type": file, "metavar": "FILE", "expose_value": False, "is_eager": True, "callback": _keep}
+    return _together(
+        db,
+        click.option("--token-file", **keep, help="Read token of a remote store; default $SEAMSCOPE_TOKEN."),
+        click.option("--tls-ca", **keep, help="Certificate of the CA of a remote store; asks for TLS."),
     )
 
 

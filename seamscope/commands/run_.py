@@ -119,7 +119,7 @@ def has_terminal() -> bool:
 
 
 @click.command("run", epilog="Example: seamscope run --once")
-@db_option()
+@db_option(remote=False)
 @config_option()
 @click.option("--once", is_flag=True, help="Stop after the summary.")
 @click.option("--samples", type=click.Path(path_type=Path), default=Path("sample_traces"), show_default=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,6 +13,7 @@ from seamscope.commands.options import config_option, db_option, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -30,16 +30,12 @@ MOST_ROWS: Final = 1_000_000
 @json_option()
 @click.option("--ndjson", is_flag=True, help="Print one JSON object per line.")
 @click.option("--limit", type=click.IntRange(1), help="Rows printed at most: 1000 of a table, else a million.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="Read token of a remote store.")
-@click.option("--tls-ca", type=click.Path(path_type=Path), help="Certificate of the CA of a remote store.")
 def command(
     query: str,
     db: str,
     config: Path,
     form: str | None,
     limit: int | None,
-    token_file: Path | None,
-    tls_ca: Path | None,
     *,
     as_json: bool,
     ndjson: bool,
@@ -52,13 +48,13 @@ def command(
     no network.
     """
     del config
-    from seamscope.remote import open_store, read_token
+    from seamscope.remote import open_store
 
     chosen = form or ("ndjson" if ndjson else "json" if as_json else "table")
     text = sys.stdin.read() if query == "-" else query
     most = limit or (TABLE_ROWS if chosen == "table" else MOST_ROWS)
     with (
-        open_store(db, token=read_token(token_file), tls_ca=tls_ca, limited=True) as reader,
+        open_store(db, limited=True) as reader,
         closing(reader.stream(text)) as stream,
     ):
         rows = Rows(next(stream), stream, most)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,8 @@ from seamscope.commands.options import config_option, db_option, selection_optio
 from seamscope.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seamscope.results import RequestDetail
     from tui.app import Look
 
@@ -61,8 +62,6 @@ def check(filter_: str, since: str | None, until: str | None) -> None:
 @selection_options()
 @click.option("--theme", type=click.Choice(["dark", "light"]), help="Ground; by default as the terminal says.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="Read token of a remote store.")
-@click.option("--tls-ca", type=click.Path(path_type=Path), help="Certificate of the CA of a remote store.")
 def command(
     db: str,
     config: Path,
@@ -70,8 +69,6 @@ def command(
     since: str | None,
     until: str | None,
     theme: str | None,
-    token_file: Path | None,
-    tls_ca: Path | None,
     *,
     ascii_only: bool,
 ) -> int:
@@ -86,5 +83,5 @@ def command(
     from tui.app import Explorer
     from tui.source import StoreSource
 
-    source = StoreSource(db, {"json": write_json, "html": write_html}, token_file=token_file, tls_ca=tls_ca)
+    source = StoreSource(db, {"json": write_json, "html": write_html})
     return Explorer(source, Selection(filter_, since, until), look(theme, ascii_only=ascii_only)).run() or 0

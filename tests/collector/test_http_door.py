@@ -189,7 +189,7 @@ def test_a_full_queue_is_unavailable_with_a_delay(tmp_path: Path) -> None:
         assert collector.telemetry.total("refused") == len(refused)
         assert collector.telemetry.total("accepted") == 400 * (64 - len(refused))
     for answer in refused:
-        assert answer.status == 503
+        assert answer.status in {429, 503}  # of one address, of all
         assert int(answer.headers["retry-after"]) >= 1
         assert status_of(answer).code == 14
 

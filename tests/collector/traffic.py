@@ -29,7 +29,8 @@ from seamscope.config import Config
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterator
+    import ssl
+    from collections.abc import Iterator, Sequence
 
     from seamscope.store import Store
 
@@ -127,13 +128,25 @@ class Reply:
     details: bytes | None
 
 
-def call(address: Address, data: bytes, signal_: str = "traces", *, compressed: bool = False) -> Reply:
-    """Export over gRPC once, without retries."""
-    with grpc.insecure_channel(str(address), options=[("grpc.max_send_message_length", 1 << 30)]) as channel:
+def call(
+    address: Address,
+    data: bytes,
+    signal_: str = "traces",
+    *,
+    compressed: bool = False,
+    metadata: Sequence[tuple[str, str]] = (),
+    credentials: Any = None,
+) -> Reply:
+    """Export over gRPC once, without retries; over TLS with credentials."""
+    options = [("grpc.max_send_message_length", 1 << 30)]
+    secure = credentials is not None
+    made = grpc.secure_channel(str(address), credentials, options) if secure else None
+    with made or grpc.insecure_channel(str(address), options=options) as channel:
         export = channel.unary_unary(METHODS[signal_])
         compression = grpc.Compression.Gzip if compressed else None
-        try:
-            data = export(data, timeout=DEADLINE_S, compression=compression, wait_for_ready=True)
+        try:  # who is kept out never gets ready, so nobody waits for that over TLS
+            more = {"compression": compression, "metadata": metadata, "wait_for_ready": not secure}
+            data = export(data, timeout=DEADLINE_S, **more)
         except grpc.RpcError as error:
             details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
             return Reply(error.code(), error.details() or "", b"", details)
@@ -154,10 +167,19 @@ JSON = {"content-type": "application/json"}
 
 
 def post(
-    address: Address, data: bytes, headers: dict[str, str], path: str = "/v1/traces", method: str = "POST"
+    address: Address,
+    data: bytes,
+    headers: dict[str, str],
+    path: str = "/v1/traces",
+    method: str = "POST",
+    context: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Send one HTTP request on a connection of its own."""
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=DEADLINE_S)
+    """Send one HTTP request on a connection of its own; over TLS with a context."""
+    connection = (
+        http.client.HTTPConnection(address.host, address.port, timeout=DEADLINE_S)
+        if context is None
+        else http.client.HTTPSConnection(address.host, address.port, timeout=DEADLINE_S, context=context)
+    )
     try:
         connection.request(method, path, data, headers)
         answer = connection.getresponse()
@@ -259,4 +281,4 @@ def collecting(folder: Path, *arguments: str) -> Iterator[Listening]:
         ready = folder / "ready.json"
         assert ready.exists(), program.end()
         about = json.loads(ready.read_text())
-        yield Listening(program, Address.parse(about["grpc"]), Address.parse(about["http"].removeprefix("http://")))
+        yield Listening(program, Address.parse(about["grpc"]), Address.parse(about["http"].rpartition("//")[2]))

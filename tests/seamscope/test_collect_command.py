@@ -68,7 +68,12 @@ def test_it_says_where_it_listens_and_stops_when_asked(tmp_path: Path, number: s
         (["--config", "missing.toml"], 2, "missing.toml"),
         (["--max-memory", "1MiB"], 2, "256MiB"),
         (["--settle", "soon"], 2, "duration"),
-        (["--token-file", "x"], 2, "No such option"),
+        (["--token-file", "missing-tokens"], 3, "missing-tokens"),
+        (["--read-token-file", "missing-tokens"], 3, "missing-tokens"),
+        (["--tls-cert", "cert.pem"], 2, "--tls-key"),
+        (["--tls-client-ca", "ca.pem"], 2, "--tls-cert"),
+        (["--tls-cert", "cert.pem", "--tls-key", "key.pem"], 3, "cert.pem"),
+        (["--token", "x"], 2, "No such option"),
     ],
 )
 def test_what_cannot_be_is_said_so(said: Said, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
