@@ -228,6 +228,11 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> Stretches:
     holds = ((times.unawaited == 0) & ~in_call & np.logical_not(lost)).astype(np.uint8)
     first, children = path.children_by_end(forest.parent, holds, times.start, times.lifted, forest.span_id)
     client = (calls.call_of >= 0) & (forest.kind != SERVER)
+    came, by_came = times.lifted, children
+    back = client & (forest.extent == HEADERS) & (times.end < times.lifted)
+    if back.any():
+        came = np.where(back, times.end, times.lifted)
+        _, by_came = path.children_by_end(forest.parent, holds, times.start, came, forest.span_id)
     loose_wait = (journeys.phase == 1) & (forest.kind == CLIENT)
     is_call = np.where(client | loose_wait, 1, np.where(forest.remote == 1, 2, 0)).astype(np.uint8)
     inner = ((forest.remote == 0) & (is_call == 0)).astype(np.uint8)
@@ -248,6 +253,8 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> Stretches:
             forest.grain,
             is_call,
             (calls.server_of >= 0).astype(np.uint8),
+            came,
+            by_came,
             inner,
             forest.depth,
             how.strict,

@@ -4,7 +4,8 @@ At the cursor the walk goes into the child with the greatest min(end, cursor); a
 the one that started first. So every stretch of the request belongs to exactly one span: the stretches of a
 request are contiguous and sum to the horizon by construction. What had no child open is the span's own.
 
-For the shell a span that is still open does not hold it, save those that carry the first byte's mark.
+For the shell a span that is still open does not hold it, save those that carry the first byte's mark. A call whose
+client ended at the headers was not open then: it holds the shell until they came, with all that made them.
 The strict walk takes only children that had ended at the cursor (CRISP, Jaeger).
 """
 
@@ -145,6 +146,7 @@ def _walk_one(  # noqa: C901, PLR0912 - a function per step would cost several t
     grain: Int64s,
     is_call: Codes,
     is_server: Codes,
+    returned: Codes,
     carries: Codes,
     frames: Int64s,
     span: Int32s,
@@ -156,19 +158,21 @@ def _walk_one(  # noqa: C901, PLR0912 - a function per step would cost several t
 ) -> int:
     """Walk one horizon; write its stretches from `count` on. Returns where they end, -1 where the room did not do.
 
-    `frames` is the stack: span, bottom, top, cursor, next child, outermost call, clipped. A frame looks at its
-    span's children from the last to end on; those that had not ended at `until` are left out for the shell, save
-    the carriers of the mark (a clock's grain is forgiven).
+    `frames` is the stack: span, bottom, top, cursor, next child, outermost call, clipped, gate. A frame looks at its
+    span's children from the last to end on; those that had not ended at the gate are left out: for the shell at
+    `until`, save the carriers of the mark (a clock's grain is forgiven). Inside a call that had come back (`returned`)
+    nothing is left out: what still ran had sent its headers.
     """
     begin, level = count, 0
     node, bottom, top, cursor, at = np.int64(root), start[root], np.int64(until), np.int64(until), first[root]
     outermost, clipped = np.int64(root if is_call[root] == 1 else -1), np.int64(0)
+    gate = np.int64(until) if shell else np.int64(9223372036854775807)
     while True:
         best, ending, stop = np.int64(-1), bottom, first[node + 1]
         while cursor > bottom and at < stop:
             child = children[at]
             reach = end[child]
-            if shell and reach > until and carries[child] == 0 and reach - until > max(grain[child], grain[last]):
+            if reach > gate and carries[child] == 0 and reach - gate > max(grain[child], grain[last]):
                 at += 1
                 continue
             if reach < cursor:
@@ -202,16 +206,18 @@ def _walk_one(  # noqa: C901, PLR0912 - a function per step would cost several t
                 level -= 1
                 frame = frames[level]
                 node, bottom, top, cursor, at = frame[0], frame[1], frame[2], frame[3], frame[4]
-                outermost, clipped = frame[5], frame[6]
+                outermost, clipped, gate = frame[5], frame[6], frame[7]
             continue
         frame = frames[level]
         frame[0], frame[1], frame[2], frame[3] = node, bottom, top, max(start[best], bottom)
-        frame[4], frame[5], frame[6] = at, outermost, clipped
+        frame[4], frame[5], frame[6], frame[7] = at, outermost, clipped, gate
         level += 1
         if end[best] - cursor > grain[best] + grain[node] and carries[best] == 0 and is_server[best] == 0:
             clipped = np.int64(1)
         if outermost < 0 and is_call[best] != 0:
             outermost = best
+        if returned[best] == 1:
+            gate = np.int64(9223372036854775807)
         node, bottom, top, at = best, max(start[best], bottom), cursor, first[best]
 
 
@@ -230,6 +236,8 @@ def walk_paths(
     grain: Int64s,
     is_call: Codes,
     is_server: Codes,
+    came: Int64s,
+    children_by_came: Int32s,
     inner: Codes,
     depth: int,
     strict: bool,
@@ -240,7 +248,8 @@ def walk_paths(
 
     `shell` and `complete` are times on the request's clock (the least int64: unknown), `mark` the span that marks
     the first byte. `is_call` marks client spans (1) and spans that enter another process (2), `is_server` the
-    server side of a call, `inner` what runs in its parent's process and is no call.
+    server side of a call, `inner` what runs in its parent's process and is no call. `came` is `end`, save for
+    calls whose client ended at the headers: when those came; `children_by_came` has the children in that order.
 
     Returns:
         The first request not done, the number of stretches, and the stretches, per request and horizon the last
@@ -250,8 +259,9 @@ def walk_paths(
     span, call = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
     low, high = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     marks = np.empty(capacity, np.uint8)
-    frames = np.empty((depth + 2, 7), np.int64)
+    frames = np.empty((depth + 2, 8), np.int64)
     carries = np.zeros(parent.size, np.uint8)
+    returned = (came < end).astype(np.uint8)
     count = 0
     for number in range(begin, root.size):
         kept, top = count, root[number]
@@ -263,7 +273,7 @@ def walk_paths(
             if which == 0:
                 last = mark[number]
                 if last < 0:
-                    last = _last_carrier(top, until, first, children, start, end, inner)
+                    last = _last_carrier(top, until, first, children_by_came, start, came, inner)
                 _carry(top, last, parent, carries, 1)
             found = _walk_one(
                 top,
@@ -273,12 +283,13 @@ def walk_paths(
                 strict,
                 overlap,
                 first,
-                children,
+                children_by_came if which == 0 else children,
                 start,
-                end,
+                came if which == 0 else end,
                 grain,
                 is_call,
                 is_server,
+                returned,
                 carries,
                 frames,
                 span,

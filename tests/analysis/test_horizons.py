@@ -47,6 +47,25 @@ def test_a_suspended_fetch_does_not_hold_the_shell(traces: Traces) -> None:
     assert [piece.ms for piece in told.path("shell") if piece.span == "render"] == [5, 1, 10]
 
 
+def test_a_call_that_came_back_with_its_headers_holds_the_shell_while_its_server_still_writes(traces: Traces) -> None:
+    """Deno's spans end at the headers, its origin's at the close of the connection, after the edge has answered."""
+    traces.service("edge", "edge")
+    traces.span("GET", "server", "edge", 0, 51, extent="headers")
+    traces.span("fetch", "client", "edge", 1, 50, "GET", extent="headers", peer="api")
+    traces.span("GET /x", "server", "api", 2, 56, "fetch", extent="body", grain_ns=1_000_000)
+    traces.span("SELECT", "client", "api", 4, 45, "GET /x", role="query", db_system="postgresql", peer="db")
+    told = traces.told()
+    assert (told.request()["shell"], told.request()["complete"]) == (51, None)
+    assert told.brief("shell") == [
+        ("edge:edge", "compute", 1),
+        ("edge:edge→origin:api", "unexplained", 1),
+        ("origin:api", "compute", 2),
+        ("data:postgres", "query", 41),
+        ("origin:api", "compute", 5),
+        ("edge:edge", "compute", 1),
+    ]
+
+
 def test_middleware_runs_at_the_edge_and_the_page_does_not(traces: Traces) -> None:
     brief = next_page(traces).told().brief("shell")
     assert ("edge:web", "middleware", 1) in brief

@@ -55,6 +55,8 @@ def walked(tree: Tree, *, until: int | None = None, strict: bool = False, overla
         np.zeros(count, np.int64),
         none,
         none,
+        end,
+        children,
         np.ones(count, np.uint8),
         count,
         strict,
@@ -218,7 +220,7 @@ def test_a_walk_that_runs_out_of_room_begins_its_request_again() -> None:
     none = np.zeros(3, np.uint8)
     root, horizons = np.zeros(2, np.int32), np.full(2, 10, np.int64)
     given = (root, np.full(2, UNKNOWN), horizons, np.full(2, -1, np.int32), parent, first, children, start, end)
-    rest = (np.zeros(3, np.int64), none, none, none, 3, False, 0.0)
+    rest = (np.zeros(3, np.int64), none, none, end, children, none, 3, False, 0.0)
     done, count, *_ = path.walk_paths(0, *given, *rest, 7)
     assert (done, count) == (1, 5)
     done, count, *_ = path.walk_paths(1, *given, *rest, 7)
