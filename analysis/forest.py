@@ -194,9 +194,8 @@ def _stitched(spans: Spans, stitches: pl.DataFrame, parent: Int32s, fate: Codes)
     pairs = stitches.join(keys, on=["trace_hi", "trace_lo", "span_id"]).join(there, on=["to_hi", "to_lo", "to_id"])
     pairs = pairs.sort("kind", "to").unique("row", keep="first").sort("row")
     row, to = (pairs.get_column(name).to_numpy().astype(np.int32) for name in ("row", "to"))
-    lone = parent[row] < 0
-    parent[row[lone]], fate[row[lone]] = to[lone], parents.KNOWN
-    joined[row[lone]] = pairs.get_column("joined_by").to_numpy()[lone]
+    parent[row], fate[row] = to, parents.KNOWN
+    joined[row] = pairs.get_column("joined_by").to_numpy()
     parents.cut_cycles(spans.start, spans.span_id, spans.kind, parent, fate)
     return joined
 

@@ -117,7 +117,7 @@ def chunks(spans: pl.DataFrame, links: pl.DataFrame, joins: stitch.Joins) -> Ite
     trace, first = number_pairs(bits(spans, "trace_hi"), bits(spans, "trace_lo"))
     offsets = offsets_of(trace, first.size)
     order = order_by(trace, offsets)
-    by_trace = (offsets[:-1] // CHUNK_SPANS + 1)[joins.roots(spans[first].select(KEYS))]
+    by_trace = (offsets[:-1] // CHUNK_SPANS + 1)[joins.groups(spans[first].select(KEYS))]
     by_trace[_tied(spans[first], links)] = 0
     number = by_trace[trace[order]]
     for chunk in np.unique(number):

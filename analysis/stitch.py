@@ -4,6 +4,10 @@ A piece is a trace whose root serves. It is hung under the one call of another t
 platform id that was open when it began and that nothing else answered; under several it stays where it is, and is
 counted. Next.js 14 and 15 run the middleware in a trace of its own: the page of the same process that begins right
 after it, of the same method and path, is its other half. Candidates without a shared id are joined only when asked.
+
+A client span whose parent had ended before it began, or was never received, ran in somebody else's context: undici
+begins a call that waited in its pool where the pool wakes, under whichever request opened the connection. Its
+server's id says whose it is, and it goes under that request's one open call in the same process.
 """
 
 from __future__ import annotations
@@ -48,20 +52,22 @@ class Joins:
     ambiguous: pl.DataFrame
     """Likewise, those with several."""
 
-    def roots(self, traces: pl.DataFrame) -> np.ndarray:
-        """Return, for each of these traces (`KEYS`), the row of the trace that the request it is part of begins in."""
+    def groups(self, traces: pl.DataFrame) -> np.ndarray:
+        """Return, for each of these traces (`KEYS`), the first row of those that joins tie it to."""
         at = traces.with_row_index("at").with_columns(pl.col("at").cast(pl.Int64))
-        above = self.stitches.select(*KEYS, pl.col("to_hi"), pl.col("to_lo")).unique(list(KEYS), keep="first")
+        tied = self.stitches.select(*KEYS, "to_hi", "to_lo").unique()
         to = at.select(pl.col("trace_hi").alias("to_hi"), pl.col("trace_lo").alias("to_lo"), pl.col("at").alias("to"))
-        pairs = above.join(at, on=list(KEYS)).join(to, on=["to_hi", "to_lo"])
-        up = np.arange(traces.height)
-        up[pairs.get_column("at").to_numpy()] = pairs.get_column("to").to_numpy()
-        for _ in range(64):
-            further = up[up]
-            if np.array_equal(further, up):
-                break
-            up = further
-        return up
+        pairs = tied.join(at, on=list(KEYS)).join(to, on=["to_hi", "to_lo"])
+        one, other = (pairs.get_column(name).to_numpy() for name in ("at", "to"))
+        least = np.arange(traces.height)
+        while (least[one] != least[other]).any():
+            lower = np.minimum(least[one], least[other])
+            np.minimum.at(least, least[one], lower)
+            np.minimum.at(least, least[other], lower)
+            np.minimum.at(least, one, lower)
+            np.minimum.at(least, other, lower)
+            least = least[least]
+        return least
 
 
 def none() -> Joins:
@@ -108,10 +114,27 @@ def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str) -> pl.DataFram
     traces = told.select(KEYS).unique()
     here = spans.join(traces, on=list(KEYS), how="semi")
     mine = roots.join(told, on=list(KEYS))
-    found = _under_calls(mine, _unanswered(here).join(told, on=list(KEYS)), IDS[column], on=["id"])
+    offered = _unanswered(here).join(told, on=list(KEYS))
+    asked = mine.filter(pl.col("kind") == SERVER)
+    found = _under_calls(asked, offered, IDS[column], on=["id"])
+    astray = _under_calls(_astray(here, column), offered, IDS[column], on=["id", "resource_id"])
     settled = found.select(*KEYS, "span_id")
     beside = _under_roots(mine.join(settled, on=[*KEYS, "span_id"], how="anti"), mine, IDS[column])
-    return pl.concat([found, beside])
+    return pl.concat([found, astray, beside])
+
+
+def _astray(here: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return client spans that ran in another request's context, with the `id` that their own server tells."""
+    clients = here.filter((pl.col("kind") == CLIENT) & (pl.col("role") == 0) & (pl.col("parent_id") != 0))
+    above = here.select(*KEYS, pl.col("span_id").alias("parent_id"), pl.col("end_ns").alias("over")).unique(
+        [*KEYS, "parent_id"], keep="first"
+    )
+    known = clients.join(above, on=[*KEYS, "parent_id"], how="left")
+    stray = known.filter(pl.col("over").is_null() | (pl.col("over") + _slack(known) < pl.col("start_ns"))).drop("over")
+    answers = here.filter(pl.col("kind") == SERVER).select(
+        *KEYS, pl.col("parent_id").alias("span_id"), pl.col(column).cast(pl.String).alias("id")
+    )
+    return stray.join(answers.drop_nulls("id").unique(), on=[*KEYS, "span_id"])
 
 
 def _unanswered(here: pl.DataFrame) -> pl.DataFrame:
@@ -125,7 +148,7 @@ def _unanswered(here: pl.DataFrame) -> pl.DataFrame:
 def _under_calls(mine: pl.DataFrame, calls: pl.DataFrame, how: str, on: list[str]) -> pl.DataFrame:
     """Hang roots under the one call that was open when they began; 0 where several were, and nothing tells which."""
     slack = _slack(mine)
-    asked = mine.filter(pl.col("kind") == SERVER).select(
+    asked = mine.select(
         *KEYS, *on, "span_id", pl.col("start_ns").alias("begin"), pl.col("end_ns").alias("done"),
         _plain("operation").alias("asked"), slack.alias("mine"),
     )  # fmt: skip
@@ -202,4 +225,4 @@ def _by_chance(spans: pl.DataFrame, roots: pl.DataFrame) -> pl.DataFrame:
     """Join roots to the only call that was open, had no answer, and asked for the same."""
     asked = roots.with_columns(plain=_plain("operation"))
     calls = _unanswered(spans).with_columns(plain=_plain("operation"))
-    return _under_calls(asked, calls, "candidate", on=["plain"])
+    return _under_calls(asked.filter(pl.col("kind") == SERVER), calls, "candidate", on=["plain"])

@@ -87,3 +87,38 @@ def test_two_pages_after_one_middleware_are_left_alone(traces: Traces) -> None:
     next14(traces)
     traces.span("GET /dash", "server", "web", 7, 90, role="request", trace=3, **NOW)
     assert len(traces.told().requests()) == 3
+
+
+def woken_elsewhere(traces: Traces, second_id: str = "id-2") -> Traces:
+    """Two pages of one process; the second's call waits in undici's pool and begins in the first one's context."""
+    traces.service("web", "render")
+    traces.service("api")
+    for trace, at, shared in ((1, 0, "id-1"), (2, 5, second_id)):
+        traces.span("GET /dash", "server", "web", at, at + 100, trace=trace, correlation_id=shared, **NOW)
+    traces.span("fetch", "client", "web", 1, 50, "GET /dash", trace=1, role="fetch", peer="api", **NOW)
+    traces.span("GET", "client", "web", 1, 49, "fetch", trace=1, peer="api", **NOW)
+    traces.span("GET /x", "server", "api", 2, 48, "GET", trace=1, correlation_id="id-1", **NOW)
+    traces.span("fetch", "client", "web", 6, 90, "GET /dash", trace=2, role="fetch", peer="api", **NOW)
+    traces.span("GET (late)", "client", "web", 51, 89, "fetch", trace=1, peer="api", **NOW)
+    traces.span("GET /y", "server", "api", 52, 88, "GET (late)", trace=1, correlation_id="id-2", **NOW)
+    return traces
+
+
+def test_a_call_that_ran_in_an_ended_ones_context_goes_where_its_servers_id_says(traces: Traces) -> None:
+    told = woken_elsewhere(traces).told()
+    waited = [hop for hop in told.hops() if hop["callee_instance"] and hop["duration"] == 84]
+    assert [(hop["gap"], hop["seam"]) for hop in waited] == [(48, "render:web→origin:api")]
+    assert [request["complete"] for request in told.requests()] == [100, 100]
+    assert joins(told) == [(1, "trace_context"), (1, "request_id"), (2, "trace_context")]
+
+
+def test_without_an_open_call_of_that_id_it_stays_where_it_is(traces: Traces) -> None:
+    told = woken_elsewhere(traces, second_id="id-3").told()
+    assert [hop["gap"] for hop in told.hops() if hop["duration"] == 84] == [None]
+
+
+def test_of_two_open_calls_neither_takes_it_and_that_is_said(traces: Traces) -> None:
+    woken_elsewhere(traces)
+    traces.span("fetch too", "client", "web", 7, 91, "GET /dash", trace=2, role="fetch", peer="api", **NOW)
+    told = traces.told()
+    assert ("ambiguous_join", "GET (late)") in told.warnings()
