@@ -155,7 +155,7 @@ def calls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> tuple[Mask, list[Note
             continue
         verdict = _which(group, line, found, pools, sheet)
         taken[line.rows[found.waited]] |= verdict != "pool"
-        if verdict == "pool" and _trusted(group) and not _rivals(group, pools):
+        if verdict == "pool" and _may_be_named(group, found, pools):
             rows, ns = line.rows[found.waited], (line.begin - line.arrive)[found.waited]
             pooled[line.rows] = True
             sheet.pool_ns[rows] = ns
@@ -266,10 +266,26 @@ def _pools(served: pl.DataFrame, sheet: Sheet) -> Iterator[tuple[tuple[int, int,
         yield (group["window"][0], group["caller"][0], group["party"][0]), (line, found, _trusted(group))
 
 
+def _may_be_named(group: pl.DataFrame, found: ceilings.Ceiling, pools: dict[tuple[int, int, int], Pool]) -> bool:
+    """Tell whether a pool that a callee's line shows may be named here, and not where a caller's line shows it.
+
+    Where ports tell connections, each is some one process's, whatever its callers' keys stand for.
+    """
+    keys = zip(group["window"], group["caller"], group["party"], strict=True)
+    if _by_connection(group, found)[1]:
+        return _sent(group) and not any(pools[key][2] for key in keys if key in pools)
+    return _trusted(group) and not _rivals(group, pools)
+
+
+def _sent(group: pl.DataFrame) -> bool:
+    """Tell whether these callers send all their calls, and no spans of their pool."""
+    measured = (_column(group, "marks") & WAITS).any()
+    return bool(not measured and not group["sampled"].any())
+
+
 def _trusted(group: pl.DataFrame) -> bool:
     """Tell whether a pool of these callers may be named: hosts known, no spans of its own, all calls sent."""
-    measured = (_column(group, "marks") & WAITS).any()
-    return bool((_column(group, "caller_host") != 0).all() and not measured and not group["sampled"].any())
+    return bool((_column(group, "caller_host") != 0).all() and _sent(group))
 
 
 def _rivals(group: pl.DataFrame, pools: dict[tuple[int, int, int], Pool]) -> bool:
@@ -308,13 +324,11 @@ def _which(
     A call that waited for a pooled connection runs over the very one that its predecessor gave back, and not before
     that one's response has travelled; a queued one has a connection of its own and begins at once.
     """
+    same, told = _by_connection(group, found)
+    if told:
+        return "pool" if same >= 0.8 else "queue" if same <= 0.2 else ""
     at = np.flatnonzero(found.waited & (found.predecessor >= 0))
     before = found.predecessor[at]
-    port = _column(group, "connection")
-    told = (port[at] > 0) & (port[before] > 0)
-    if told.sum() >= ceilings.FEWEST:
-        same = float((port[at] == port[before])[told].mean())
-        return "pool" if same >= 0.8 else "queue" if same <= 0.2 else ""
     if group.get_column("caller").n_unique() > 1 and not _rivals(group, pools):
         return "queue"
     handover = float(np.median(line.begin[at] - line.release[before]))
@@ -322,6 +336,17 @@ def _which(
     if way <= 0:
         return ""
     return "pool" if handover >= 0.8 * way else "queue" if handover <= 0.3 * way else ""
+
+
+def _by_connection(group: pl.DataFrame, found: ceilings.Ceiling) -> tuple[float, bool]:
+    """Return the share of calls that came over the connection that the one before gave back; whether ports tell."""
+    at = np.flatnonzero(found.waited & (found.predecessor >= 0))
+    before = found.predecessor[at]
+    port = _column(group, "connection")
+    told = (port[at] > 0) & (port[before] > 0)
+    if told.sum() < ceilings.FEWEST:
+        return 0.0, False
+    return float((port[at] == port[before])[told].mean()), True
 
 
 def _of_pool(found: ceilings.Ceiling, calls: int) -> str:

@@ -124,6 +124,30 @@ def test_a_key_that_may_be_several_hosts_names_no_pool(traces: Traces) -> None:
     assert {row["dominant"][1] for row in told.requests()} <= {"compute", "query"}
 
 
+def connections(traces: Traces, *, shared: bool) -> Traces:
+    """Calls that wait for one of two places, over the place's own connection or each over one of its own."""
+    traces.service("web", "render", pooled=True)
+    traces.service("api")
+    free = [0.0] * POOL
+    for at in range(CALLS):
+        came = 12.0 * at
+        place = free.index(min(free))
+        begin = max(came, free[place])
+        free[place] = begin + 52
+        traces.span("GET /", "server", "web", came, begin + 54, trace=at + 1)
+        traces.span("call", "client", "web", came, begin + 52, "GET /", trace=at + 1, extent="body", peer="api")
+        traces.span("answer", "server", "api", begin + 1, begin + 51, "call", trace=at + 1,
+                    network_peer_port=9_000 + (place if shared else at))  # fmt: skip
+    return traces
+
+
+def test_connections_name_a_pool_whatever_hosts_their_caller_stands_for(many: Any) -> None:
+    leading = [row["dominant"] for row in connections(many(), shared=True).told().requests()]
+    assert leading.count(("render:web", "pool_wait")) > CALLS / 2
+    leading = [row["dominant"] for row in connections(many(), shared=False).told().requests()]
+    assert leading.count(("origin:api", "server_queue")) > CALLS / 2
+
+
 @pytest.mark.parametrize("factor", [0.5, 3])
 def test_a_pool_is_a_pool_at_any_pace(many: Any, factor: float) -> None:
     frames = pool(many()).frames()
