@@ -51,6 +51,9 @@ METHODS: Final[Mapping[str, Signal]] = {
 }
 """The methods served and their signals."""
 
+PROFILES: Final = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+"""Answered, counted, and not served."""
+
 OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # else a second server on the port is no error and takes half of the requests
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -77,6 +80,8 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         method = handler_call_details.method
+        if method == PROFILES:
+            return grpc.stream_unary_rpc_method_handler(_refusing(self._door.no_profiles()))
         found = self._handlers.get(method)
         if found is None:
             return None
@@ -144,6 +149,11 @@ class GrpcDoor:
             handlers |= self._lending.handlers()
         return handlers
 
+    def no_profiles(self) -> Refusal:
+        """Count a request of profiles, and return its refusal."""
+        self._telemetry.unreadable("profiles")
+        return otlp_status.NO_PROFILES
+
     def refusal(self, method: str, shown: Sequence[str | bytes]) -> Refusal | None:
         """Return why a caller may not go on, by the `authorization` metadata shown; None where they may."""
         reads = method.startswith(SERVICE)
@@ -200,7 +210,7 @@ class GrpcDoor:
         outcome = await self._answers.of(self._intake.submit(Body(data, "protobuf", signal)))
         if outcome.error is not None:
             raise _InvalidError(outcome.error)
-        return otlp_status.export_reply(signal, outcome.rejected)
+        return otlp_status.export_reply(signal, outcome.rejected, otlp_status.warning_of(outcome.notes))
 
 
 def _host(peer: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import zlib
 from email.message import Message
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
+
+import zstandard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -18,7 +20,14 @@ MEDIA_TYPES: Final[dict[str, Encoding]] = {"application/x-protobuf": "protobuf",
 INFLATE_STEP_BYTES: Final = 1024 * 1024
 """Bytes inflated before the event loop gets a turn."""
 
+ZSTD_SLICE_BYTES: Final = 128
+"""Bytes of zstd that are inflated at a time: four of them may stand for 128 KiB, so this gives 4 MiB at most."""
+
+ZSTD_WINDOW_BYTES: Final = 8 * 1024 * 1024
+"""Largest window of a zstd body over HTTP, by RFC 9659."""
+
 _WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_ENCODINGS: Final = ("gzip", "deflate", "zstd", "identity")
 
 
 class TooLargeError(Exception):
@@ -55,19 +64,38 @@ def media_type(header: str) -> Encoding:
 
 
 def content_encoding(header: str) -> str:
-    """Return `identity`, `gzip` or `deflate`.
+    """Return one of `identity`, `gzip`, `deflate` and `zstd`.
 
     Raises:
         UnsupportedError: any other encoding, or several.
     """
     encoding = header.strip().lower() or "identity"
-    if encoding != "identity" and encoding not in _WINDOW_BITS:
-        raise UnsupportedError(f"content encoding {encoding[:100]!r} is not one of gzip, deflate, identity")
+    if encoding == "x-gzip":  # its older name
+        return "gzip"
+    if encoding not in _ENCODINGS:
+        raise UnsupportedError(f"content encoding {encoding[:100]!r} is not one of {', '.join(_ENCODINGS)}")
     return encoding
 
 
-class _Inflating:
-    """Takes compressed pieces, gives plain ones of at most `INFLATE_STEP_BYTES`; gzip members may follow each other."""
+class _Inflating(Protocol):
+    """Takes compressed pieces, gives plain ones of a bounded size."""
+
+    def feed(self, piece: bytes) -> None:
+        """Take a compressed piece."""
+
+    def step(self) -> bytes:
+        """Return the next plain piece; empty where more input is needed."""
+
+    @property
+    def more(self) -> bool:
+        """Whether another step may give more without further input."""
+
+    def end(self) -> None:
+        """Raise `BrokenError` where the body is not whole."""
+
+
+class _Zlib:
+    """gzip, whose members may follow each other, and deflate; pieces of at most `INFLATE_STEP_BYTES`."""
 
     def __init__(self, encoding: str) -> None:
         self._bits = _WINDOW_BITS[encoding]
@@ -79,7 +107,6 @@ class _Inflating:
         self._rest += piece
 
     def step(self) -> bytes:
-        """Return the next plain piece; empty where more input is needed."""
         if self._inflater.eof and self._rest:
             if not self._several:
                 raise BrokenError("bytes follow the end of the compressed body")
@@ -93,12 +120,51 @@ class _Inflating:
 
     @property
     def more(self) -> bool:
-        """Whether another step may give more without further input."""
         return bool(self._rest)
 
     def end(self) -> None:
         if not self._inflater.eof:
             raise BrokenError("the compressed body ends too early")
+
+
+class _Zstd:
+    """zstd, whose frames may follow each other; pieces of what `ZSTD_SLICE_BYTES` stand for."""
+
+    def __init__(self) -> None:
+        self._rest = memoryview(b"")
+        self._inflater = self._fresh()
+
+    @staticmethod
+    def _fresh() -> zstandard.ZstdDecompressionObj:
+        return zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES).decompressobj()
+
+    def feed(self, piece: bytes) -> None:
+        self._rest = memoryview(bytes(self._rest) + piece)
+
+    def step(self) -> bytes:
+        if self._inflater.eof:
+            self._inflater = self._fresh()
+        some = self._rest[:ZSTD_SLICE_BYTES]
+        try:
+            plain: bytes = self._inflater.decompress(some)
+        except zstandard.ZstdError as error:
+            raise BrokenError(f"the body cannot be decompressed: {error}") from None
+        self._rest = self._rest[len(some) - len(self._inflater.unused_data) :]
+        return plain
+
+    @property
+    def more(self) -> bool:
+        return bool(self._rest)
+
+    def end(self) -> None:
+        if not self._inflater.eof:
+            raise BrokenError("the compressed body ends too early")
+
+
+def _inflating(encoding: str) -> _Inflating | None:
+    if encoding == "identity":
+        return None
+    return _Zstd() if encoding == "zstd" else _Zlib(encoding)
 
 
 async def read_body(
@@ -118,7 +184,7 @@ async def read_body(
         BrokenError: not decompressible.
     """
     body = _Body(limit_bytes, has_room)
-    inflating = None if encoding == "identity" else _Inflating(encoding)
+    inflating = _inflating(encoding)
     async for piece in pieces:
         if inflating is None:
             body.add(piece)
@@ -131,10 +197,13 @@ async def read_body(
 
 
 async def _inflate(inflating: _Inflating, body: _Body) -> None:
+    since = 0
     while inflating.more:
         plain = inflating.step()
         body.add(plain)
-        if len(plain) == INFLATE_STEP_BYTES:
+        since += len(plain)
+        if since >= INFLATE_STEP_BYTES:
+            since = 0
             await asyncio.sleep(0)
 
 

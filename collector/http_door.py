@@ -115,12 +115,16 @@ class HttpDoor:
         return Starlette(
             routes=[
                 *routes,
-                Route("/v1development/profiles", _profiles, methods=["POST"]),
+                Route("/v1development/profiles", self._profiles, methods=["POST"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
             ],
             exception_handlers={HTTPException: _on_http_error},
             middleware=_cors(self._entry.origins),
         )
+
+    async def _profiles(self, request: Request) -> Response:
+        self._telemetry.unreadable("profiles")
+        return _refused(request, otlp_status.NO_PROFILES)
 
     async def _healthz(self, request: Request) -> Response:
         """Tell whether commits succeed; the counts only to whoever may know them."""
@@ -198,12 +202,14 @@ class HttpDoor:
 
     async def _stored(self, signal: Signal, encoding: Encoding, data: bytes, request: Request) -> Response:
         rejected: Mapping[str, int] = {}
+        warning = ""
         if data:
             outcome = await self._answers.of(self._intake.submit(Body(data, encoding, signal)))
             if outcome.error is not None:
                 return _refused(request, otlp_status.invalid(outcome.error))
-            rejected = outcome.rejected
-        return Response(otlp_status.export_reply(signal, rejected, encoding=encoding), media_type=MEDIA_TYPE[encoding])
+            rejected, warning = outcome.rejected, otlp_status.warning_of(outcome.notes)
+        reply = otlp_status.export_reply(signal, rejected, warning, encoding)
+        return Response(reply, media_type=MEDIA_TYPE[encoding])
 
 
 def _unreadable(error: Exception) -> Refusal:
@@ -244,7 +250,3 @@ def _names_this_machine(host: str) -> bool:
     except ValueError:
         return host == "localhost"
     return True
-
-
-async def _profiles(request: Request) -> Response:
-    return _refused(request, Refusal(grpc.StatusCode.UNIMPLEMENTED, "profiles are not collected"))

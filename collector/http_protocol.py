@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from collector import otlp_status
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -21,6 +23,7 @@ REQUEST_S: Final = 60.0
 CONNECTIONS: Final = 1000
 PEER_CONNECTIONS: Final = 500
 
+_MAY_ANSWER: Final = frozenset({h11.IDLE, h11.SEND_RESPONSE})
 _ARRIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
 
 
@@ -42,6 +45,17 @@ class DeadlineProtocol(H11Protocol):
             self.transport.close()
             return
         self._arm(self.head_s, in_head=True)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every other error is answered: with a `google.rpc.Status`."""
+        if self.conn.our_state not in _MAY_ANSWER:
+            self.transport.abort()
+            return
+        body = otlp_status.status_bytes(otlp_status.invalid(msg), "json")
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _of_this_address(self) -> int:
         host = self.client and self.client[0]

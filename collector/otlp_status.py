@@ -76,6 +76,9 @@ class Refusal:
         return str(max(1, math.ceil(self.retry_after_s or 0.0)))
 
 
+NO_PROFILES: Final = Refusal(grpc.StatusCode.UNIMPLEMENTED, "profiles are not collected; send traces and logs")
+
+
 def invalid(message: str) -> Refusal:
     """Return the refusal of a body that cannot be read: no retry will help."""
     return Refusal(grpc.StatusCode.INVALID_ARGUMENT, message)
@@ -136,6 +139,18 @@ def _encoded(message: Any, encoding: Encoding) -> bytes:
 def _why(rejected: Mapping[str, int]) -> str:
     reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(rejected.items()) if count)
     return f"rejected by reason: {reasons}"
+
+
+_NOTES: Final[Mapping[str, str]] = {
+    "odd_field": "fields of another shape than OTLP gives them were passed over",
+    "cut_value": "long values were cut",
+    "broken_link": "span links without valid ids were dropped",
+}
+
+
+def warning_of(notes: Mapping[str, int]) -> str:
+    """Return what a sender should know of items that were kept, by the notes of an `Outcome`; empty for nothing."""
+    return "; ".join(f"{_NOTES.get(kind, kind)}: {count}" for kind, count in sorted(notes.items()) if count)
 
 
 def export_reply(

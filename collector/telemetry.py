@@ -29,6 +29,8 @@ class SignalCounts:
     rejected: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     invalid: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+    """What was lost of accepted items, by kind."""
 
     def document(self) -> dict[str, object]:
         """Return the counts as a JSON object."""
@@ -39,6 +41,7 @@ class SignalCounts:
             "rejected": dict(self.rejected),
             "refused_requests": dict(self.refused),
             "invalid_requests": self.invalid,
+            "notes": dict(self.notes),
         }
 
 
@@ -80,6 +83,7 @@ class Telemetry:
             counts.invalid += outcome.error is not None
             counts.accepted += outcome.accepted
             counts.rejected.update({reason: count for reason, count in outcome.rejected.items() if count})
+            counts.notes.update({kind: count for kind, count in outcome.notes.items() if count})
 
     def unreadable(self, signal: str) -> None:
         """Count a request that a door could not even take apart."""
