@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_REQUESTS: Final = 5_000
-MOST_SPANS: Final = 100_000
-"""The latest requests that are looked at, and their spans at most: a second's work."""
+MOST_SPANS: Final = 50_000
+"""The latest requests that are looked at, and their spans at most; one of more spans than that is left out."""
 
 PAUSE_SECONDS: Final = 15.0
 PATIENCE: Final = 20
@@ -82,9 +82,17 @@ def read(reader: Reader, essential: Callable[..., bool | None]) -> Evidence | No
     requests = reader.query(statement("findings/requests"), {"most": MOST_REQUESTS, "most_spans": MOST_SPANS})
     if not requests.height:
         return None
-    since: dict[str, Any] = {"since_ns": requests.get_column("start_ns").min()}
+    last = requests.row(-1, named=True)
+    upto: dict[str, Any] = {
+        "since_ns": last["start_ns"],
+        "last_hi": last["trace_hi"],
+        "last_lo": last["trace_lo"],
+        "last_entry": last["entry_span_id"],
+        "most_spans": MOST_SPANS,
+    }
     others = [name for name in findings.COLUMNS if name != "requests"]
-    frames = {name: reader.query(statement(f"findings/{name}"), since) for name in others}
+    chosen = statement("findings/chosen")
+    frames = {name: reader.query(statement(f"findings/{name}", chosen=chosen), upto) for name in others}
     return findings.gather({**frames, "requests": requests}, essential)
 
 

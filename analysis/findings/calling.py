@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.findings import advice
-from analysis.findings.cases import FEWEST, Case, marks
+from analysis.findings.cases import FEWEST, Case, marks, places
 from analysis.findings.retiming import LEAD, WHOLE
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ SEEN: Final = 5
 SURVIVED: Final = 3
 """Failures of a call that a page has to survive before the page is taken not to need it."""
 
-_AFTER_HOST: Final = r"^[a-z]+://[^/]+"
+MOST_NAMES: Final = 2_000
+"""Names of calls, the commonest, about which the operator's word is asked."""
+
 _CONTROL: Final = r"(?i)^(begin|commit|rollback|savepoint|release|set|start|ping)\b"
 _REPEATS: Final = ["request", "caller", "callee", "operation"]
 
 
 def calling_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what is wrong with the calls that requests make."""
-    calls = evidence.calls.filter(~pl.col("async")).with_columns(
-        target=pl.col("url_full").str.replace(_AFTER_HOST, "").str.replace("#.*$", "")
-    )
+    calls = evidence.calls.filter(~pl.col("async"))
     yield from _n_plus_one(calls)
     yield from _duplicates(calls)
     yield from _uncached(evidence, calls)
@@ -50,7 +50,7 @@ def _n_plus_one(calls: pl.DataFrame) -> Iterator[Case]:
     kinds = pl.col("target").n_unique().over("callee", "operation")
     parts = pl.col("target").is_not_null() & (kinds <= pl.len().over(_REPEATS))
     loops = loops.filter(~parts)
-    for (route, seam, operation), some in loops.group_by("route", "seam", "operation", maintain_order=True):
+    for (route, seam, operation), some in places(loops, "route", "seam", "operation"):
         per = some.group_by("request").len().get_column("len").median()
         rest = some.filter(pl.col("row").cum_count().over("request") > 1)
         yield Case(
@@ -79,7 +79,7 @@ def _duplicates(calls: pl.DataFrame) -> Iterator[Case]:
         failed=pl.col("error").fill_null(value=False).any().over(key),
         first=pl.col("caller").first().over(key),
     ).filter((pl.col("before") > 0) & ~pl.col("failed"))
-    for (route, seam, operation), some in again.group_by("route", "seam", "operation", maintain_order=True):
+    for (route, seam, operation), some in places(again, "route", "seam", "operation"):
         first, second = some["first"][0], some["caller"][0]
         who = f"{second} asks" if first == second else f"{first} and {second} both ask"
         yield Case(
@@ -107,11 +107,12 @@ def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     )
     missed = pl.col("cache_status").is_in(["miss", "skip"]) & (pl.col("cache_scope").fill_null("") != "personalised")
     public = pl.col("cache_status").is_null() & (pl.col("cache_scope") == "public") & (pl.col("server_row") >= 0)
-    fetched = told.filter(missed | public)
-    for (route, seam, operation), some in fetched.group_by("route", "seam", "operation", maintain_order=True):
-        answers = some.get_column("target").n_unique()
-        if some.height < SEEN * answers:
-            continue
+    place = ("route", "seam", "operation")
+    fetched = told.filter(missed | public).with_columns(answers=pl.col("target").n_unique().over(place))
+    for (route, seam, operation), some in places(
+        fetched.filter(pl.len().over(place) >= SEEN * pl.col("answers")), *place
+    ):
+        answers = some["answers"][0]
         reasons = some.get_column("cache_reason").drop_nulls()
         why = f" ({reasons[0]})" if reasons.len() else ""
         yield Case(
@@ -132,20 +133,23 @@ def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
 
 def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """The first byte waits for a call that the page can live without."""
-    names = calls.select("peer", "callee", "operation").unique()
+    names = calls.group_by("peer", "callee", "operation").agg(n=pl.len())
+    names = names.sort("n", "callee", "operation", "peer", descending=[True, False, False, False]).head(MOST_NAMES)
     said = [
         evidence.essential(row["peer"], (row["callee"] or "").partition(":")[2], row["operation"])
         for row in names.iter_rows(named=True)
     ]
     ruled = names.with_columns(ruled=pl.Series(said, dtype=pl.Boolean))
     told = calls.join(ruled, on=["peer", "callee", "operation"], how="left", nulls_equal=True, maintain_order="left")
+    place = ["route", "seam", "operation"]
     dispensable = (pl.coalesce("essential", "ruled") == False).fill_null(value=False)  # noqa: E712 - null is neither
-    survived = _survived(evidence, calls)
-    for (route, seam, operation), some in told.group_by("route", "seam", "operation", maintain_order=True):
-        by_word = some.filter(dispensable)
-        failures = survived.get((_text(route), _text(seam), _text(operation)), 0)
-        if not by_word.height and failures < SURVIVED:
-            continue
+    told = told.join(_survived(evidence, calls), on=place, how="left", nulls_equal=True, maintain_order="left")
+    told = told.with_columns(dispensable=dispensable).filter(
+        pl.col("dispensable").any().over(place) | (pl.col("survived") >= SURVIVED)
+    )
+    for (route, seam, operation), some in places(told, *place):
+        by_word = some.filter("dispensable")
+        failures = some["survived"][0]
         why = (
             "is declared nonessential"
             if by_word.height
@@ -168,12 +172,11 @@ def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
         )
 
 
-def _survived(evidence: Evidence, calls: pl.DataFrame) -> dict[tuple[str | None, str | None, str | None], int]:
-    """Count failed calls, made once, of requests that were answered well."""
+def _survived(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
+    """Count failed calls, made once, of requests that were answered well: `survived`."""
     fine = evidence.requests.filter(pl.col("status").is_between(200, 399)).select("request")
     failed = calls.filter((pl.len().over(_REPEATS) == 1) & pl.col("error").fill_null(value=False))
-    rows = failed.join(fine, on="request", how="semi").group_by("route", "seam", "operation").len().rows()
-    return {(route, seam, operation): number for route, seam, operation, number in rows}
+    return failed.join(fine, on="request", how="semi").group_by("route", "seam", "operation").agg(survived=pl.len())
 
 
 def _retries(calls: pl.DataFrame) -> Iterator[Case]:
@@ -184,7 +187,7 @@ def _retries(calls: pl.DataFrame) -> Iterator[Case]:
     )
     repeated = pl.col("error").fill_null(value=False) & pl.col("followed") & (pl.col("parent_row") >= 0)
     inside = (pl.col("attempts").fill_null(1) > 1) | (pl.col("retry_ns").fill_null(0) > 0)
-    for (seam,), some in ordered.filter(repeated | inside).group_by("seam", maintain_order=True):
+    for (seam,), some in places(ordered.filter(repeated | inside), "seam"):
         whole = marks(some.filter(repeated & ~inside), WHOLE)
         lead = marks(some.filter(inside), LEAD, pl.col("retry_ns").fill_null(0))
         most = some.get_column("attempts").max()
@@ -204,9 +207,11 @@ def _retries(calls: pl.DataFrame) -> Iterator[Case]:
 
 def _stacked(retried: pl.DataFrame) -> Iterator[Case]:
     """Retries of a call inside retries of the call above it: they multiply."""
-    inner = retried.select("request", "caller", inner_row="row", inner="seam")
+    inner = retried.select("request", "caller", inner_row="row", inner="seam").unique(
+        ["request", "caller"], keep="first", maintain_order=True
+    )
     pairs = retried.join(inner, left_on=["request", "callee"], right_on=["request", "caller"])
-    for (seam, below), some in pairs.group_by("seam", "inner", maintain_order=True):
+    for (seam, below), some in places(pairs, "seam", "inner"):
         yield Case(
             rule="stacked_retries",
             route=None,

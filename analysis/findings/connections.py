@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from analysis.findings import advice
-from analysis.findings.cases import Case, marks, milliseconds
+from analysis.findings.cases import Case, marks, milliseconds, places
 from analysis.findings.retiming import LEAD, WHOLE
 
 if TYPE_CHECKING:
@@ -33,11 +33,10 @@ def connection_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what is wrong with connections, seam by seam."""
     calls = evidence.calls.filter(~pl.col("async"))
     phases = _phase_spans(evidence)
-    for (seam,), some in calls.group_by("seam", maintain_order=True):
-        yield from _pool(phases, str(seam), some)
-        yield from _cold(phases, str(seam), some)
-        yield from _backlog(str(seam), some)
-        yield from _far(str(seam), some)
+    yield from _pool(phases, calls)
+    yield from _cold(phases, calls)
+    yield from _backlog(calls)
+    yield from _far(calls)
 
 
 def _phase_spans(evidence: Evidence) -> pl.DataFrame:
@@ -49,15 +48,16 @@ def _phase_spans(evidence: Evidence) -> pl.DataFrame:
     spans = evidence.spans.filter(pl.col("role").is_in(_PHASES)).select("row", "parent_row", "role", "end_ns")
     calls = evidence.calls.select(call="row", parent_row="parent_row", begin="start_ns")
     inside = spans.join(calls.select(parent_row="call", call="call"), on="parent_row").select("row", "call")
-    waiting = calls.filter(pl.col("parent_row") >= 0)
-    beside = (
-        spans.filter(pl.col("role").is_in(_BEFORE))
+    waiting = calls.filter(pl.col("parent_row") >= 0).join(spans, left_on="call", right_on="row", how="anti")
+    before = (
+        spans.filter(pl.col("role").is_in(_BEFORE) & (pl.col("parent_row") >= 0))
         .join(inside, on="row", how="anti")
-        .join(waiting, on="parent_row")
-        .filter((pl.col("begin") >= pl.col("end_ns") - _SLACK_NS) & (pl.col("row") != pl.col("call")))
-        .sort("begin")
-        .unique("row", keep="first", maintain_order=True)
+        .with_columns(begin=pl.col("end_ns") - _SLACK_NS)
     )
+    beside = before.sort("begin").join_asof(
+        waiting.sort("begin"), on="begin", by="parent_row", strategy="forward", check_sortedness=False
+    )
+    beside = beside.drop_nulls("call")
     found = pl.concat([inside, beside.select("row", "call")])
     for _ in range(2):  # phases inside phases: a handshake in the wait for a connection
         open_ = spans.join(found, on="row", how="anti")
@@ -83,109 +83,120 @@ def _taken_out(
 
 def _concurrency(calls: pl.DataFrame) -> tuple[int, int, pl.DataFrame]:
     """Give the most calls that wanted a connection at once, the most that had one, and per call how many had it."""
-    demand = used = 0
-    rows = []
-    for _, own in calls.group_by("caller_instance", maintain_order=True):
-        begin = own.get_column("start_ns").to_numpy()
-        finish = own.get_column("end_ns").to_numpy()
-        wanted = begin - own.get_column("pool_wait_ns").fill_null(0).to_numpy()
-        demand = max(demand, _most(wanted, finish))
-        used = max(used, _most(begin, finish))
-        ahead = np.searchsorted(np.sort(begin), begin, "left") - np.searchsorted(np.sort(finish), wanted, "right")
-        rows.append(own.select("row").with_columns(ahead=pl.Series(ahead, dtype=pl.Int64)))
-    return demand, used, pl.concat(rows)
+    told = calls.select(
+        "row",
+        whose=pl.col("caller_instance").fill_null("").rank("dense").cast(pl.Int64),
+        begin="start_ns",
+        finish="end_ns",
+        wanted=pl.col("start_ns") - pl.col("pool_wait_ns").fill_null(0),
+    )
+    whose, begin, finish, wanted = (told.get_column(name).to_numpy() for name in ("whose", "begin", "finish", "wanted"))
+    ahead = _before(whose, begin, begin, inclusive=False) - _before(whose, finish, wanted, inclusive=True)
+    rows = told.select("row", ahead=pl.Series(ahead, dtype=pl.Int64))
+    return _most(whose, wanted, finish), _most(whose, begin, finish), rows
 
 
-def _most(begin: np.ndarray, finish: np.ndarray) -> int:
-    """Give the greatest number of intervals that are open at one moment."""
+def _before(whose: np.ndarray, moments: np.ndarray, at: np.ndarray, *, inclusive: bool) -> np.ndarray:
+    """Count for each row the moments of its group before its own `at` (or at it)."""
+    key = np.concatenate([moments, at])
+    group = np.concatenate([whose, whose])
+    asks = np.repeat([0, 1] if inclusive else [1, 0], moments.size)
+    order = np.lexsort((asks, key, group))
+    asking = order >= moments.size
+    seen = np.cumsum(~asking)
+    first = np.searchsorted(np.sort(whose), whose, "left")
+    counted = np.empty(moments.size, np.int64)
+    counted[order[asking] - moments.size] = seen[asking]
+    return counted - first
+
+
+def _most(whose: np.ndarray, begin: np.ndarray, finish: np.ndarray) -> int:
+    """Give the greatest number of intervals of one group that are open at one moment."""
     at = np.concatenate([begin, finish])
+    group = np.concatenate([whose, whose])
     step = np.concatenate([np.ones(begin.size, np.int64), -np.ones(finish.size, np.int64)])
-    order = np.lexsort((step, at))
+    order = np.lexsort((step, at, group))  # every group's sum ends at 0
     return int(np.cumsum(step[order]).max(initial=0))
 
 
-def _pool(phases: pl.DataFrame, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+def _pool(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
     """A call waits for a connection while others have one: there are fewer than are wanted."""
-    waiting = calls.filter(pl.col("pool_wait_ns") > 0)
-    if not waiting.height:
-        return
-    demand, used, ahead = _concurrency(calls)
-    queued = waiting.join(ahead.filter(pl.col("ahead") > 0), on="row", how="semi")
-    if not queued.height:
-        return
-    caller, callee = str(calls["caller"][0]), str(calls["callee"][0])
-    longest = queued.get_column("pool_wait_ns").max()
-    yield Case(
-        rule="pool_exhausted",
-        route=None,
-        seam=seam,
-        marks=_taken_out(phases, queued, ("pool_wait", "getconn"), LEAD, pl.col("pool_wait_ns")),
-        message=(
-            f"{caller} has too few connections to {callee}: %requests% waited for one, %cost% each on average and "
-            f"{milliseconds(_number(longest))} at most; up to {demand} calls wanted one at a time, at most {used} ran"
-        ),
-        next_step=advice.pool(calls, demand, used),
-    )
+    for (seam,), waiting in places(calls.filter(pl.col("pool_wait_ns") > 0), "seam"):
+        whole = calls.filter(pl.col("seam") == seam)
+        demand, used, ahead = _concurrency(whole)
+        queued = waiting.join(ahead.filter(pl.col("ahead") > 0), on="row", how="semi")
+        if not queued.height:
+            continue
+        caller, callee = str(whole["caller"][0]), str(whole["callee"][0])
+        longest = queued.get_column("pool_wait_ns").max()
+        yield Case(
+            rule="pool_exhausted",
+            route=None,
+            seam=seam,
+            marks=_taken_out(phases, queued, ("pool_wait", "getconn"), LEAD, pl.col("pool_wait_ns")),
+            message=(
+                f"{caller} has too few connections to {callee}: %requests% waited for one, %cost% each on average and "
+                f"{milliseconds(_number(longest))} at most; up to {demand} calls wanted one at a time, at most {used} "
+                f"ran"
+            ),
+            next_step=advice.pool(whole, demand, used),
+        )
 
 
-def _cold(phases: pl.DataFrame, seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+def _cold(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
     """Call after call opens a connection, where one that is kept open would do."""
     opening = pl.sum_horizontal(pl.col(_OPENING).fill_null(0))
     new = (pl.col("reused") == False) | (pl.sum_horizontal(pl.col("setup_ns", "connect_ns", "tls_ns").fill_null(0)) > 0)  # noqa: E712 - null is neither
-    cold = calls.filter(new.fill_null(value=False))
-    share = cold.height / calls.height
-    if share < COLD_SHARE:
-        return
-    yield Case(
-        rule="cold_connections",
-        route=None,
-        seam=seam,
-        marks=_taken_out(phases, cold, ("dns", "connect", "tls", "setup"), WHOLE, opening),
-        message=(
-            f"{calls['caller'][0]} opens a new connection to {calls['callee'][0]} for {share:.0%} of its calls; "
-            f"that held %requests%, %cost% each on average"
-        ),
-        next_step=advice.keep_alive(calls),
-    )
+    new = new.fill_null(value=False)
+    cold = calls.with_columns(share=new.mean().over("seam")).filter(new & (pl.col("share") >= COLD_SHARE))
+    for (seam,), some in places(cold, "seam"):
+        yield Case(
+            rule="cold_connections",
+            route=None,
+            seam=seam,
+            marks=_taken_out(phases, some, ("dns", "connect", "tls", "setup"), WHOLE, opening),
+            message=(
+                f"{some['caller'][0]} opens a new connection to {some['callee'][0]} for {some['share'][0]:.0%} of its "
+                f"calls; that held %requests%, %cost% each on average"
+            ),
+            next_step=advice.keep_alive(some),
+        )
 
 
-def _backlog(seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+def _backlog(calls: pl.DataFrame) -> Iterator[Case]:
     """The callee has the request, and nobody there has taken it up."""
-    queued = calls.filter(pl.col("server_queue_ns") > 0)
-    if queued.height:
+    for (seam,), queued in places(calls.filter(pl.col("server_queue_ns") > 0), "seam"):
         yield Case(
             rule="server_backlog",
             route=None,
             seam=seam,
             marks=marks(queued, LEAD, pl.col("server_queue_ns")),
             message=(
-                f"{calls['callee'][0]} lets requests wait before it takes them up: %requests% from "
-                f"{calls['caller'][0]}, %cost% each on average"
+                f"{queued['callee'][0]} lets requests wait before it takes them up: %requests% from "
+                f"{queued['caller'][0]}, %cost% each on average"
             ),
-            next_step=advice.backlog(calls),
+            next_step=advice.backlog(queued),
         )
 
 
-def _far(seam: str, calls: pl.DataFrame) -> Iterator[Case]:
+def _far(calls: pl.DataFrame) -> Iterator[Case]:
     """Every call costs a long way there and back, and requests make several in a row."""
-    told = calls.filter(pl.col("network_ns").is_not_null())
-    trip = told.get_column("network_ns").quantile(0.1) if told.height else None
-    if trip is None or trip < FAR_NS:
-        return
-    several = told.filter(pl.len().over("request") >= FAR_CALLS)
-    if several.height:
+    told = calls.filter(pl.col("network_ns").is_not_null()).with_columns(
+        trip=pl.col("network_ns").quantile(0.1).over("seam"), calls=pl.len().over("request", "seam")
+    )
+    for (seam,), several in places(told.filter((pl.col("trip") >= FAR_NS) & (pl.col("calls") >= FAR_CALLS)), "seam"):
         yield Case(
             rule="far_from_data",
             route=None,
             seam=seam,
-            marks=marks(several, LEAD, pl.col("network_ns").clip(upper_bound=int(trip))),
+            marks=marks(several, LEAD, pl.min_horizontal("network_ns", "trip")),
             message=(
-                f"{calls['callee'][0]} is far from {calls['caller'][0]}: {milliseconds(trip)} of way per call, and "
-                f"%requests% go there several times, %cost% each on average"
+                f"{several['callee'][0]} is far from {several['caller'][0]}: {milliseconds(several['trip'][0])} of way "
+                f"per call, and %requests% go there several times, %cost% each on average"
             ),
             next_step=(
-                f"Run {calls['caller'][0]} near {calls['callee'][0]} (or a replica near it), or ask once instead of "
-                f"several times"
+                f"Run {several['caller'][0]} near {several['callee'][0]} (or a replica near it), or ask once instead "
+                f"of several times"
             ),
         )
 

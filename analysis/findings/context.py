@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.findings import advice
-from analysis.findings.cases import MATERIAL_SHARE, Case, marks
+from analysis.findings.cases import MATERIAL_SHARE, Case, marks, places
 from analysis.findings.retiming import KEEP
+from analysis.findings.within import Stretches, only_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ def context_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what instrumentation should be mended."""
     calls = evidence.calls.filter(~pl.col("async"))
     broken = pl.concat([_joined_by_id(calls), _met_in_time(evidence, calls)])
-    for (seam,), some in broken.group_by("seam", maintain_order=True):
+    for (seam,), some in places(broken, "seam"):
         yield Case(
             rule="broken_context",
             route=None,
@@ -50,16 +51,11 @@ def _met_in_time(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     silent = calls.filter((pl.col("server_row") < 0) & pl.col("url_full").is_not_null()).with_columns(
         path=pl.col("url_full").str.replace(r"^[a-z]+://[^/]+", "").str.replace(r"[?#].*$", "")
     )
-    roots = evidence.spans.filter((pl.col("parent_row") < 0) & pl.col("url_path").is_not_null()).select(
-        "method", "service", path="url_path", root_ns="start_ns", root_end_ns="end_ns"
-    )
+    roots = evidence.spans.filter((pl.col("parent_row") < 0) & pl.col("url_path").is_not_null())
     caller = pl.col("caller").str.replace(r"^[a-z]+:", "")
-    pairs = silent.join(roots, on=["path", "method"]).filter(
-        (pl.col("root_ns") >= pl.col("start_ns"))
-        & (pl.col("root_end_ns") <= pl.col("end_ns"))
-        & (pl.col("service") != caller)
-    )
-    alone = pairs.filter(pl.len().over("row") == 1)
+    place = only_inside(_stretches(silent, "path", caller), _stretches(roots, "url_path", pl.col("service")))
+    met = silent.with_columns(met=pl.Series(place)).filter(pl.col("met") >= 0)
+    alone = met.filter(pl.len().over("met") == 1)
     share = (
         alone.group_by("seam")
         .agg(met=pl.col("row").n_unique())
@@ -67,6 +63,17 @@ def _met_in_time(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     )
     sure = share.filter(pl.col("met") >= MATCHED * pl.col("silent"))
     return alone.join(sure, on="seam", how="semi").select(calls.columns)
+
+
+def _stretches(rows: pl.DataFrame, path: str, service: pl.Expr) -> Stretches:
+    """Give the number of a method and path, start, end and the service of each."""
+    known = rows.select(
+        group=pl.struct(method="method", path=path).hash().reinterpret(signed=True),
+        start="start_ns",
+        end="end_ns",
+        whose=service.hash().reinterpret(signed=True),
+    )
+    return Stretches(*(known.get_column(name).to_numpy() for name in Stretches._fields))
 
 
 def _lost_ids(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
@@ -79,7 +86,7 @@ def _lost_ids(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
         .with_columns(caller_id=pl.coalesce("correlation_id", "entry_id"))
     )
     replaced = told.filter(pl.col("caller_id") != pl.col("callee_id"))
-    for (seam,), some in replaced.group_by("seam", maintain_order=True):
+    for (seam,), some in places(replaced, "seam"):
         yield Case(
             rule="request_id_lost",
             route=None,
@@ -101,10 +108,10 @@ def _unobserved(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
         .join(length, on="request")
         .filter(pl.col("ns") >= MATERIAL_SHARE * pl.col("horizon_ns"))
     )
-    told = calls.join(lost.select("request", "row"), on=["request", "row"], how="semi")
-    whole = calls.group_by("seam").agg(seen=(pl.col("server_row") >= 0).sum(), calls=pl.len())
-    for (seam,), some in told.group_by("seam", maintain_order=True):
-        seen, all_of = whole.filter(pl.col("seam") == seam).select("seen", "calls").row(0)
+    counted = calls.with_columns(seen=(pl.col("server_row") >= 0).sum().over("seam"), calls=pl.len().over("seam"))
+    told = counted.join(lost.select("request", "row"), on=["request", "row"], how="semi")
+    for (seam,), some in places(told, "seam"):
+        seen, all_of = some.select("seen", "calls").row(0)
         yield Case(
             rule="missing_instrumentation",
             route=None,
@@ -129,7 +136,7 @@ def _clocks(evidence: Evidence) -> Iterator[Case]:
         ]
     ).unique("row")
     told = odd.join(both, on="row", how="left", maintain_order="left")
-    for (seam,), some in told.group_by("seam", maintain_order=True):
+    for (seam,), some in places(told, "seam"):
         where = "Two hosts" if seam is None else f"The hosts on both sides of {seam}"
         yield Case(
             rule="clock_conflict",

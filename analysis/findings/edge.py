@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.findings import advice
-from analysis.findings.cases import Case, marks, milliseconds
+from analysis.findings.cases import Case, marks, milliseconds, places
 from analysis.findings.retiming import KEEP, LEAD, WHOLE
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _cold_starts(evidence: Evidence) -> Iterator[Case]:
         .agg(ns=(pl.col("end_ns") - pl.col("start_ns")).sum())
         .filter(pl.col("ns").sum().over("request", "owner") >= COLD_NS)
     )
-    for (owner,), some in cold.group_by("owner", maintain_order=True):
+    for (owner,), some in places(cold, "owner"):
         yield Case(
             rule="cold_start",
             route=None,
@@ -84,7 +84,7 @@ def _flags(evidence: Evidence, calls: pl.DataFrame, at_edge: pl.DataFrame) -> It
     asked = pl.concat([at_edge.filter(named), below.filter(named), calls.join(told, on="row", how="semi")]).unique(
         "row", maintain_order=True
     )
-    for (seam,), some in asked.group_by("seam", maintain_order=True):
+    for (seam,), some in places(asked, "seam"):
         yield Case(
             rule="blocking_flag_service",
             route=None,
@@ -108,7 +108,7 @@ def _databases(at_edge: pl.DataFrame) -> Iterator[Case]:
         pl.col("callee").str.starts_with("data:")
         & pl.concat_str("db_system", "callee", "peer", separator=" ", ignore_nulls=True).str.contains(_SERVERS)
     )
-    for (seam,), some in told.group_by("seam", maintain_order=True):
+    for (seam,), some in places(told, "seam"):
         yield Case(
             rule="edge_database",
             route=None,
@@ -122,7 +122,7 @@ def _databases(at_edge: pl.DataFrame) -> Iterator[Case]:
 def _fan_out(at_edge: pl.DataFrame) -> Iterator[Case]:
     """Many calls of one request, all from the edge."""
     many = at_edge.filter(pl.len().over("request", "caller") >= FAN_OUT)
-    for (route, caller), some in many.group_by("route", "caller", maintain_order=True):
+    for (route, caller), some in places(many, "route", "caller"):
         yield Case(
             rule="edge_fanout",
             route=None if route is None else str(route),
@@ -148,7 +148,7 @@ def _budget(evidence: Evidence) -> Iterator[Case]:
         .agg(ns=(pl.col("end_ns") - pl.col("start_ns")).sum())
         .filter(pl.col("ns").sum().over("request", "owner") >= BUDGET_NS)
     )
-    for (owner, route), some in own.group_by("owner", "route", maintain_order=True):
+    for (owner, route), some in places(own, "owner", "route"):
         yield Case(
             rule="edge_over_budget",
             route=None if route is None else str(route),
@@ -169,7 +169,7 @@ def _static(evidence: Evidence) -> Iterator[Case]:
     ran = evidence.spans.filter(
         (pl.col("role") == "middleware") & pl.col("request").is_in(files.get_column("request").unique().implode())
     )
-    for (service,), some in ran.group_by("service", maintain_order=True):
+    for (service,), some in places(ran, "service"):
         yield Case(
             rule="middleware_on_static",
             route=None,
@@ -190,7 +190,7 @@ def _personal(evidence: Evidence) -> Iterator[Case]:
         & (pl.col("request") >= 0)
         & (shared | (pl.col("cache_status") == "hit"))
     )
-    for (service, operation), some in odd.group_by("service", "operation", maintain_order=True):
+    for (service, operation), some in places(odd, "service", "operation"):
         yield Case(
             rule="public_cache_of_personal",
             route=None,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from analysis.arrays import NONE, Int32s, Mask
+from analysis.arrays import NONE, Int32s
 from analysis.findings.retiming import Timeline, timeline
+from analysis.findings.within import Stretches, nearest_around
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -19,9 +20,14 @@ CLIENT: Final = words.code(words.SPAN_KINDS, "client")
 SERVER: Final = words.code(words.SPAN_KINDS, "server")
 CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
 
+MOST_TRACES: Final = 8
+"""Traces of one request in which a span is looked for that is not among the request's own."""
+
 _TIER: Final = "|".join(words.TIERS)
 _CALLER: Final = rf"^((?:{_TIER}):.*)→(?:{_TIER}):"
 _CALLEE: Final = rf"^(?:{_TIER}):.*→((?:{_TIER}):.*)$"
+
+_AFTER_HOST: Final = r"^[a-z]+://[^/]+"
 
 _TRACE: Final = {"trace_id": pl.UInt64}
 """A number that stands for the trace."""
@@ -117,7 +123,8 @@ class Evidence:
     """Columns of `requests`, `request`, `entry_row`."""
     calls: pl.DataFrame
     """Columns of `hops`, `request`, `route`, `row` (the client span's), `server_row`, `parent_row`, `inner_row` (the
-    client span that the server span hangs from), `end_ns`, `caller`, `callee`, and the client span's
+    client span that the server span hangs from), `end_ns`, `caller`, `callee`, `target` (the address after the host),
+    and the client span's
     `method url_full scope cache_status cache_reason essential db_system`."""
     path: pl.DataFrame
     """Columns of `path`, `request`, `route`, `row`."""
@@ -139,15 +146,17 @@ def gather(frames: Mapping[str, pl.DataFrame], essential: Callable[..., bool | N
     traces = _owned(given["traces"], requests)
     spans = _spans(given["spans"], requests, traces, given["hops"])
     found = _lookup(spans)
-    ends = _with_own_row(_owned(given["ends"], requests), traces, found).filter(pl.col("row") != NONE)
-    asked = ends.get_column("row").to_numpy().astype(np.int32), ends.get_column("at_ns").to_numpy().astype(np.int64)
+    ends = _with_own_row(_owned(given["ends"], requests), traces, spans, found).filter(pl.col("row") != NONE)
+    asked_row, asked_at, asked_by = (ends.get_column(name).to_numpy() for name in ("row", "at_ns", "request"))
     return Evidence(
         requests=_with_row(requests, found, "entry_span_id", "entry_row"),
         calls=_calls(_owned(given["hops"], requests), spans, found),
-        path=_with_own_row(_owned(given["path"], requests), traces, found),
+        path=_with_own_row(_owned(given["path"], requests), traces, spans, found),
         spans=spans,
         warnings=_warnings(given["warnings"], spans, found),
-        times=timeline(spans, *asked),
+        times=timeline(
+            spans, asked_row.astype(np.int32), asked_at.astype(np.int64), asked_by.astype(np.int32), requests.height
+        ),
         horizon_of=ends.select("request", "horizon", "horizon_ns"),
         essential=essential,
     )
@@ -169,10 +178,18 @@ def _with_row(frame: pl.DataFrame, found: pl.DataFrame, column: str, name: str) 
     return joined.with_columns(pl.col(name).fill_null(NONE))
 
 
-def _with_own_row(frame: pl.DataFrame, traces: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """Find spans (`span_id`) of requests in whichever of their traces they are."""
-    own = traces.join(found, on="trace_id").select("request", "span_id", "row").unique(["request", "span_id"])
+def _with_own_row(frame: pl.DataFrame, traces: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Find spans (`span_id`) of requests: among their own, else in one of their first few traces."""
+    own = spans.select(pl.col("request").cast(pl.UInt32, strict=False), "span_id", "row").drop_nulls("request")
+    own = own.unique(["request", "span_id"], keep="first", maintain_order=True)
     joined = frame.join(own, on=["request", "span_id"], how="left", maintain_order="left")
+    if joined.get_column("row").null_count():
+        wanted = joined.filter(pl.col("row").is_null()).select("request", "span_id").unique()
+        few = traces.filter(pl.col("trace_id").cum_count().over("request") <= MOST_TRACES)
+        other = wanted.join(few, on="request").join(found, on=["trace_id", "span_id"])
+        other = other.select("request", "span_id", other="row").unique(["request", "span_id"])
+        joined = joined.join(other, on=["request", "span_id"], how="left", maintain_order="left")
+        joined = joined.with_columns(row=pl.coalesce("row", "other")).drop("other")
     return joined.with_columns(pl.col("row").fill_null(NONE))
 
 
@@ -201,7 +218,7 @@ def _callers_of_roots(hops: pl.DataFrame, rows: pl.DataFrame, found: pl.DataFram
     """Give the calling span of server spans that have no parent of their own: joined by an id."""
     joined = hops.filter((pl.col("joined_by") != "trace_context") & pl.col("server_span_id").is_not_null())
     pairs = _with_row(joined, found, "client_span_id", "caller_row").select("server_span_id", "caller_row")
-    servers = rows.filter(pl.col("parent_row") == NONE).select("row", "span_id")
+    servers = rows.filter(pl.col("parent_row") == NONE).select("row", "span_id").unique("span_id", keep="none")
     told = pairs.join(servers, left_on="server_span_id", right_on="span_id").select("row", "caller_row").unique("row")
     return told.filter((pl.col("caller_row") != NONE) & (pl.col("caller_row") != pl.col("row")))
 
@@ -209,24 +226,20 @@ def _callers_of_roots(hops: pl.DataFrame, rows: pl.DataFrame, found: pl.DataFram
 def _adopted(rows: pl.DataFrame) -> pl.DataFrame:
     """Hang spans whose parent was lost from the shortest server span of their service around them, if there is one."""
     lost = rows.filter((pl.col("parent_row") == NONE) & pl.col("parent_span_id").is_not_null())
-    if not lost.height:
+    traces = lost.get_column("trace_id").unique()
+    around = rows.filter((pl.col("kind") == SERVER) & pl.col("trace_id").is_in(traces.implode()))
+    if not around.height:
         return rows
-    around = rows.filter(pl.col("kind") == SERVER).select(
-        "trace_id", "service", around="row", from_ns="start_ns", to_ns="end_ns"
-    )
-    found = (
-        lost.select("trace_id", "service", "row", "start_ns", "end_ns")
-        .join(around, on=["trace_id", "service"])
-        .filter(
-            (pl.col("around") != pl.col("row"))
-            & (pl.col("from_ns") <= pl.col("start_ns"))
-            & (pl.col("to_ns") >= pl.col("end_ns"))
-        )
-        .sort(pl.col("to_ns") - pl.col("from_ns"), "around")
-        .unique("row", keep="first", maintain_order=True)
-    )
-    joined = rows.join(found.select("row", "around"), on="row", how="left", maintain_order="left")
-    return joined.with_columns(parent_row=pl.coalesce("around", "parent_row")).drop("around")
+    place = nearest_around(_stretches(lost), _stretches(around))
+    up = rows.get_column("parent_row").to_numpy().copy()
+    up[lost.get_column("row").to_numpy()] = np.where(place == NONE, NONE, around.get_column("row").to_numpy()[place])
+    return rows.with_columns(parent_row=pl.Series(up))
+
+
+def _stretches(rows: pl.DataFrame) -> Stretches:
+    group = rows.select(pl.struct("trace_id", "service").hash().reinterpret(signed=True)).to_series().to_numpy()
+    start, end, row = (rows.get_column(name).to_numpy() for name in ("start_ns", "end_ns", "row"))
+    return Stretches(group, start, end, row.astype(np.int64))
 
 
 def _belongs(
@@ -255,27 +268,25 @@ def _belongs(
 def _calls(hops: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     told = _with_row(hops, found, "client_span_id", "row").filter(pl.col("row") != NONE)
     told = _with_row(told, found, "server_span_id", "server_row")
-    facts = spans.select(
-        "row", "parent_row", "method", "url_full", "scope", "cache_status", "cache_reason", "essential", "db_system"
-    )
-    inner = spans.select(server_row="row", inner_row="parent_row")
-    told = told.join(facts, on="row", maintain_order="left").join(
-        inner, on="server_row", how="left", maintain_order="left"
-    )
-    return told.with_columns(
-        inner_row=pl.when(pl.col("inner_row") >= 0).then("inner_row").otherwise("row"),
+    own = spans.select(
+        "parent_row", "method", "url_full", "scope", "cache_status", "cache_reason", "essential", "db_system"
+    )[told.get_column("row")]
+    server = told.get_column("server_row").to_numpy()
+    inner = np.where(server == NONE, NONE, spans.get_column("parent_row").to_numpy()[server])
+    told = pl.concat([told, own], how="horizontal").with_columns(
+        inner_row=pl.Series(np.where(inner == NONE, told.get_column("row").to_numpy(), inner)),
         end_ns=pl.col("start_ns") + pl.col("duration_ns"),
-        caller=pl.col("seam").str.extract(_CALLER),
-        callee=pl.col("seam").str.extract(_CALLEE),
     )
+    told = _named(told, "seam", caller=pl.col("seam").str.extract(_CALLER), callee=pl.col("seam").str.extract(_CALLEE))
+    return _named(told, "url_full", target=pl.col("url_full").str.replace(_AFTER_HOST, "").str.replace("#.*$", ""))
+
+
+def _named(rows: pl.DataFrame, column: str, **parts: pl.Expr) -> pl.DataFrame:
+    """Give parts of a text to every row, each text read once."""
+    texts = rows.select(column).unique().with_columns(**parts)
+    return rows.join(texts, on=column, how="left", nulls_equal=True, maintain_order="left")
 
 
 def _warnings(warnings: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     told = _with_row(warnings, found, "span_id", "row").filter(pl.col("row") != NONE)
     return told.join(spans.select("row", "request"), on="row").filter(pl.col("request") != NONE)
-
-
-def rows_of(spans: pl.DataFrame, requests: pl.Series) -> Mask:
-    """Mark the spans of some requests."""
-    mask: Mask = spans.get_column("request").is_in(requests.cast(pl.Int32).implode()).to_numpy()
-    return mask

@@ -34,6 +34,9 @@ LEAD: Final = 2
 BESIDE: Final = 3
 """The span starts beside another one (its row), not after it."""
 
+_DEEPEST: Final = 256
+"""Spans that outlive their parents, one below the other, are followed so far."""
+
 _END, _ASK, _START, _EMPTY_END = 0, 1, 2, 3
 
 
@@ -48,9 +51,10 @@ class Cuts:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Spans and questions in the order of time, ready to be re-timed over and over."""
+    """Spans and questions, request by request in the order of time, ready to be re-timed over and over."""
 
     parent: Int32s
+    """Row of the parent, where it belongs to the same request."""
     start: Int64s
     end: Int64s
     waited: Mask
@@ -59,35 +63,50 @@ class Timeline:
     asked_at: Int64s
     event: Int64s
     """Four times the row (of the question, for one) and what happens there."""
+    first_event: Int64s
+    """Where the events of each request begin, and the end."""
+    questions: Int64s
+    """How many there are of each request."""
 
-    def saved(self, cuts: Cuts, rows: Mask, questions: Mask) -> Int64s:
-        """Give how much sooner each question's moment would come; only spans of `rows` are looked at."""
-        spans = self.start.size
-        how = np.zeros(spans, np.uint8)
-        value = np.zeros(spans, np.int64)
-        how[cuts.row] = cuts.how
-        value[cuts.row] = cuts.value
-        kind = self.event & 3
-        subject = self.event >> 2
-        asked = kind == _ASK
-        wanted = np.zeros(self.event.size, np.bool_)
-        wanted[asked] = questions[subject[asked]]
-        wanted[~asked] = rows[subject[~asked]]
+    def saved(self, requests: Int32s, cuts: Cuts, first_cut: Int64s) -> tuple[Int64s, Int32s, Int64s]:
+        """Give how much sooner each question's moment would come, request by request, each with cuts of its own.
+
+        Args:
+            requests: numbers of requests; the same one may be asked for again, with other cuts.
+            cuts: theirs, one after the other; a row at most once for each.
+            first_cut: where the cuts of each begin, and the end.
+
+        Returns:
+            The place in `requests`, the question, and the nanoseconds; cost in time and memory is that of the events
+            of the requests asked for.
+        """
         return _retime(
-            self.event[wanted],
+            requests,
+            first_cut,
+            cuts.row,
+            cuts.how,
+            cuts.value,
+            self.event,
+            self.first_event,
             self.parent,
             self.start,
             self.end,
             self.waited,
-            how,
-            value,
             self.asked_row,
             self.asked_at,
+            int(self.questions[requests].sum()),
         )
 
 
-def timeline(spans: pl.DataFrame, asked_row: Int32s, asked_at: Int64s) -> Timeline:
-    """Put spans (`parent_row`, `kind`, `start_ns`, `end_ns`, `waited`) and questions (a span, a moment) in order.
+def timeline(spans: pl.DataFrame, asked_row: Int32s, asked_at: Int64s, asked_by: Int32s, requests: int) -> Timeline:
+    """Put spans and questions in order.
+
+    Args:
+        spans: `parent_row`, `kind`, `start_ns`, `end_ns`, `waited`, `request` (`NONE`: of no request, left out).
+        asked_row: the span of each question.
+        asked_at: its moment.
+        asked_by: the request that asks it.
+        requests: the number of requests.
 
     Spans of a callee whose clock is plainly off (it starts before its caller does, or after the caller had ended) are
     moved to where they must have been.
@@ -96,31 +115,40 @@ def timeline(spans: pl.DataFrame, asked_row: Int32s, asked_at: Int64s) -> Timeli
     start = spans.get_column("start_ns").to_numpy().astype(np.int64)
     end = np.maximum(spans.get_column("end_ns").to_numpy().astype(np.int64), start)
     kind = spans.get_column("kind").to_numpy().astype(np.uint8)
+    request = spans.get_column("request").to_numpy().astype(np.int32)
     depth, moved = _place(parent, start, end, kind)
     start, end = start + moved, end + moved
     asked_at = asked_at + moved[asked_row] if asked_row.size else asked_at
+    event, first_event = _in_order(start, end, depth, request, asked_at, asked_by, requests)
     return Timeline(
-        parent=parent,
+        parent=np.where((parent != NONE) & (request[parent] == request), parent, NONE).astype(np.int32),
         start=start,
         end=end,
         waited=spans.get_column("waited").to_numpy().astype(np.bool_),
         asked_row=asked_row,
         asked_at=asked_at,
-        event=_in_order(start, end, depth, asked_at),
+        event=event,
+        first_event=first_event,
+        questions=np.bincount(asked_by, minlength=requests),
     )
 
 
-def _in_order(start: Int64s, end: Int64s, depth: Int32s, asked_at: Int64s) -> Int64s:
-    """Order starts, ends and questions: at one moment ends first (deepest first), then starts (deepest last)."""
-    rows = np.arange(start.size, dtype=np.int64)
+def _in_order(
+    start: Int64s, end: Int64s, depth: Int32s, request: Int32s, asked_at: Int64s, asked_by: Int32s, requests: int
+) -> tuple[Int64s, Int64s]:
+    """Order each request's starts, ends and questions: at one moment ends first (deepest first), then starts."""
+    own = np.flatnonzero(request != NONE)
+    start, end, depth = start[own], end[own], depth[own].astype(np.int64)
     ends = np.where(end > start, _END, _EMPTY_END)
-    kind = np.concatenate([np.full(start.size, _START), ends, np.full(asked_at.size, _ASK)])
+    kind = np.concatenate([np.full(own.size, _START), ends, np.full(asked_at.size, _ASK)])
+    whose = np.concatenate([request[own], request[own], asked_by])
+    row = np.concatenate([own, own, np.arange(asked_at.size)])
     at = np.concatenate([start, end, asked_at])
-    tie = np.concatenate([depth, -depth, np.zeros(asked_at.size, np.int32)])
-    row = np.concatenate([rows, rows, np.arange(asked_at.size)])
-    order = np.lexsort((row, tie, kind, at))
-    found: Int64s = (row[order] << 2) | kind[order]
-    return found
+    # at one moment: by kind, starts from the top down, ends from the bottom up
+    tie = np.concatenate([depth, -depth, np.zeros(asked_at.size, np.int64)]) + (kind << 40)
+    order = np.lexsort((row, tie, at, whose))
+    first = np.searchsorted(whose[order], np.arange(requests + 1)).astype(np.int64)
+    return (row[order] << 2) | kind[order], first
 
 
 @kernel
@@ -172,7 +200,7 @@ def _begin(
     row: int, above: int, start: Int64s, begun: Mask, shift: Int64s, old: Int64s, new: Int64s, how: Codes, value: Int64s
 ) -> Number:
     """Give how much sooner a span starts."""
-    if how[row] == BESIDE:
+    if how[row] == BESIDE and begun[value[row]]:
         beside = value[row]
         beside_it: Number = shift[beside] + start[row] - start[beside]
         return beside_it
@@ -198,7 +226,9 @@ def _finish(
     What it waited for may outlive it (a body that is still being read): then it is as far as that is.
     """
     last = row
-    while how[last] != WHOLE and running[last] != NONE and start[running[last]] >= old[last]:
+    for _ in range(_DEEPEST):
+        if how[last] == WHOLE or running[last] == NONE or start[running[last]] < old[last]:
+            break
         last = running[last]
     if how[last] == WHOLE:
         sooner = shift[last] + min(end[row], end[last]) - start[last]
@@ -209,44 +239,91 @@ def _finish(
 
 
 @kernel
+def _ended(row: int, above: int, end: int, sooner: Number, old: Int64s, new: Int64s, running: Int32s) -> None:
+    """Tell a parent that a child has ended."""
+    old[above] = max(old[above], end)
+    new[above] = max(new[above], end - sooner)
+    if running[above] == row:
+        running[above] = NONE
+
+
+@kernel
+def _answer(
+    row: int, at: int, begun: Mask, shift: Int64s, old: Int64s, new: Int64s, how: Codes, value: Int64s
+) -> Number:
+    """Give how much sooner a span comes to a moment, so long after its start."""
+    if not begun[row]:
+        return 0
+    if how[row] == WHOLE:
+        gone: Number = shift[row] + max(at, 0)
+        return gone
+    return _progress(row, shift, old, new, how, value)
+
+
+@kernel
+def _forget(events: Int64s, begun: Mask, old: Int64s, new: Int64s, running: Int32s) -> None:
+    """Leave no trace of a request's spans, for the next to be re-timed."""
+    for event in events:
+        if event & 3 == _START:
+            row = event >> 2
+            begun[row] = False
+            old[row] = MISSING
+            new[row] = MISSING
+            running[row] = NONE
+
+
+@kernel
 def _retime(
+    requests: Int32s,
+    first_cut: Int64s,
+    cut_row: Int32s,
+    cut_how: Codes,
+    cut_value: Int64s,
     events: Int64s,
+    first_event: Int64s,
     parent: Int32s,
     start: Int64s,
     end: Int64s,
     waited: Mask,
-    how: Codes,
-    value: Int64s,
     asked_row: Int32s,
     asked_at: Int64s,
-) -> Int64s:
+    room: int,
+) -> tuple[Int64s, Int32s, Int64s]:
     count = start.size
     begun = np.zeros(count, np.bool_)
-    shift = np.zeros(count, np.int64)  # how much sooner a span starts
+    shift = np.empty(count, np.int64)  # how much sooner a span starts
     old = np.full(count, MISSING, np.int64)  # end of its last ended child, as it was
     new = np.full(count, MISSING, np.int64)  # the same, re-timed
     running = np.full(count, NONE, np.int32)  # its child that started last, while it runs
-    saved = np.zeros(asked_row.size, np.int64)
-    for event in events:
-        row, what = event >> 2, event & 3
-        if what == _ASK:
-            asked = asked_row[row]
-            if how[asked] == WHOLE:
-                saved[row] = shift[asked] + max(asked_at[row] - start[asked], 0)
+    how = np.zeros(count, np.uint8)
+    value = np.zeros(count, np.int64)
+    unit = np.empty(room, np.int64)
+    question = np.empty(room, np.int32)
+    saved = np.empty(room, np.int64)
+    answers = 0
+    for one in range(requests.size):
+        low, high = first_event[requests[one]], first_event[requests[one] + 1]
+        for cut in range(first_cut[one], first_cut[one + 1]):
+            how[cut_row[cut]] = cut_how[cut]
+            value[cut_row[cut]] = cut_value[cut]
+        for event in events[low:high]:
+            row, what = event >> 2, event & 3
+            if what == _ASK:
+                unit[answers] = one
+                question[answers] = row
+                at = asked_at[row] - start[asked_row[row]]
+                saved[answers] = _answer(asked_row[row], at, begun, shift, old, new, how, value)
+                answers += 1
+            elif what == _START:
+                begun[row] = True
+                shift[row] = _begin(row, parent[row], start, begun, shift, old, new, how, value)
+                if waited[row] and parent[row] != NONE:
+                    running[parent[row]] = row
             else:
-                saved[row] = _progress(asked, shift, old, new, how, value)
-            continue
-        above = parent[row] if waited[row] else NONE
-        if what == _START:
-            begun[row] = True
-            shift[row] = _begin(row, parent[row], start, begun, shift, old, new, how, value)
-            if above != NONE:
-                running[above] = row
-            continue
-        sooner = _finish(row, start, end, shift, old, new, running, how, value)
-        if above != NONE:
-            old[above] = max(old[above], end[row])
-            new[above] = max(new[above], end[row] - sooner)
-            if running[above] == row:
-                running[above] = NONE
-    return saved
+                sooner = _finish(row, start, end, shift, old, new, running, how, value)
+                if waited[row] and parent[row] != NONE:
+                    _ended(row, parent[row], end[row], sooner, old, new, running)
+        _forget(events[low:high], begun, old, new, running)
+        for cut in range(first_cut[one], first_cut[one + 1]):
+            how[cut_row[cut]] = KEEP
+    return unit[:answers].copy(), question[:answers].copy(), saved[:answers].copy()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analysis.findings.cases import Case, marks
+from analysis.findings.cases import Case, marks, places
 from analysis.findings.evidence import SERVER
 from analysis.findings.retiming import BESIDE, KEEP
 
@@ -29,6 +29,8 @@ CONSTANT: Final = 0.9
 """A part of an address in so many of its calls is no value that changes."""
 MOSTLY: Final = 0.9
 """Part of its instances in which a call must need no answer."""
+MOST_ANCHORS: Final = 16
+"""Siblings, the first ones, beside which a call could have started."""
 GRAIN_NS: Final = 1_000_000
 
 _STEP: Final = ["route", "operation", "previous"]
@@ -44,7 +46,7 @@ def serial_rules(evidence: Evidence) -> Iterator[Case]:
     if not chained.height:
         return
     placed = _anchored(evidence, calls, chained)
-    for (route, seam), some in placed.group_by("route", "seam", maintain_order=True):
+    for (route, seam), some in places(placed, "route", "seam"):
         names = ", ".join(str(name) for name in some.get_column("operation").unique(maintain_order=True).to_list()[:4])
         firsts = some.select("request", row="anchor").unique(maintain_order=True)
         yield Case(
@@ -68,7 +70,6 @@ def _steps(evidence: Evidence) -> pl.DataFrame:
     return (
         evidence.calls.filter(~pl.col("async") & pl.col("url_full").is_not_null() & (pl.col("parent_row") >= 0))
         .filter(~pl.col("error").fill_null(value=False))
-        .with_columns(target=pl.col("url_full").str.replace(r"^[a-z]+://[^/]+", ""))
         .sort("request", "parent_row", "start_ns", "row")
         .with_columns(
             previous=pl.col("operation").shift(1).over(siblings),
@@ -128,7 +129,9 @@ def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) ->
     """
     parts = _parts(calls).join(chained.select("row", "request", "parent_row", "start_ns"), on="row")
     unknown = parts.join(_known(evidence, calls), on=["request", "part"], how="anti")
-    siblings = calls.select("request", "parent_row", earlier="row", earlier_ns="start_ns", anchor_operation="operation")
+    siblings = calls.filter(pl.col("row").cum_count().over("request", "parent_row") <= MOST_ANCHORS).select(
+        "request", "parent_row", earlier="row", earlier_ns="start_ns", anchor_operation="operation"
+    )
     needs = unknown.group_by("row").agg(needs=pl.col("part").n_unique())
     has = (
         unknown.join(siblings, on=["request", "parent_row"])

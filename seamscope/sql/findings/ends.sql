@@ -7,6 +7,6 @@ SELECT
     any_value(CASE s.horizon WHEN 0 THEN r.shell_ns ELSE r.complete_ns END) AS horizon_ns
 FROM base.horizon_segments s
 JOIN base.requests r USING (request_no)
-WHERE r.start_ns >= $since_ns AND s.span_id > 0
+WHERE {chosen} AND s.span_id > 0
 GROUP BY s.request_no, s.horizon
 ORDER BY s.request_no, s.horizon

@@ -1,4 +1,4 @@
--- Calls of the requests that began at a moment or later.
+-- Calls of the chosen requests.
 SELECT
     h.request_no,
     hash(h.trace_hi, h.trace_lo) AS trace_id,
@@ -26,4 +26,4 @@ SELECT
 FROM base.hops h
 JOIN base.requests r USING (request_no)
 JOIN base.owners o ON o.owner_no = h.seam_no
-WHERE r.start_ns >= $since_ns
+WHERE {chosen}

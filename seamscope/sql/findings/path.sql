@@ -9,5 +9,5 @@ SELECT DISTINCT
 FROM base.horizon_segments s
 JOIN base.requests r USING (request_no)
 JOIN base.owners o USING (owner_no)
-WHERE r.start_ns >= $since_ns
+WHERE {chosen}
     AND (base.cause_word(s.cause) IN ('unobserved', 'cold_start') OR starts_with(o.owner, 'edge:'))

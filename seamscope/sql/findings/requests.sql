@@ -10,11 +10,17 @@ SELECT
     correlation_id,
     start_ns,
     shell_ns,
-    complete_ns
-FROM base.requests
+    complete_ns,
+    trace_hi,
+    trace_lo
+FROM (
+    SELECT * FROM base.requests
+    WHERE spans <= $most_spans
+    ORDER BY start_ns DESC, trace_hi, trace_lo, entry_span_id
+    LIMIT $most
+)
 QUALIFY
     sum(spans) OVER (
         ORDER BY start_ns DESC, trace_hi, trace_lo, entry_span_id ROWS UNBOUNDED PRECEDING
-    ) - spans < $most_spans
+    ) <= $most_spans
 ORDER BY start_ns DESC, trace_hi, trace_lo, entry_span_id
-LIMIT $most

@@ -1,4 +1,4 @@
--- Spans of the traces of the requests that began at a moment or later.
+-- Spans of the traces of the chosen requests.
 SELECT
     hash(s.trace_hi, s.trace_lo) AS trace_id,
     s.span_id,
@@ -27,5 +27,5 @@ FROM base.spans s
 JOIN base.resources z USING (resource_id)
 WHERE (s.trace_hi, s.trace_lo) IN (
     SELECT (t.trace_hi, t.trace_lo) FROM base.request_traces t JOIN base.requests r USING (request_no)
-    WHERE r.start_ns >= $since_ns
+    WHERE {chosen}
 )

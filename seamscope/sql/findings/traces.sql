@@ -2,4 +2,4 @@
 SELECT t.request_no, hash(t.trace_hi, t.trace_lo) AS trace_id
 FROM base.request_traces t
 JOIN base.requests r USING (request_no)
-WHERE r.start_ns >= $since_ns
+WHERE {chosen}

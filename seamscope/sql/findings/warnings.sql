@@ -2,4 +2,4 @@
 SELECT hash(w.trace_hi, w.trace_lo) AS trace_id, w.span_id, base.warning_word(w.code) AS code
 FROM base.warnings w
 JOIN base.requests r USING (request_no)
-WHERE r.start_ns >= $since_ns AND base.warning_word(w.code) = 'clock_interval_empty'
+WHERE {chosen} AND base.warning_word(w.code) = 'clock_interval_empty'

@@ -27,13 +27,16 @@ def saved(
             "start_ns": [start for _, start, _ in spans],
             "end_ns": [end for _, _, end in spans],
             "waited": [row not in unwaited for row in range(len(spans))],
+            "request": pl.Series([0] * len(spans), dtype=pl.Int32),
         }
     )
-    times = timeline(frame, np.array([asked[0]], np.int32), np.array([asked[1]], np.int64))
+    one = np.zeros(1, np.int32)
+    times = timeline(frame, np.array([asked[0]], np.int32), np.array([asked[1]], np.int64), one, 1)
     rows, how, value = (list(part) for part in zip(*cuts, strict=True))
     taken = Cuts(np.array(rows, np.int32), np.array(how, np.uint8), np.array(value, np.int64))
-    everything = np.ones(len(spans), np.bool_)
-    return int(times.saved(taken, everything, np.ones(1, np.bool_))[0])
+    unit, question, ns = times.saved(one, taken, np.array([0, len(cuts)]))
+    assert (list(unit), list(question)) == ([0], [0])
+    return int(ns[0])
 
 
 ROOT = (NONE, 0, 100)
