@@ -187,17 +187,10 @@ def _keep(target: Path, packed: bytes, driver: dict[str, Any], expected: dict[st
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
     (half / "traces.otlp.pb.zst").write_bytes(packed)
-    _write_json(half / "driver.json", driver)
-    _write_json(half / "expected.json", expected)
+    for name, document in (("driver", driver), ("expected", expected)):
+        (half / f"{name}.json").write_text(truth.written(document), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     half.rename(target)
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    """One request per line, so that a difference can be read."""
-    head = json.dumps({key: value for key, value in document.items() if key != "requests"}, ensure_ascii=False)[:-1]
-    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in document["requests"])
-    path.write_text(f'{head}, "requests": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 def _with_controls(wanted: Sequence[Scenario], out: Path, seed: int) -> list[Scenario]:

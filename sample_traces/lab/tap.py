@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -59,10 +61,38 @@ def drift_clock(*services: str, ppm: float, from_ms: float = 0.0) -> Tap:
     return apply
 
 
-def freeze_clock(*services: str, step_ms: float = 1.0) -> Tap:
-    """That clock moves in steps only, as a Worker's does between I/O."""
-    step = int(step_ms * 1e6)
-    return lambda bodies: _retimed(bodies, services, lambda ns: ns // step * step)
+def freeze_clock(*services: str) -> Tap:
+    """That clock stands still between I/O, as a Worker's does: it moves where a request comes in or a call comes back.
+
+    What is computed takes no time by it, and a call seems to begin when the one before it came back.
+    """
+
+    def apply(bodies: Bodies) -> list[ExportTraceServiceRequest]:
+        own = _copied(bodies)
+        moves: dict[bytes, list[int]] = defaultdict(list)
+        for scope_spans in _of_service(own, services):
+            for span in scope_spans.spans:
+                moves[span.trace_id] += [span.end_time_unix_nano] if span.kind == CLIENT else []
+                moves[span.trace_id] += [span.start_time_unix_nano] if not span.parent_span_id else []
+        for scope_spans in _of_service(own, services):
+            for span in scope_spans.spans:
+                _stand_still(span, sorted(moves[span.trace_id]))
+        return own
+
+    return apply
+
+
+def _stand_still(span: Any, moves: Sequence[int]) -> None:
+    """Each of its times becomes the last move of the clock before it; one before all of them stays."""
+
+    def shown(ns: int) -> int:
+        at = bisect_right(moves, ns)
+        return moves[at - 1] if at else ns
+
+    span.start_time_unix_nano = shown(span.start_time_unix_nano)
+    span.end_time_unix_nano = shown(span.end_time_unix_nano)
+    for event in span.events:
+        event.time_unix_nano = shown(event.time_unix_nano)
 
 
 def drop_spans(*services: str, chosen: Choice) -> Tap:

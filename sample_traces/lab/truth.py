@@ -8,11 +8,13 @@ its own `compute`; what lies between the caller's socket and the handler is the 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from deserved import Asked, deserved
 from intervals import Interval, length, minus, union, within
 from scenario import Fault, Found, Knobs, Scenario
 from stopwatch import Timed
@@ -92,7 +94,7 @@ def _queued(lines: Sequence[Line], handlers: Sequence[Line]) -> list[Line]:
         same = [one for one in lines if one.cause == "sent" and (one.owner, one.call) == (handler.owner, handler.call)]
         before = [one.end_ns for one in same if one.end_ns <= handler.start_ns]
         if before:
-            source = "from the caller's socket to the handler's first line"
+            source = "caller's socket to handler"
             found.append(
                 replace(handler, cause="server_queue", start_ns=max(before), end_ns=handler.start_ns, source=source)
             )
@@ -109,7 +111,7 @@ def _computed(handlers: Sequence[Line], queued: Sequence[Line], leaves: Sequence
         inner += [one for one in queued if own.start_ns <= one.start_ns and one.end_ns <= own.end_ns]
         cut = [(one.start_ns, one.end_ns) for one in [*inner, *leaves]]
         for start, end in minus([(own.start_ns, own.end_ns)], cut):
-            source = "the handler's timer, without what was measured inside"
+            source = "rest of the handler"
             found.append(replace(own, cause="compute", start_ns=start, end_ns=end, source=source))
     return found
 
@@ -191,16 +193,20 @@ def recast(sums: Sequence[Measured], fault: Fault | None, found: Found, knobs: K
 
 
 def answers(
-    timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs
+    timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs, often: float = 1.0
 ) -> list[dict[str, Any]]:
-    """The entries of one request: one per horizon, or the scenario's alone where the first byte came with the last."""
+    """The entries of one request: one per horizon, or the scenario's alone where the first byte came with the last.
+
+    `often` is how often each address of its kind is asked for in the recording.
+    """
     streamed = timed.last_byte_ns - timed.first_byte_ns
     apart = streamed > _STREAMED_NS and streamed * 20 > timed.last_byte_ns
-    return [_answer(timed, lines, found, scenario, knobs, one) for one in (HORIZONS if apart else (scenario.horizon,))]
+    horizons = HORIZONS if apart else (scenario.horizon,)
+    return [_answer(timed, lines, found, scenario, knobs, often, one) for one in horizons]
 
 
 def _answer(
-    timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs, horizon: str
+    timed: Timed, lines: Sequence[Line], found: Found, scenario: Scenario, knobs: Knobs, often: float, horizon: str
 ) -> dict[str, Any]:
     faults = scenario.faults
     ns = timed.first_byte_ns if horizon == "shell" else timed.last_byte_ns
@@ -210,8 +216,7 @@ def _answer(
         sums = recast(sums, fault, found, knobs)
     if scenario.control is None:
         sums = sums + long_legs(lines, end)
-    verdicts = [(fault, *judged(sums, ns, fault, knobs)) for fault in faults]
-    expected = _findings(scenario, timed.planned.kind, sums, ns, {fault for fault, _, touched in verdicts if touched})
+    verdicts = [judged(sums, ns, fault, knobs)[0] for fault in faults]
     return {
         "key": f"{timed.planned.key}/{horizon}",
         "request": timed.planned.key,
@@ -221,9 +226,22 @@ def _answer(
         "shell_ns": timed.first_byte_ns,
         "complete_ns": timed.last_byte_ns,
         "measured": [{"owner": one.owner, "cause": one.cause, "ns": one.ns, "source": one.source} for one in sums],
-        "dominant": next((dominant for _, dominant, _ in verdicts if dominant), None),
+        "dominant": next((dominant for dominant in verdicts if dominant), None),
+        **findings(scenario, timed.planned.kind, knobs, sums, ns, often),
+    }
+
+
+def findings(
+    scenario: Scenario, kind: str, knobs: Knobs, sums: Sequence[Measured], ns: int, often: float
+) -> dict[str, list[str]]:
+    """What should be found on one request, what may be, and what must not: part of its entry."""
+    asked = Asked(scenario.system, kind, scenario.variant, knobs, sums, ns, often)
+    touched = {fault for fault in scenario.faults if judged(sums, ns, fault, knobs)[1]}
+    expected, possible = deserved(asked, scenario.faults, touched)
+    return {
         "findings": sorted(expected),
-        "not_findings": [one for one in _not_findings(faults) if one not in expected],
+        "possible_findings": sorted(possible),
+        "not_findings": [one for one in _not_findings(scenario.faults) if one not in expected | possible],
     }
 
 
@@ -234,15 +252,12 @@ def _not_findings(faults: Sequence[Fault]) -> list[str]:
     return [rule for rule in forbidden if rule not in makes] if faults else [*_NOT_IN_HEALTH]
 
 
-def _findings(scenario: Scenario, kind: str, sums: Sequence[Measured], ns: int, touched: Collection[Fault]) -> set[str]:
-    """What should be found on one request: what its faults make, and what the code of its kind always deserves."""
-    found = set[str]()
-    for fault in scenario.faults:
-        if not fault.kinds or kind in fault.kinds:
-            found |= {*(fault.findings if fault in touched else ()), *fault.always}
-    if 10 * sum(one.ns for one in sums if one.cause == "query") >= ns:
-        found |= {*scenario.structure.get(kind, ())}
-    return found
+def asked_often(requests: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """How often each address of a kind is asked for, on average, from the kinds and paths of all requests: by kind."""
+    paths: dict[str, list[str]] = defaultdict(list)
+    for kind, path in requests:
+        paths[kind].append(path)
+    return {kind: len(some) / len(set(some)) for kind, some in paths.items()}
 
 
 def expected_json(
@@ -255,6 +270,7 @@ def expected_json(
 ) -> dict[str, Any]:
     """The whole of `expected.json`. Requests that no span names (static pages) and failed ones have no entry."""
     known = [one for one in timed if one.planned.request_id in found and one.status]
+    often = asked_often((one.planned.kind, one.planned.path) for one in timed)
     return {
         "schema": "seamscope.truth/1",
         "scenario": scenario.name,
@@ -269,7 +285,12 @@ def expected_json(
             entry
             for one in known
             for entry in answers(
-                one, lines.get(one.planned.request_id, ()), found[one.planned.request_id], scenario, knobs
+                one,
+                lines.get(one.planned.request_id, ()),
+                found[one.planned.request_id],
+                scenario,
+                knobs,
+                often[one.planned.kind],
             )
         ],
     }
@@ -303,3 +324,10 @@ def _stopwatch(one: Timed, found: Found | None) -> dict[str, Any]:
         "last_byte_ns": one.last_byte_ns,
         "bytes": one.bytes_received,
     }
+
+
+def written(document: Mapping[str, Any]) -> str:
+    """A document as it is kept: one request per line, so that a difference can be read."""
+    head = json.dumps({key: value for key, value in document.items() if key != "requests"}, ensure_ascii=False)[:-1]
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in document["requests"])
+    return f'{head}, "requests": [\n{lines}\n]}}\n'

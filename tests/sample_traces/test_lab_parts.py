@@ -239,10 +239,12 @@ def test_a_drifting_clock_gains_with_time(lab: Any) -> None:
     assert drifted[3] == (2 * MS + 2000, 2 * MS + 7000, 2 * MS + 3000)
 
 
-def test_a_frozen_clock_moves_in_steps(lab: Any) -> None:
-    frozen = lab("tap").freeze_clock("web", step_ms=4)(_bodies())
-    times = [span.start_time_unix_nano % (4 * MS) for span in lab("tap").all_spans(frozen)]
-    assert times == [0, MS, 0, 3 * MS]
+def test_a_frozen_clock_moves_when_a_call_comes_back(lab: Any) -> None:
+    bodies = _bodies()
+    call = bodies[2].resource_spans[0].scope_spans[0].spans[0]
+    call.kind, call.parent_span_id = lab("tap").CLIENT, bytes([1]) * 8
+    frozen = _seen(lab, lab("tap").freeze_clock("web")(bodies))
+    assert frozen == {1: (0, -5 * MS, -MS), 2: (0, 0, 0), 3: (-2 * MS, 0, -3 * MS), 4: (0, 0, 0)}
 
 
 def test_lost_spans_leave_no_empty_bodies(lab: Any) -> None:
@@ -309,10 +311,10 @@ def test_the_proxy_reads_ids_of_a_head(lab: Any) -> None:
 
 
 def _hello(extensions: list[int]) -> bytes:
-    body = b"\x03\x03" + b"r" * 32 + b"\x00" + struct.pack(">H", 2) + b"\x13\x01" + b"\x01\x00"
+    body = b"\x03\x03" + b"r" * 32 + b"\x04sess" + b"\x13\x01" + b"\x00"
     rest = b"".join(struct.pack(">2H", number, 3) + b"abc" for number in extensions)
     body += struct.pack(">H", len(rest)) + rest
-    inner = b"\x01" + len(body).to_bytes(3, "big") + body
+    inner = b"\x02" + len(body).to_bytes(3, "big") + body
     return b"\x16\x03\x01" + struct.pack(">H", len(inner)) + inner
 
 

@@ -34,12 +34,11 @@ def header(head: bytes, name: str) -> str:
 
 
 def resumes(hello: bytes) -> bool:
-    """Whether a TLS 1.3 ClientHello (a whole record) offers a session to resume (RFC 8446 §4.2.11)."""
+    """Whether a TLS 1.3 ServerHello (a whole record) takes up a session that was offered (RFC 8446 §4.2.11)."""
     at = 5 + 4 + 2 + 32  # record and handshake headers, version, random
     try:
         at += 1 + hello[at]
-        at += 2 + int.from_bytes(hello[at : at + 2], "big")
-        at += 1 + hello[at]
+        at += 2 + 1  # cipher suite and compression
         end = at + 2 + int.from_bytes(hello[at : at + 2], "big")
         at += 2
         while at + 4 <= end:
@@ -58,7 +57,6 @@ class Talk:
     request_id: str = ""
     call: str = ""
     secure: bool = False
-    hello: bytes = b""
     greeted: bool = False
     waiting: bool = False  # a request went out and no answer came yet
     answered: int = 0
@@ -92,8 +90,8 @@ class Proxy:
         """Client to server."""
         while data := await client.read(65536):
             now = talk.last_ns = time.monotonic_ns()
-            if not talk.greeted and data[0] == _HANDSHAKE and not talk.hello:
-                talk.secure, talk.hello = True, data
+            if not talk.greeted and data[0] == _HANDSHAKE:
+                talk.secure = True
             if not talk.secure and _REQUEST.match(data):
                 talk.request_id, talk.call = header(data, "x-request-id"), header(data, "x-lab-call")
                 talk.waiting = True
@@ -110,7 +108,7 @@ class Proxy:
             first, talk.waiting = talk.waiting, False
             if talk.secure and not talk.greeted and data[0] == _HANDSHAKE:
                 talk.greeted = True
-                if self.options.hello_ms and not (self.options.full_handshakes_only and resumes(talk.hello)):
+                if self.options.hello_ms and not (self.options.full_handshakes_only and resumes(data)):
                     await self.hold(self.options.hello_ms, "injected", talk, now)
             dripping = first and self.options.drip_ms and hit(talk.request_id, self.options.share, self.options.salt)
             if first and self.options.response_ms and self.touches_answer(talk):

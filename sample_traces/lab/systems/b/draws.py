@@ -28,13 +28,19 @@ def dns(dice: random.Random) -> dict[str, Any]:
 
 def connect(dice: random.Random) -> dict[str, Any]:
     """A wire that holds most SYNs, and connections that are not kept for long."""
-    wire = {"syn_ms": ms(dice, 120, 180), "share": 0.6}
+    wire = {"syn_ms": ms(dice, 190, 260), "share": 0.6}
     return {"links": {"web>origin": wire}, "web": {"KEEP_ALIVE_MS": "60"}}
 
 
 def no_keep_alive(dice: random.Random) -> dict[str, Any]:
     """A server that hangs up after each answer, at the end of a slow wire."""
     return {"links": {"web>origin": {"syn_ms": ms(dice, 70, 110)}}, "gunicorn": gunicorn(keep_alive=0)}
+
+
+def tls(dice: random.Random) -> dict[str, Any]:
+    """A front that ends TLS and often forgets its tickets, a held ServerHello, connections that are not kept for long."""
+    front = {"hello_ms": ms(dice, 200, 270), "rotate_ms": ms(dice, 450, 650)}
+    return {"tls": front, "web": {"KEEP_ALIVE_MS": "60"}}
 
 
 def gunicorn(keep_alive: int = 75, threads: int = 12) -> list[str]:
@@ -64,21 +70,42 @@ def sqlalchemy_pool(dice: random.Random) -> dict[str, Any]:
     }
 
 
-def django_pool(dice: random.Random) -> dict[str, Any]:
-    """The same of Django's own pool."""
+def sqlalchemy_pool_unseen(dice: random.Random) -> dict[str, Any]:
+    """The same, and SQLAlchemy makes no spans."""
+    return also(sqlalchemy_pool(dice), "origin", BLIND="sqlalchemy")
+
+
+def pg_pool(dice: random.Random) -> dict[str, Any]:
+    """The same of pg-pool, which a Node service asks."""
     size = dice.choice([1, 2])
-    return {"origin": {"DJANGO_POOL": str(size), "STOCK_MS": str(size * ms(dice, 350, 420)), "FAULT_SHARE": "0.8"}}
+    return {"catalog_runs": True, "catalog": {"POOL": str(size), "SHELF_MS": str(size * ms(dice, 600, 700))}}
+
+
+def _django_pool(dice: random.Random, low: int, high: int, **more: str) -> dict[str, Any]:
+    size = dice.choice([1, 2])
+    pool = {"DJANGO_POOL": str(size), "STOCK_MS": str(size * ms(dice, low, high)), "FAULT_SHARE": "0.8"}
+    return {"origin": {**pool, **more}}
+
+
+def django_pool_shown(dice: random.Random) -> dict[str, Any]:
+    """The same of Django's own pool; the app makes a span of the wait."""
+    return _django_pool(dice, 350, 420, POOL_SPAN="yes")
+
+
+def django_pool_held(dice: random.Random) -> dict[str, Any]:
+    """The same by few statements that are longer, and no span of the wait."""
+    return _django_pool(dice, 600, 700)
 
 
 def reconnects(dice: random.Random) -> dict[str, Any]:
     """No connection of Django outlives its request, and connecting takes long."""
-    wire = {"syn_ms": ms(dice, 90, 140), "share": 0.6}
+    wire = {"syn_ms": ms(dice, 190, 260), "share": 0.6}
     return {"links": {"origin>db": wire}, "origin": {"CONN_MAX_AGE": "0"}}
 
 
 def null_pool(dice: random.Random) -> dict[str, Any]:
     """The same of SQLAlchemy."""
-    wire = {"syn_ms": ms(dice, 110, 160), "share": 0.6}
+    wire = {"syn_ms": ms(dice, 190, 260), "share": 0.6}
     return {"links": {"origin>db": wire}, "origin": {"SQLALCHEMY_POOL": "0"}}
 
 
@@ -94,10 +121,10 @@ def one_worker_shown(dice: random.Random) -> dict[str, Any]:
 
 
 def blocked_loop(dice: random.Random) -> dict[str, Any]:
-    """Every fourth or fifth page of the catalog is made without yielding."""
+    """Every seventh or eighth page of the catalog is made without yielding."""
     return {
         "catalog_runs": True,
-        "catalog": {"BUSY_MS": str(ms(dice, 200, 260)), "BUSY_EVERY": str(dice.choice([4, 5]))},
+        "catalog": {"BUSY_MS": str(ms(dice, 400, 480)), "BUSY_EVERY": str(dice.choice([7, 8]))},
     }
 
 
@@ -108,12 +135,12 @@ def blocked_edge(dice: random.Random) -> dict[str, Any]:
 
 def stopped(dice: random.Random) -> dict[str, Any]:
     """The worker's process is stopped now and then."""
-    return {"freeze": {"stop-ms": ms(dice, 300, 380), "every-ms": 900}}
+    return {"freeze": {"stop-ms": ms(dice, 380, 460), "every-ms": 1100}}
 
 
 def starved(dice: random.Random) -> dict[str, Any]:
     """Busy loops on the origin's processor, and work that needs it."""
-    return {"burn": {"cpu": 0, "workers": dice.choice([8, 10])}, "origin": {"SIGN_ROUNDS": "10000"}}
+    return {"burn": {"cpu": 0, "workers": dice.choice([3, 4])}, "origin": {"SIGN_ROUNDS": str(ms(dice, 30, 40) * 1000)}}
 
 
 def serial(dice: random.Random) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 What a scenario may set in its options (or draw): `dialect` (a folder of `DIALECTS`), `web`, `origin`, `jobs`,
 `catalog` (environments of those programs), `gunicorn` (further arguments), `links` (caller, callee → what the wire
-between them does), `dns` (what the edge's resolver does), `burn` (as the stage takes it), `hog` (who holds Redis) and
+between them does), `dns` (what the edge's resolver does), `tls` (`hello_ms`: a front ends TLS before the origin, its
+ServerHello is held unless a session is resumed, and its ticket keys change every `rotate_ms`), `burn` (as the stage takes it), `hog` (who holds Redis) and
 `freeze` (options of `faults/busy.py`).
 """
 
@@ -27,7 +28,7 @@ from stage import Stage, bare, run
 HERE = Path(__file__).resolve().parent
 DIALECTS = ("next14", "next15", "nodesdk")
 SECRET = "lab-session-secret"
-_WEB, _ORIGIN, _CATALOG, _POSTGRES, _REDIS = 3000, 8000, 8100, 5432, 6379
+_WEB, _ORIGIN, _CATALOG, _POSTGRES, _REDIS, _FRONT, _HELD = 3000, 8000, 8100, 5432, 6379, 8443, 8444
 _SERVER = 2  # a span kind
 _SHARED = ("app", "lab.js", "origin.js", "session.js", "middleware.js", "next.config.mjs", ".npmrc")
 
@@ -66,6 +67,7 @@ class Shop:
         "psql": "PostgreSQL's client: apt-get install postgresql-client",
         "redis-server": "Redis 7 or later: apt-get install redis-server",
         "redis-cli": "Redis's client: apt-get install redis-tools",
+        "openssl": "OpenSSL: apt-get install openssl",
     }
 
     def __init__(self) -> None:
@@ -271,6 +273,28 @@ class Shop:
         )
         stage.start("origin", whole, host=host, env=environment)
 
+    def _front(self, stage: Stage, knobs: Knobs) -> tuple[str, dict[str, str]]:
+        """The origin's URL as the edge calls it, and what the edge must trust for that."""
+        host, options = stage.host("origin"), knobs.get("tls")
+        if options is None:
+            return stage.url(host, _ORIGIN), {}
+        key, certificate = self.work / "front.key", self.work / "front.crt"
+        command = [self.found["openssl"], "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        command += ["-nodes", "-days", "3650", "-subj", "/CN=lab", "-keyout", str(key), "-out", str(certificate)]
+        run([*command, "-addext", f"subjectAltName=DNS:{host.name},IP:{host.address}"], self.work)
+        own = {
+            "ADDRESS": _listen(stage, host),
+            "PORT": str(_FRONT),
+            "BEHIND": f"{host.address}:{_ORIGIN}",
+            "TLS_KEY": str(key),
+            "TLS_CERTIFICATE": str(certificate),
+            "ROTATE_MS": str(options["rotate_ms"]),
+        }
+        stage.start("front", [self.found["node"], str(HERE / "front.cjs")], host=host, port=_FRONT, env=own)
+        held = {"hello_ms": options["hello_ms"], "full_handshakes_only": True}
+        stage.proxy("before-front", on=host, port=_HELD, to=(host, _FRONT), **held)
+        return stage.url(host, _HELD, "https"), {"NODE_EXTRA_CA_CERTS": str(certificate)}
+
     def _jobs(self, stage: Stage, knobs: Knobs) -> None:
         environment = {**self._python(stage, knobs, "jobs"), "WITNESS_TIER": "worker", **knobs.get("jobs", {})}
         command = [str(self.work / "venv" / "bin" / "celery"), "-A", "shop.worker", "worker", "-n", "confirm@jobs-1"]
@@ -279,7 +303,14 @@ class Shop:
 
     def _catalog(self, stage: Stage, knobs: Knobs) -> None:
         host, folder = stage.host("catalog"), self.work / "catalog"
-        own = {"ADDRESS": _listen(stage, host), "PORT": str(_CATALOG), "WITNESS": stage.witness("catalog")}
+        own = {
+            "ADDRESS": _listen(stage, host),
+            "PORT": str(_CATALOG),
+            "WITNESS": stage.witness("catalog"),
+            "PGHOST": stage.where(stage.host("db")),
+            "PGDATABASE": knobs["names"]["database"],
+            "PHASES": "yes" if knobs["variant"] == "phases" else "no",
+        }
         telemetry = _exporting(stage, knobs["names"]["catalog"], "host.name=catalog-1,service.instance.id=catalog-1")
         command = [self.found["node"], "--require", "./tracing.cjs", "server.cjs"]
         environment = {**telemetry, **own, **knobs.get("catalog", {})}
@@ -287,7 +318,7 @@ class Shop:
 
     def _web(self, stage: Stage, knobs: Knobs) -> None:
         host, names, dialect = stage.host("web"), knobs["names"], knobs["dialect"]
-        origin = stage.url(stage.host("origin"), _ORIGIN)
+        origin, trusted = self._front(stage, knobs)
         catalog = stage.url(stage.host("catalog"), _CATALOG)
         peers = {
             origin.partition("//")[2]: f"origin:{names['origin']}",
@@ -308,7 +339,7 @@ class Shop:
         preload = ["--require", "./tracing.cjs"] if dialect == "nodesdk" else []
         command = [self.found["node"], *preload, "--require", "./lab/witness.cjs", "node_modules/next/dist/bin/next"]
         command += ["start", "-p", str(_WEB), "-H", _listen(stage, host)]
-        environment = {**_exporting(stage, names["web"], described), **own, **knobs.get("web", {})}
+        environment = {**_exporting(stage, names["web"], described), **own, **trusted, **knobs.get("web", {})}
         stage.start("web", command, host=host, port=_WEB, env=environment, cwd=self.work / dialect)
 
 

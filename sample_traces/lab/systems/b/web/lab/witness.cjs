@@ -5,6 +5,7 @@ const { AsyncLocalStorage } = require("node:async_hooks");
 const dns = require("node:dns");
 const fs = require("node:fs");
 const http = require("node:http");
+const tls = require("node:tls");
 const { Agent, buildConnector, setGlobalDispatcher } = require("undici");
 
 const OWN = `render:${process.env.OTEL_SERVICE_NAME ?? "edge-web"}`;
@@ -56,6 +57,15 @@ function lookup(hostname, options, callback) {
   });
 }
 
+/** Where a dial goes on to a handshake, the moment between the two. */
+const shakeHands = tls.connect;
+tls.connect = (...given) => {
+  const socket = shakeHands(...given);
+  const call = calling.getStore();
+  if (call) socket.once("connect", () => (call.connected = now()));
+  return socket;
+};
+
 const dial = buildConnector({ lookup });
 
 function connect(options, callback) {
@@ -63,7 +73,9 @@ function connect(options, callback) {
   const began = now();
   if (call) call.dialling = began;
   dial(options, (error, socket) => {
-    if (call) note(call, call.seam, "connect", call.resolved ?? began, now(), "a timer around the dial");
+    const done = now();
+    if (call) note(call, call.seam, "connect", call.resolved ?? began, call.connected ?? done, "a timer around the dial");
+    if (call?.connected) note(call, call.seam, "tls", call.connected, done, "a timer from the connection to the end of the handshake");
     callback(error, socket);
   });
 }
