@@ -326,8 +326,10 @@ def _stopwatch(one: Timed, found: Found | None) -> dict[str, Any]:
     }
 
 
-def written(document: Mapping[str, Any]) -> str:
+def written(document: Mapping[str, Any], *, compact: bool = True) -> str:
     """A document as it is kept: one request per line, so that a difference can be read."""
-    head = json.dumps({key: value for key, value in document.items() if key != "requests"}, ensure_ascii=False)[:-1]
-    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in document["requests"])
-    return f'{head}, "requests": [\n{lines}\n]}}\n'
+    comma, colon = separators = (",", ":") if compact else (", ", ": ")
+    rest = {key: value for key, value in document.items() if key != "requests"}
+    head = json.dumps(rest, ensure_ascii=False, separators=separators)[:-1]
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False, separators=separators) for one in document["requests"])
+    return f'{head}{comma}"requests"{colon}[\n{lines}\n]}}\n'

@@ -157,11 +157,16 @@ def judge_findings(truth: Truth, emitted: pl.DataFrame) -> pl.DataFrame:
 
     Findings are a request's, whatever horizon they hold: entries of one key are one here, and what one of them expects
     is expected. `emitted` has `no` and `rule`. Verdicts: `right`, `missed` (expected, not there), `forbidden` (said
-    not to be a finding), `unlisted` (the truth does not know it).
+    not to be a finding), `unlisted` (the truth does not know it), `possible` (given, and true of the request, but
+    what it costs is little or was not measured: neither right nor wrong).
     """
     whose = truth.requests.select("no", one=pl.col("no").first().over("key"))
     given = emitted.join(whose, on="no").select("rule", no="one", given=pl.lit(value=True)).unique()
-    told = truth.rules.join(whose, on="no").group_by("rule", no="one").agg(pl.col("expected").any())
+    told = (
+        truth.rules.join(whose, on="no")
+        .group_by("rule", no="one")
+        .agg(pl.col("expected").any(), possible=pl.col("expected").is_null().any())
+    )
     both = told.join(given, on=["no", "rule"], how="full", coalesce=True)
     there, expected = pl.col("given").fill_null(value=False), pl.col("expected")
     verdict = (
@@ -169,6 +174,8 @@ def judge_findings(truth: Truth, emitted: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("unlisted"))
         .when(there & expected)
         .then(pl.lit("right"))
+        .when(there & pl.col("possible"))
+        .then(pl.lit("possible"))
         .when(there)
         .then(pl.lit("forbidden"))
         .when(expected)

@@ -56,7 +56,7 @@ class Truth:
     measured: pl.DataFrame
     """Columns `MEASURED`."""
     rules: pl.DataFrame
-    """Columns `RULES`: findings that a request must give, and those that it must not."""
+    """Columns `RULES`: findings that a request must give, and those that it must not; null: that it may give."""
 
     @property
     def healthy(self) -> bool:
@@ -161,12 +161,14 @@ def _part(part: object) -> dict[str, Any]:
 
 
 def _rules(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found: dict[str, bool] = {}
-    for name, expected in (("findings", True), ("not_findings", False)):
+    found: dict[str, bool | None] = {}
+    where: dict[str, str] = {}
+    for name, expected in (("findings", True), ("possible_findings", None), ("not_findings", False)):
         for rule in _maybe(request, name, list) or []:
             _known(rule, name, FINDINGS)
-            if found.setdefault(rule, expected) is not expected:
-                raise _WrongError(f"{rule} is both in findings and in not_findings")
+            if where.setdefault(rule, name) != name:
+                raise _WrongError(f"{rule} is both in {where[rule]} and in {name}")
+            found[rule] = expected
     return [{"rule": rule, "expected": expected} for rule, expected in found.items()]
 
 

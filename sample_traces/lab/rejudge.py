@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Says anew which findings recorded requests deserve: `python sample_traces/lab/rejudge.py [DIR]`.
+
+What was measured and what leads stays as it is; only `findings`, `possible_findings` and `not_findings` of each
+`expected.json` are made again, from the measured time beside them and from what the scenario says today.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import catalogue
+import truth
+from scenario import Scenario
+
+_LISTS = ("findings", "possible_findings", "not_findings")
+
+
+def rejudged(expected: dict[str, Any], driver: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
+    """The document with its lists of findings made again."""
+    kinds = {one["key"]: one["kind"] for one in driver["requests"]}
+    often = truth.asked_often((one["kind"], one["path"]) for one in driver["requests"])
+
+    def again(entry: dict[str, Any]) -> dict[str, Any]:
+        kind = kinds[entry["request"]]
+        sums = [truth.Measured(**one) for one in entry["measured"]]
+        ns = entry[f"{entry['horizon']}_ns"]
+        lists = truth.findings(scenario, kind, expected["knobs"], sums, ns, often[kind])
+        return {**{name: value for name, value in entry.items() if name not in _LISTS}, **lists}
+
+    return {**expected, "requests": [again(entry) for entry in expected["requests"]]}
+
+
+def main() -> int:
+    """Rewrite what differs, and say how many did."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1]
+    scenarios, changed = catalogue.scenarios(), 0
+    for path in sorted(folder.glob("*/expected.json")):
+        scenario = scenarios.get(path.parent.name)
+        if scenario is None:
+            continue
+        before = path.read_text(encoding="utf-8")
+        driver = json.loads((path.parent / "driver.json").read_text(encoding="utf-8"))
+        again = rejudged(json.loads(before), driver, scenario)
+        after = truth.written(again, compact=before.startswith('{"schema":"'))
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            changed += 1
+    print(f"{changed} of the answers changed", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
