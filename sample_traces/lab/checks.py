@@ -60,24 +60,37 @@ def _moved(
     control: Mapping[str, Any] | None,
     enough: float,
 ) -> str:
-    kinds = {one["key"]: one["kind"] for one in driver["requests"]}
-    hit = [one for one in last_entries(expected) if not fault.kinds or kinds[one["request"]] in fault.kinds]
-    owner, causes = filled(fault.owner, expected["knobs"]), {fault.cause, *fault.with_causes}
-    own = {one["request"]: _of(one, owner, causes) for one in hit}
-    touched = [one for one in hit if own[one["request"]] >= max(_TOUCHED_NS, _TOUCHED_SHARE * _horizon_ns(one))]
-    led = {
-        one["request"]: one
-        for one in hit
-        if one["dominant"] and one["dominant"]["owner"] == owner and one["dominant"]["cause"] in causes
-    }
+    led, touched = led_and_touched(fault, driver, expected)
     if len(led) < enough:
         raise CannotRecord(f"the fault leads only {len(led)} of {len(driver['requests'])} requests")
     slower = _slower(led, driver, control)
-    moved, middle = statistics.median(slower) / 1e6, statistics.median(own[key] for key in led) / 1e6
+    moved, middle = statistics.median(slower) / 1e6, statistics.median(led.values()) / 1e6
     said = f"{len(led)} led of {len(touched)} touched, injected {middle:.1f} ms, slower by {moved:.1f} ms"
     if moved < _LEAD_SHARE * middle:
         raise CannotRecord(f"the fault did not move the latency: {said}")
     return said
+
+
+def led_and_touched(
+    fault: Fault, driver: Mapping[str, Any], expected: Mapping[str, Any]
+) -> tuple[dict[str, int], set[str]]:
+    """The requests that a fault leads, with its nanoseconds on each, and those that it touched at their last horizon.
+
+    Only kinds of requests that the fault is meant for count.
+    """
+    kinds = {one["key"]: one["kind"] for one in driver["requests"]}
+    owner, causes = filled(fault.owner, expected["knobs"]), {fault.cause, *fault.with_causes}
+    led, touched = dict[str, int](), set[str]()
+    for one in last_entries(expected):
+        if fault.kinds and kinds[one["request"]] not in fault.kinds:
+            continue
+        own = _of(one, owner, causes)
+        if own >= max(_TOUCHED_NS, _TOUCHED_SHARE * _horizon_ns(one)):
+            touched.add(one["request"])
+        dominant = one["dominant"] or {"owner": "", "cause": ""}
+        if dominant["owner"] == owner and dominant["cause"] in causes:
+            led[one["request"]] = own
+    return led, touched
 
 
 def _of(entry: Mapping[str, Any], owner: str, causes: Collection[str]) -> int:
@@ -89,7 +102,7 @@ def _horizon_ns(entry: Mapping[str, Any]) -> int:
     return int(entry[f"{entry['horizon']}_ns"])
 
 
-def _slower(led: Mapping[str, Any], driver: Mapping[str, Any], control: Mapping[str, Any] | None) -> Sequence[float]:
+def _slower(led: Collection[str], driver: Mapping[str, Any], control: Mapping[str, Any] | None) -> Sequence[float]:
     usual: dict[str, list[int]] = defaultdict(list)
     for one in control["requests"] if control else ():
         usual[one["kind"]].append(one["last_byte_ns"])

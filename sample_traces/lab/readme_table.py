@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import catalogue
+from checks import led_and_touched
 from truth import last_entries
 
 BEGIN: Final = "<!-- scenarios: written by lab/readme_table.py -->"
 END: Final = "<!-- /scenarios -->"
 _HEAD: Final = (
-    "| scenario | dialect | fault | injected | requests | led | what was measured on those (median) | control |",
+    "| scenario | dialect | fault | injected | requests | led of touched | measured on those led (median) | control |",
     "|---|---|---|---|---|---|---|---|",
 )
 _DELAY: Final = re.compile(r"^-([\w-]+)=([\d.]+)ms$")
@@ -46,8 +48,8 @@ def injected(knobs: Mapping[str, Any]) -> list[str]:
     return [one for key, value in knobs.items() if key not in {"names", "variant"} for one in walk(key, value)]
 
 
-def saw(expected: Mapping[str, Any]) -> tuple[int, str]:
-    """How many requests the fault leads, and the median times that were measured on them."""
+def saw(expected: Mapping[str, Any]) -> str:
+    """The median times that were measured on requests that a fault leads."""
     led = [one for one in last_entries(expected) if one["dominant"]]
     sums: dict[str, list[float]] = {}
     for one in led:
@@ -55,18 +57,28 @@ def saw(expected: Mapping[str, Any]) -> tuple[int, str]:
             if part["cause"] == one["dominant"]["cause"] and part["owner"] == one["dominant"]["owner"]:
                 sums.setdefault(f"`{part['cause']}` of {part['owner']}", []).append(part["ns"] / 1e6)
     told = [f"{what} {statistics.median(times):.1f} ms" for what, times in sorted(sums.items())]
-    return len(led), ", ".join(told) or "nothing that leads"
+    return ", ".join(told) or "nothing that leads"
+
+
+def leads(driver: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """How many requests each fault leads, of how many that it touched."""
+    faults = catalogue.scenarios()[expected["scenario"]].faults
+    counted = [led_and_touched(fault, driver, expected) for fault in faults if fault.moves]
+    return "; ".join(f"{len(led)} of {len(touched)}" for led, touched in counted) or "–"
 
 
 def row(folder: Path) -> str:
     """One scenario's row."""
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     driver = json.loads((folder / "driver.json").read_text(encoding="utf-8"))
-    led, seen = saw(expected)
     control = f"`{expected['control']}`" if expected["control"] else "is one"
     told = ", ".join(injected(expected.get("knobs", {}))) or "–"
     cells = (f"`{folder.name}`", expected.get("dialect", ""), expected.get("fault", ""), told)
-    return "| " + " | ".join([*cells, str(len(driver["requests"])), str(led), seen, control]) + " |"
+    return (
+        "| "
+        + " | ".join([*cells, str(len(driver["requests"])), leads(driver, expected), saw(expected), control])
+        + " |"
+    )
 
 
 def table(samples: Path) -> str:
