@@ -185,13 +185,15 @@ async def read_body(
     """
     body = _Body(limit_bytes, has_room)
     inflating = _inflating(encoding)
+    begun = False
     async for piece in pieces:
+        begun |= bool(piece)
         if inflating is None:
             body.add(piece)
             continue
         inflating.feed(piece)
         await _inflate(inflating, body)
-    if inflating is not None and (body.data or inflating.more):
+    if inflating is not None and begun:
         inflating.end()
     return bytes(body.data)
 

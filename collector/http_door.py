@@ -23,7 +23,7 @@ from collector.answers import Answers
 from collector.arriving import Arriving
 from collector.decode import Body
 from collector.entry import Entry
-from collector.http_server import HttpServer
+from collector.http_server import HEAD_BYTES, HttpServer
 from collector.intake import RefusedError
 from collector.otlp_status import Refusal
 from collector.peers import BusyPeerError
@@ -143,6 +143,7 @@ class HttpDoor:
 
     def _check_sender(self, request: Request) -> None:
         """Raise `_DeniedError` for a sender who may not, before the body is read."""
+        _check_head(request)
         refusal = self._entry.guard.refusal(request.headers.getlist("authorization"), "ingest")
         origin = request.headers.get("origin")
         origins = self._entry.origins
@@ -158,6 +159,9 @@ class HttpDoor:
                 return await self._export(signal, request)
             except ClientDisconnect:
                 return Response(status_code=499)  # nobody reads it
+            except _DeniedError as error:
+                self._telemetry.denied(signal, error.refusal.code.name.lower())
+                return _refused(request, error.refusal, error.headers)
             except Exception as error:  # noqa: BLE001 - a 500 would tell senders to drop their spans
                 return _refused(request, self._refusal(signal, error))
 
@@ -166,9 +170,6 @@ class HttpDoor:
     def _refusal(self, signal: Signal, error: Exception) -> Refusal:
         """Return what a sender is told about an error, and count it."""
         match error:
-            case _DeniedError():
-                self._telemetry.denied(signal, error.refusal.code.name.lower())
-                return error.refusal
             case http_body.UnsupportedError() | http_body.BrokenError() | http_body.TooLargeError():
                 self._telemetry.unreadable(signal)
                 return _unreadable(error)
@@ -212,6 +213,15 @@ class HttpDoor:
         return Response(reply, media_type=MEDIA_TYPE[encoding])
 
 
+def _check_head(request: Request) -> None:
+    """Refuse heads that are long (h11 bounds only those that come in pieces), or that a proxy may read otherwise."""
+    size = sum(len(name) + len(value) for name, value in request.headers.raw)
+    if size > HEAD_BYTES:
+        raise _DeniedError(Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the headers are too large", http=431))
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        raise _DeniedError(otlp_status.invalid("both Content-Length and Transfer-Encoding"), hang_up=True)
+
+
 def _unreadable(error: Exception) -> Refusal:
     if isinstance(error, http_body.TooLargeError):
         # the rest is read and dropped: closing now would reset the connection before the answer is seen
@@ -222,9 +232,12 @@ def _unreadable(error: Exception) -> Refusal:
 
 
 class _DeniedError(Exception):
-    def __init__(self, refusal: Refusal) -> None:
+    """Not to be read any further; with `hang_up`, nor is what follows on its connection."""
+
+    def __init__(self, refusal: Refusal, *, hang_up: bool = False) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
+        self.headers = {"connection": "close"} if hang_up else {}
 
 
 def _cors(origins: tuple[str, ...]) -> list[Middleware]:
