@@ -18,7 +18,7 @@ from analysis.groups import Groups, group
 from seamscope.schema import words
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int64s
+    from analysis.arrays import Codes, Int64s, Mask
 
 FEWEST: Final = 10
 """Calls of a pair from which the fastest tenth is one that was seen."""
@@ -49,6 +49,9 @@ class Sheet:
     queue_ns: Int64s
     back_ns: Int64s
     lead_ns: Int64s
+    lead_cause: Codes
+    dialled: Mask
+    """Its checkout opened a connection."""
     oneway: Int64s
     """The way in one direction, as the pair's baseline has it."""
 
@@ -56,7 +59,8 @@ class Sheet:
     def empty(rows: int) -> Sheet:
         """Return a sheet on which nothing is written."""
         pool, setup, network, queue, back, lead, oneway = (np.zeros(rows, np.int64) for _ in range(7))
-        return Sheet(pool, setup, np.zeros(rows, np.uint8), network, queue, back, lead, oneway)
+        causes = np.zeros(rows, np.uint8), np.zeros(rows, np.uint8)
+        return Sheet(pool, setup, causes[0], network, queue, back, lead, causes[1], np.zeros(rows, np.bool_), oneway)
 
 
 @dataclass(frozen=True, slots=True)

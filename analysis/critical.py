@@ -47,7 +47,8 @@ CLIENT: Final = words.code(words.SPAN_KINDS, "client")
 CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
 REQUEST: Final = words.code(words.ROLES, "request")
 RENDER: Final = words.code(words.TIERS, "render")
-NO_OWN_TIME: Final = OwnTime(np.empty(0, np.int32), *(np.empty(0, np.int64) for _ in range(3)))
+_NONE: Final = np.empty(0, np.int64)
+NO_OWN_TIME: Final = OwnTime(np.empty(0, np.int32), _NONE, _NONE, _NONE, np.empty(0, np.uint8), np.empty(0, np.int32))
 SEAM_CAUSES: Final = ("setup", "dns", "connect", "tls", "network", "transfer")
 
 
@@ -285,6 +286,9 @@ def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
     cause = table[forest.role]
     loading = forest.role == words.code(words.ROLES, "module_load")
     cause[loading & (forest.end - forest.start < np.maximum(forest.grain, 1))] = compute
+    dialling = np.flatnonzero(journeys.lent >= 0)
+    dialling = dialling[journeys.dialling(dialling)]
+    cause[dialling] = words.code(words.CAUSES, "setup")
     owner = journeys.party.copy()
     parties = len(journeys.parties.numbers)
     on_seam = np.isin(cause, [words.code(words.CAUSES, word) for word in SEAM_CAUSES])
@@ -297,6 +301,7 @@ def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
     body = forest.role[rows] == words.code(words.ROLES, "body")
     cause[rows[body & (seam < 0)]] = compute
     evidence = np.ones(forest.count, np.uint8)
+    evidence[dialling] = BOUNDED
     unseen = slice(forest.unseen_from, forest.count)
     cause[unseen] = words.code(words.CAUSES, "unobserved")
     evidence[unseen] = words.code(words.EVIDENCE, "bounded")
@@ -356,6 +361,9 @@ def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> S
             own.offsets,
             own.low,
             own.high,
+            own.cause,
+            own.seam,
+            parties,
             capacity,
         )
         if found[0] <= capacity:

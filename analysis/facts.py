@@ -23,6 +23,7 @@ WAITS: Final = 2
 RECEIVES: Final = 4
 """Marks of a call: something measured its setup, its wait for a connection, what came after the first byte."""
 
+GETCONN: Final = words.code(words.ROLES, "getconn")
 QUERY: Final = words.code(words.CAUSES, "query")
 ERROR: Final = words.code(words.STATUSES, "error")
 BODY: Final = words.code(words.EXTENTS, "body")
@@ -156,6 +157,9 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
     )
     silent = (~known & (calls.headless == 0) & (seams.otherwise == QUERY)).astype(np.uint8)
     lead = leads(outer, silent, forest.parent, forest.remote, forest.start, forest.end)
+    above = np.maximum(forest.parent[outer], 0)
+    own = (lead != MISSING) & (forest.parent[outer] < forest.unseen_from)
+    came, had = _checkouts(journeys)
     hosts, processes = host_keys(forest), process_keys(forest)
     caller, callee = forest.resource[outer], forest.resource[server]
     callees = _hashed(pl.Series(journeys.parties.labels(), dtype=pl.String))[seams.callee]
@@ -195,6 +199,11 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "before": before,
             "after": after,
             "lead": lead,
+            "above": np.where(own, forest.span_id[above], 0),
+            "opens": lead == forest.start[above],
+            "held_until": np.where(own, forest.end[above], forest.end[outer]),
+            "wait_start": came,
+            "wait_end": had,
             "marks": marks,
             "failed": forest.padded(forest.spans.column("status", np.uint8, 0), 0)[outer] == ERROR,
             "first_seen": (marks & RECEIVES) != 0,
@@ -203,6 +212,15 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "sampled": forest.spans.column("weight", np.float64, 1)[np.minimum(outer, forest.unseen_from - 1)] != 1,
         }
     )
+
+
+def _checkouts(journeys: Journeys) -> tuple[Int64s, Int64s]:
+    """Return, by call, when the checkout of its connection began and ended; `MISSING` where no span covers it."""
+    forest = journeys.forest
+    began, ended = (np.full(journeys.calls.count, MISSING, np.int64) for _ in range(2))
+    rows = np.flatnonzero((journeys.lent >= 0) & (forest.role == GETCONN))
+    began[journeys.lent[rows]], ended[journeys.lent[rows]] = forest.start[rows], forest.end[rows]
+    return began, ended
 
 
 def _reuse(journeys: Journeys) -> Codes:

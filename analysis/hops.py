@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from analysis.journeys import Journeys
 
 PHASES: Final = ("setup", "dns", "connect", "tls", "pool_wait", "send", "network", "server_queue", "transfer", "retry")
+SETUP: Final = words.code(words.CAUSES, "setup")
 PHASE_OF_ROLE: Final = {"dns": "dns", "connect": "connect", "tls": "tls", "setup": "setup"}
 
 
@@ -36,7 +37,7 @@ def _reused(journeys: Journeys) -> pl.Series:
     return series.set(pl.Series(verdict == words.UNKNOWN), None)
 
 
-def _add_lent(journeys: Journeys, sums: Int64s) -> None:
+def _add_lent(journeys: Journeys, marks: pl.DataFrame, sums: Int64s) -> None:
     """Add the waits and setups that came before a statement to its phases: each span's own time, in place."""
     times, forest = journeys.times, journeys.forest
     rows = np.flatnonzero(journeys.lent >= 0)
@@ -45,7 +46,11 @@ def _add_lent(journeys: Journeys, sums: Int64s) -> None:
     taken = np.zeros(forest.count, np.int64)
     np.add.at(taken, forest.parent[inner], times.end[inner] - times.start[inner])
     line_of = np.array([PHASES.index(PHASE_OF_ROLE.get(role, "pool_wait")) + 1 for role in words.ROLES])
-    np.add.at(sums, (line_of[forest.role[rows]], journeys.lent[rows]), np.maximum(own - taken[rows], 0))
+    line = np.where(journeys.dialling(rows), PHASES.index("setup") + 1, line_of[forest.role[rows]])
+    np.add.at(sums, (line, journeys.lent[rows]), np.maximum(own - taken[rows], 0))
+    call, cause = marks.get_column("call").to_numpy(), marks.get_column("lead_cause").to_numpy()
+    before = np.where(cause == SETUP, PHASES.index("setup"), PHASES.index("pool_wait")) + 1
+    np.add.at(sums, (before, call), marks.get_column("lead_ns").to_numpy())
 
 
 def _phases(journeys: Journeys, gap: Int64s, marks: pl.DataFrame) -> dict[str, pl.Series]:
@@ -55,8 +60,7 @@ def _phases(journeys: Journeys, gap: Int64s, marks: pl.DataFrame) -> dict[str, p
     for line, phase in enumerate(("unexplained", *PHASES)):
         line_of[words.code(words.CAUSES, phase)] = line
     sums = phases.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, line_of, np.maximum(gap, -1))
-    _add_lent(journeys, sums)
-    sums[PHASES.index("pool_wait") + 1, marks.get_column("call").to_numpy()] += marks.get_column("lead_ns").to_numpy()
+    _add_lent(journeys, marks, sums)
     told = {f"{phase}_ns": known(sums[line + 1], 0) for line, phase in enumerate(PHASES)}
     return {**told, "unexplained_ns": known(np.where(gap == MISSING, MISSING, sums[0]))}
 

@@ -22,18 +22,22 @@ if TYPE_CHECKING:
     from analysis.journeys import Journeys
 
 INFERRED: Final = words.code(words.EVIDENCE, "inferred")
+SETUP: Final = words.code(words.CAUSES, "setup")
 QUOTAS: Final = ("pool_ns", "setup_ns", "network_ns", "queue_ns", "back_ns")
 
 
 @dataclass(frozen=True, slots=True)
 class OwnTime:
-    """Stretches of spans' own time in which they waited for a connection."""
+    """Stretches of spans' own time in which they waited for a connection, or set one up."""
 
     of: Int32s
     """By row: its place in `offsets`; -1 where it has none."""
     offsets: Int64s
     low: Int64s
     high: Int64s
+    cause: Codes
+    seam: Int32s
+    """The seam that owns it; -1 where the span's own tier does."""
 
 
 @kernel
@@ -113,25 +117,38 @@ def relabel(  # noqa: C901, PLR0912, PLR0915 - a function per step would cost se
 
 
 @kernel
-def merge_stretches(row: Int32s, low: Int64s, high: Int64s, rows: int) -> tuple[Int32s, Int64s, Int64s, Int64s]:
-    """Put stretches (by row, then by start) that overlap together; return what `OwnTime` holds."""
+def merge_stretches(
+    row: Int32s, low: Int64s, high: Int64s, cause: Codes, seam: Int32s, rows: int
+) -> tuple[Int32s, Int64s, Int64s, Int64s, Codes, Int32s]:
+    """Put stretches (by row, then by start) that overlap together; return what `OwnTime` holds.
+
+    Of unlike ones that overlap the first keeps what both claim.
+    """
     of = np.full(rows, -1, np.int32)
     offsets = np.zeros(row.size + 1, np.int64)
     lows, highs = np.empty(row.size, np.int64), np.empty(row.size, np.int64)
+    causes, seams = np.empty(row.size, np.uint8), np.empty(row.size, np.int32)
     owners, filled = 0, 0
     for at in range(row.size):
+        begin = low[at]
         if of[row[at]] < 0:
             of[row[at]] = owners
             owners += 1
             offsets[owners] = filled
-        elif low[at] <= highs[filled - 1]:
-            highs[filled - 1] = max(highs[filled - 1], high[at])
-            offsets[owners] = filled
-            continue
-        lows[filled], highs[filled] = low[at], high[at]
+        elif begin <= highs[filled - 1]:
+            if cause[at] == causes[filled - 1] and seam[at] == seams[filled - 1]:
+                highs[filled - 1] = max(highs[filled - 1], high[at])
+                offsets[owners] = filled
+                continue
+            begin = highs[filled - 1]
+            if high[at] <= begin:
+                continue
+        lows[filled], highs[filled] = begin, high[at]
+        causes[filled], seams[filled] = cause[at], seam[at]
         filled += 1
         offsets[owners] = filled
-    return of, offsets[: owners + 1].copy(), lows[:filled].copy(), highs[:filled].copy()
+    kept = lows[:filled].copy(), highs[:filled].copy(), causes[:filled].copy(), seams[:filled].copy()
+    return of, offsets[: owners + 1].copy(), *kept
 
 
 def lay_over(journeys: Journeys, marks: pl.DataFrame) -> Journeys:
@@ -159,7 +176,9 @@ def lay_over(journeys: Journeys, marks: pl.DataFrame) -> Journeys:
     )
     firsts, low, high, cause, evidence = cut
     inferred = replace(labels, firsts=firsts, low=low, high=high, cause=cause, evidence=evidence)
-    return replace(journeys, labels=inferred, own_time=_own_time(journeys, marks))
+    dialled = np.zeros(calls.count, np.bool_)
+    dialled[at] = marks.get_column("dialled").to_numpy()
+    return replace(journeys, labels=inferred, own_time=_own_time(journeys, marks), dialled=dialled)
 
 
 def _own_time(journeys: Journeys, marks: pl.DataFrame) -> OwnTime | None:
@@ -168,9 +187,13 @@ def _own_time(journeys: Journeys, marks: pl.DataFrame) -> OwnTime | None:
     if not some.size:
         return None
     forest, times = journeys.forest, journeys.times
-    outer = journeys.calls.outer[marks.get_column("call").to_numpy()[some]]
+    call = marks.get_column("call").to_numpy()[some]
+    cause = marks.get_column("lead_cause").to_numpy()[some]
+    seam = np.where(cause == SETUP, journeys.seams.seam[call], -1).astype(np.int32)
+    outer = journeys.calls.outer[call]
     row = forest.parent[outer]
     high = times.start[outer]
     low = np.maximum(high - leads[some], times.start[row])
     order = np.lexsort((low, row))
-    return OwnTime(*merge_stretches(row[order].astype(np.int32), low[order], high[order], forest.count))
+    told = (row[order].astype(np.int32), low[order], high[order], cause[order], seam[order])
+    return OwnTime(*merge_stretches(*told, forest.count))

@@ -115,6 +115,15 @@ class Journeys:
     peer: Int64s
     own_time: OwnTime | None = None
     """Waits that pass B found in spans' own time."""
+    dialled: Mask | None = None
+    """By call: pass B found that its checkout opened a connection."""
+
+    def dialling(self, rows: Int64s) -> Mask:
+        """Tell which of these rows, all lent, are checkouts that opened a connection."""
+        if self.dialled is None:
+            return np.zeros(rows.size, np.bool_)
+        found: Mask = (self.forest.role[rows] == GETCONN) & self.dialled[self.lent[rows]]
+        return found
 
 
 def _keys(series: pl.Series) -> Int64s:

@@ -64,13 +64,17 @@ def own_segments(  # noqa: C901, PLR0912, PLR0915 - a function per step would co
     own_from: Int64s,
     own_low: Int64s,
     own_high: Int64s,
+    own_cause: Codes,
+    own_seam: Int32s,
+    parties: int,
     capacity: int,
 ) -> tuple[int, Int64s, Codes, Int64s, Int64s, Int64s, Int64s, Int32s, Codes, Codes]:
     """Turn stretches (per request and horizon the last first) into segments (in order).
 
     A stretch of a call is cut by the call's labels; one that lies after its span's own end belongs to the span
     above that was open then (`cover`), or to no span at all, `unexplained`. `own_of` points from a span to the
-    stretches of its own time in which it waited for a connection (-1: none; `inferred.OwnTime`).
+    stretches of its own time in which it waited for a connection (-1: none; `inferred.OwnTime`), on `own_seam` where
+    a seam owns them.
 
     Returns:
         How many segments there are (more than `capacity`: ask again with that much), and by segment its request,
@@ -124,7 +128,9 @@ def own_segments(  # noqa: C901, PLR0912, PLR0915 - a function per step would co
                             until = min(until, own_low[wait])
                         elif wait < past:
                             until = min(until, own_high[wait])
-                            cause, evidence = np.int64(9), np.int64(5)
+                            cause, evidence = np.int64(own_cause[wait]), np.int64(5)
+                            if own_seam[wait] >= 0:
+                                owner = np.int64(parties + own_seam[wait])
                 if evidence == 1 and marks[at] == 1:
                     evidence = np.int64(4)
                 alike = shown == last_span and outer == last_call and owner == last_owner

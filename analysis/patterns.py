@@ -13,14 +13,14 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analysis import baselines, clocks, setups, waits
+from analysis import baselines, clocks, dials, setups, waits
 from analysis.arrays import MISSING
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
 MARKS: Final = {
     "call": pl.Int32, "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "pool_ns": pl.Int64,
     "setup_ns": pl.Int64, "setup_cause": pl.UInt8, "network_ns": pl.Int64, "queue_ns": pl.Int64, "back_ns": pl.Int64,
-    "lead_ns": pl.Int64,
+    "lead_ns": pl.Int64, "lead_cause": pl.UInt8, "dialled": pl.Boolean,
 }  # fmt: skip
 """A row per call that many calls say something about: how much of it is what, and how long it waited before it."""
 
@@ -77,6 +77,8 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     slow = waits.worth_a_look(told, pairs, gap_before) & legs_known
     notes += baselines.statements(told, pairs, sheet)
     notes += waits.statements(told, pairs, sheet)
+    notes += dials.first_statements(told, sheet)
+    dials.checkouts(told, sheet)
     pooled, found_waits = waits.calls(told, slow, sheet)
     notes += found_waits
     notes += setups.find(told, slow, sheet)
@@ -86,7 +88,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
 
 
 def _marks(told: pl.DataFrame, sheet: baselines.Sheet) -> pl.DataFrame:
-    some = np.zeros(told.height, np.bool_)
+    some = sheet.dialled.copy()
     for name in ("pool_ns", "setup_ns", "network_ns", "queue_ns", "back_ns", "lead_ns"):
         some |= getattr(sheet, name) > 0
     written = [pl.Series(name, getattr(sheet, name)[some]) for name in MARKS if hasattr(sheet, name)]

@@ -119,7 +119,7 @@ def statements(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
         found = line.ceiling(0)
         if found is not None and found.confidence >= ceilings.SURE:
             rows, ns = line.rows[found.waited], (line.begin - line.arrive)[found.waited]
-            sheet.lead_ns[rows] = ns
+            sheet.lead_ns[rows], sheet.lead_cause[rows] = ns, POOL_WAIT
             notes.append(Note(rows, POOL_WAIT, ns, found.confidence, _of_statements(found, group.height)))
     return notes
 

@@ -108,7 +108,7 @@ NAMED: Final[dict[tuple[str, str], str]] = {
     ("go_sql", "sql.connector.connect"): "setup",
     ("go_sql", "sql.conn.reset_session"): "none",  # runs in the client: only where it lies matters
     ("go_redis", "redis.dial"): "setup",
-    ("sqlalchemy", "connect"): "pool_wait",  # on every checkout: the wait, and a connection where one is opened
+    ("sqlalchemy", "connect"): "getconn",  # on every checkout: the wait, and a connection where one is opened
     ("asgi", "BackgroundTask *"): "background",
     ("web_load", "documentFetch"): "fetch",
     ("web_load", "resourceFetch"): "fetch",

@@ -105,8 +105,8 @@ ROLES: Final = (
     "body",  # sends response body (ASGI http.response.body)
     "module_load",  # first-request work (load route module, register instrumentation …)
     "fetch",  # a framework's fetch span that may wrap a lower client span (AppRender.fetch, @vercel/otel)
-    "getconn",  # waits for a connection: pool wait plus whatever setup lies inside (Go http.getconn)
-    "pool_wait",  # waits for a pooled connection (pg-pool.connect, pool.acquire, SQLAlchemy connect …)
+    "getconn",  # waits for a connection: pool wait plus whatever setup lies inside (Go, SQLAlchemy)
+    "pool_wait",  # waits for a pooled connection (pg-pool.connect, pool.acquire …)
     "dns",
     "connect",
     "tls",

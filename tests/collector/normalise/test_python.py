@@ -110,7 +110,7 @@ START_NS = 1_800_000_000_000_000_000
         (
             "sqlalchemy",
             {"name": "connect", "kind": "client", "attributes": {"db.system": "postgresql"}},
-            {"role": "pool_wait", "operation": "connect"},
+            {"role": "getconn", "operation": "connect"},
         ),
         (
             "sqlalchemy",
