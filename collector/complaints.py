@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -58,10 +60,28 @@ class OneLine(logging.Formatter):
         return f"{line}\n{traceback}" if traceback else line
 
 
-def complain_to(stream: TextIO, *, debug: bool = False) -> None:
-    """Send the program's warnings and errors to a stream, sparingly."""
+class OneObject(logging.Formatter):
+    """A record as one JSON object in one line: `at`, `level`, `logger`, `message`, `error`, `kept_back`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        error = record.exc_info[1] if record.exc_info else None
+        return json.dumps(
+            {
+                "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": record.getMessage(),
+                **({"error": {"type": type(error).__name__, "message": str(error)[:300]}} if error else {}),
+                "kept_back": getattr(record, "kept_back", 0),
+            }
+        )
+
+
+def complain_to(stream: TextIO, *, debug: bool = False, as_json: bool = False) -> None:
+    """Send the program's warnings and errors to a stream, sparingly; `as_json`: as an object a line."""
     handler = logging.StreamHandler(stream)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(OneLine(debug=debug))
+    handler.setFormatter(OneObject() if as_json else OneLine(debug=debug))
     handler.addFilter(Sparing())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -175,6 +175,7 @@ class GrpcDoor:
             try:
                 return await self._export(signal, context)
             except RefusedError as error:
+                _log.warning("requests are sent away for now: %s", error)
                 refusal = Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
             except BusyPeerError as error:
                 self._telemetry.refused(signal, "peer")
@@ -227,6 +228,7 @@ def _refusing(refusal: Refusal) -> Any:
     """Return a handler that reads nothing."""
 
     async def refuse(_messages: AsyncIterator[bytes], context: Any) -> bytes:
+        _log.warning("a request from %s was turned away: %s", context.peer(), refusal.message)
         await _abort(context, refusal)
         raise AssertionError  # abort raises
 

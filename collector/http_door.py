@@ -161,6 +161,8 @@ class HttpDoor:
                 return Response(status_code=499)  # nobody reads it
             except _DeniedError as error:
                 self._telemetry.denied(signal, error.refusal.code.name.lower())
+                host = request.client.host if request.client else "somewhere"
+                _log.warning("a request from %s was turned away: %s", host, error.refusal.message)
                 return _refused(request, error.refusal, error.headers)
             except Exception as error:  # noqa: BLE001 - a 500 would tell senders to drop their spans
                 return _refused(request, self._refusal(signal, error))
@@ -180,6 +182,7 @@ class HttpDoor:
                 self._telemetry.refused(signal, "peer")
                 return Refusal(grpc.StatusCode.UNAVAILABLE, str(error), 1.0, http=429)
             case RefusedError():
+                _log.warning("requests are sent away for now: %s", error)
                 return Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
         _log.error("an export failed", exc_info=error)
         return Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)

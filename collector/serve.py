@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import threading
 import time
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from collector.ingest import ingest
 from collector.intake import QUEUE_BYTES, Intake, RefusedError
 from collector.query_door import serve_queries
 from collector.recorder import Recorder
+from collector.self_metrics import SelfMetrics
 from collector.settling import Settling
 from collector.telemetry import Telemetry
 from collector.warming import warm
@@ -56,6 +58,8 @@ class Plan:
         memory_bytes: what DuckDB may hold (the program itself comes on top).
         queue_bytes: bodies held, from arrival to answer, before further ones are refused.
         security: who may come in.
+        metrics_endpoint: where to send its own metrics as OTLP; None for nowhere.
+        metrics_every_s: how often.
     """
 
     db: Path
@@ -66,6 +70,8 @@ class Plan:
     memory_bytes: int = 1 << 30
     queue_bytes: int = QUEUE_BYTES
     security: Security = field(default_factory=Security)
+    metrics_endpoint: str | None = None
+    metrics_every_s: float = 60.0
 
 
 class Collector:
@@ -120,6 +126,7 @@ class Collector:
             self._intake.start()
             parts.callback(self._intake.stop)
             self._open_doors(parts)
+            self._tell(parts)
             self._parts = parts.pop_all()
 
     def stop(self) -> None:
@@ -143,6 +150,8 @@ class Collector:
         self._settling = Settling(self.store, self._config, self.plan.settle_s)
         self._settling.start()
         parts.callback(self._settling.stop)
+        self.telemetry.looks_at("analysis_lag_s", lambda: round(self._settling.lag_s(), 3))
+        self.telemetry.looks_at("free_disk_bytes", lambda: _free_bytes(self.plan.db))
 
     def _lend(self, parts: ExitStack) -> None:
         lent = serve_queries(
@@ -169,6 +178,12 @@ class Collector:
         doors = Doors(grpc_door, HttpDoor(self._intake, self.telemetry, self.plan.http, self._entry))
         self.grpc, self.http = doors.open()
         parts.callback(doors.close, GRACE_S)
+
+    def _tell(self, parts: ExitStack) -> None:
+        if self.plan.metrics_endpoint is not None:
+            telling = SelfMetrics(self.telemetry, self.plan.metrics_endpoint, self.plan.metrics_every_s)
+            telling.start()
+            parts.callback(telling.stop)
 
     @property
     def http_url(self) -> str:
@@ -199,6 +214,13 @@ def _check_addresses(plan: Plan) -> None:
     plan.security.check((plan.grpc, plan.http))
     for address, what, option in ((plan.grpc, "OTLP/gRPC", "--grpc"), (plan.http, "OTLP/HTTP", "--http")):
         address.listen(what, option).close()
+
+
+def _free_bytes(db: Path) -> int:
+    try:
+        return shutil.disk_usage(db.resolve().parent).free
+    except OSError:  # the folder is gone
+        return 0
 
 
 def _raise_file_limit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -51,6 +52,11 @@ class Settling:
     def analyze(self, everything: bool) -> Mapping[str, object]:
         """Analyse all that is stored, settled or not; `everything`: again from the start. Say what was done."""
         return asdict(self._loaded().analyze(everything=everything))
+
+    def lag_s(self) -> float:
+        """Return for how long, in seconds, the trace that settled first has waited to be analysed."""
+        settler = self.__dict__.get("_settler")  # loading it is not this caller's business
+        return settler.lag_ns(time.time_ns()) / 1e9 if settler is not None else 0.0
 
     def _follow(self) -> None:
         self._loaded().follow(self._stopped)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from collector.ingest import Outcome
 
 RECENT_COMMITS: Final = 512
@@ -60,6 +62,11 @@ class Telemetry:
         self._busy_ns: Counter[str] = Counter()
         self._held_bytes = 0
         self._started_ns = time.monotonic_ns()
+        self._looks: dict[str, Callable[[], float]] = {}
+
+    def looks_at(self, name: str, look: Callable[[], float]) -> None:
+        """Let `snapshot` also give what `look` finds then, such as the disk's free bytes."""
+        self._looks[name] = look
 
     def _of(self, signal: str) -> SignalCounts:
         return self._signals.setdefault(signal, SignalCounts())
@@ -132,6 +139,7 @@ class Telemetry:
 
     def snapshot(self) -> dict[str, object]:
         """Return everything as a JSON object; durations in milliseconds."""
+        found = {name: look() for name, look in self._looks.items()}
         with self._lock:
             recent = sorted(self._commit_ns)
             return {
@@ -139,10 +147,12 @@ class Telemetry:
                 "queue_bytes": self._held_bytes,
                 "commits": self._commits,
                 "failed_commits": self._failed_commits,
+                "storing": self._last_commit_ok,
                 "duplicate_spans": self._duplicates,
                 "denied_requests": dict(self._denied),
                 "commit_ms": {name: _quantile_ms(recent, q) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
                 "busy_ms": {stage: round(took / 1e6, 3) for stage, took in self._busy_ns.items()},
+                **found,
                 "signals": {signal: counts.document() for signal, counts in self._signals.items()},
             }
 

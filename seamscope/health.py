@@ -254,7 +254,39 @@ def collector(live: LiveCollector | None) -> Check:
     """Whether a collector writes this store and answers on its socket."""
     if live is None:
         return Check("collector", NOTE, "none writes this store", "start one with `seamscope collect`")
-    return Check("collector", OK, f"process {live.pid} answers at {live.address}", facts=dict(live.status))
+    said = f"process {live.pid} answers at {live.address}"
+    counts = live.status.get("telemetry")
+    if not isinstance(counts, dict):
+        return Check("collector", OK, said, facts=dict(live.status))
+    state, hint = (PROBLEM, "see its log, and the disk") if _fails(counts) else (OK, "")
+    return Check("collector", state, f"{said}; {_counted(counts)}", hint, dict(live.status))
+
+
+def _fails(counts: Mapping[str, Any]) -> bool:
+    return bool(counts.get("failed_commits")) and not counts.get("storing", True)
+
+
+def _counted(counts: Mapping[str, Any]) -> str:
+    """Give in a line what a collector has counted since its start."""
+    signals = list(counts.get("signals", {}).values())
+
+    def total(name: str) -> int:
+        return sum(sum(each[name].values()) if isinstance(each[name], dict) else each[name] for each in signals)
+
+    parts = [
+        f"{total('requests'):,} requests",
+        f"{total('accepted'):,} items accepted",
+        f"{total('rejected'):,} rejected",
+        f"{total('refused_requests'):,} requests refused",
+        f"{total('invalid_requests'):,} invalid",
+        f"{sum(counts.get('denied_requests', {}).values()):,} denied",
+        f"{_megabytes(counts.get('queue_bytes'))} in its queue",
+    ]
+    slow = (counts.get("commit_ms") or {}).get("p99")
+    parts += [f"commits p99 {slow:.0f} ms"] if slow is not None else []
+    parts += [f"analysis {counts['analysis_lag_s']:.0f} s behind"] if "analysis_lag_s" in counts else []
+    parts += [f"{_megabytes(counts['free_disk_bytes'])} of disk free"] if "free_disk_bytes" in counts else []
+    return ", ".join(parts)
 
 
 def ports(live: LiveCollector | None) -> Iterator[Check]:

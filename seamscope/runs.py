@@ -142,6 +142,14 @@ class Settler:
             self._conclusions.after(done.requests, at_once=True)
             return done
 
+    def lag_ns(self, now_ns: int) -> int:
+        """Return for how long the trace that settled first has waited to be analysed; 0 where none waits."""
+        waiting = self._open
+        if waiting is None or not waiting.height:
+            return 0
+        first_ns: int = waiting.select(pl.col("last_ns").min()).item()
+        return max(0, now_ns - self._settle_ns - first_ns)
+
     def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
         """Step until `stop` is set; a step that fails is logged, and the next one tries again."""
         while not stop.wait(every_s):

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -118,12 +119,13 @@ def patiently(words: str) -> Iterator[None]:
 
 
 @contextmanager
-def started(plan: Plan, config: Config) -> Iterator[Collector]:
-    """Run a collector."""
+def started(plan: Plan, config: Config, *, as_json: bool = False) -> Iterator[Collector]:
+    """Run a collector; `as_json`: its complaints are JSON objects, one a line."""
     from collector.complaints import complain_to
     from collector.serve import Collector
 
-    complain_to(sys.stderr, debug=bool((click.get_current_context().find_root().obj or {}).get("debug")))
+    debug = bool((click.get_current_context().find_root().obj or {}).get("debug"))
+    complain_to(sys.stderr, debug=debug, as_json=as_json)
     collector = Collector(plan, config)
     with patiently(STARTING):
         collector.start()
@@ -138,9 +140,20 @@ def announce(collector: Collector, ready_file: Path | None) -> None:
     db = collector.plan.db
     if ready_file is not None:
         _write_ready(collector, ready_file)
+    tell_service_manager("READY=1")
     click.echo(f"OTLP/gRPC on {collector.grpc}, OTLP/HTTP on {collector.http_url}, into {db}")
     click.echo(f"look: {'trace-tui' if str(db) == 'seamscope.duckdb' else f'trace-tui --db {db}'}")
     sys.stdout.flush()
+
+
+def tell_service_manager(state: str) -> None:
+    """Tell systemd how far the service is (sd_notify), where systemd started it."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if not place.startswith(("/", "@")):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, suppress(OSError):
+        notify.connect(place.replace("@", "\0", 1) if place.startswith("@") else place)
+        notify.sendall(state.encode())
 
 
 def _write_ready(collector: Collector, ready_file: Path) -> None:
@@ -205,6 +218,9 @@ def watch(collector: Collector, stopping: Stopping) -> None:
 )
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Also keep the raw bodies received.")
 @click.option("--max-memory", default="1GiB", show_default=True, callback=_memory, help="For DuckDB and the queue.")
+@click.option("--metrics-endpoint", metavar="HOST:PORT|URL", help="Send the collector's own metrics there, as OTLP.")
+@click.option("--metrics-every", default="60s", show_default=True, callback=_settle, help="How often.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="On stderr.")
 @click.option("--ready-file", type=click.Path(path_type=Path), metavar="FILE", help="Written as JSON once ready.")
 def command(
     *,
@@ -222,6 +238,9 @@ def command(
     settle: float,
     record: Path | None,
     max_memory: int,
+    metrics_endpoint: str | None,
+    metrics_every: float,
+    log_format: str,
     ready_file: Path | None,
 ) -> int:
     """Run the receiver: OTLP over gRPC and HTTP into a store.
@@ -249,10 +268,13 @@ def command(
         security=Security(
             token_file, read_token_file, tls_cert, tls_key, tls_client_ca, cors_origin, insecure_public=insecure_public
         ),
+        metrics_endpoint=metrics_endpoint,
+        metrics_every_s=metrics_every,
     )
-    with Stopping() as stopping, started(plan, given_config(config)) as collector:
+    with Stopping() as stopping, started(plan, given_config(config), as_json=log_format == "json") as collector:
         announce(collector, ready_file)
         watch(collector, stopping)
+        tell_service_manager("STOPPING=1")
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
     return stopping.exit_code

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.complaints import KINDS, OneLine, Sparing
+from collector.complaints import KINDS, OneLine, OneObject, Sparing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,3 +63,20 @@ def test_whoever_debugs_sees_the_traceback() -> None:
         record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", None, (type(error), error, error.__traceback__))
     assert "Traceback" in OneLine(debug=True).format(record)
     assert "Traceback" not in OneLine(debug=False).format(record)
+
+
+def test_as_json_a_complaint_is_an_object_a_line(heard: tuple[logging.Logger, io.StringIO, Sparing]) -> None:
+    log, stream, _ = heard
+    log.handlers[0].setFormatter(OneObject())
+    log.error("broken: %s", "\x1b[2J", exc_info=ValueError("two\nlines"))
+    (line,) = stream.getvalue().splitlines()
+    assert "\x1b" not in line
+    found = json.loads(line)
+    assert found.pop("at").endswith("+00:00")
+    assert found == {
+        "level": "error",
+        "logger": "test.complaints",
+        "message": "broken: \x1b[2J",
+        "error": {"type": "ValueError", "message": "two\nlines"},
+        "kept_back": 0,
+    }

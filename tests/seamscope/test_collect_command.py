@@ -148,3 +148,19 @@ def test_sizes_and_durations_are_read() -> None:
             seconds(text)
         with pytest.raises(click.BadParameter):
             size_bytes(text)
+
+
+def test_the_service_manager_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import signal
+    import socket
+
+    place = tmp_path / "notify.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(place))
+        manager.settimeout(traffic.DEADLINE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(place))
+        with traffic.collecting(tmp_path, "--db", "store.duckdb") as listening:
+            assert manager.recv(100) == b"READY=1"
+            listening.program.send(signal.SIGTERM)
+            assert manager.recv(100) == b"STOPPING=1"
+            assert listening.program.end()[0] == 0

@@ -1,0 +1,117 @@
+"""What the collector tells of itself: counts that add up, in `/healthz`, as OTLP and in its log."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from collector.ingest import Outcome
+from collector.self_metrics import METRICS, SelfMetrics, request
+from collector.telemetry import Telemetry
+from tests.collector import traffic
+from tests.collector.transports import TRANSPORTS, encoded, send
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+
+def values(message: ExportMetricsServiceRequest) -> dict[tuple[str, ...], float]:
+    """Return each data point by its metric's name and its attributes' values."""
+    found: dict[tuple[str, ...], float] = {}
+    for metric in message.resource_metrics[0].scope_metrics[0].metrics:
+        series = metric.gauge.data_points if metric.HasField("gauge") else metric.sum.data_points
+        for point in series:
+            of = sorted((each.key, each.value.string_value) for each in point.attributes)
+            name = (metric.name.removeprefix("seamscope.collector."), *(value for _, value in of))
+            found[name] = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
+    return found
+
+
+def test_every_count_is_a_metric() -> None:
+    telemetry = Telemetry()
+    telemetry.looks_at("free_disk_bytes", lambda: 7)
+    telemetry.looks_at("analysis_lag_s", lambda: 1.5)
+    telemetry.received("traces", 100)
+    telemetry.answered("traces", Outcome(accepted=5, rejected={"span_id_zero": 2}))
+    telemetry.refused("traces", "queue_full")
+    telemetry.unreadable("logs")
+    telemetry.denied("traces", "unauthenticated")
+    telemetry.committed(2_000_000, ok=True, duplicates=1)
+    telemetry.committed(4_000_000, ok=False)
+    telemetry.holds(9)
+    message = request(telemetry.snapshot(), traffic.START_NS)
+    found = values(message)
+    assert found.pop(("uptime",)) >= 0
+    assert found.pop(("commit.duration", "p50")) == found.pop(("commit.duration", "p99")) == 4.0
+    assert found.pop(("commit.duration", "max")) == 4.0
+    zeros = {key for key, value in found.items() if value == 0}
+    assert {key: value for key, value in found.items() if value} == {
+        ("requests", "traces"): 1,
+        ("request.size", "traces"): 100,
+        ("items.accepted", "traces"): 5,
+        ("items.rejected", "span_id_zero", "traces"): 2,
+        ("requests.refused", "queue_full", "traces"): 1,
+        ("requests.invalid", "logs"): 1,
+        ("requests.denied", "unauthenticated", "traces"): 1,
+        ("spans.duplicate",): 1,
+        ("commits", "ok"): 1,
+        ("commits", "failed"): 1,
+        ("queue.size",): 9,
+        ("analysis.lag",): 1.5,
+        ("disk.free",): 7,
+    }
+    assert zeros == {(name, "logs") for name in ("requests", "request.size", "items.accepted")} | {
+        ("requests.invalid", "traces")
+    }
+    assert {metric.name for metric in message.resource_metrics[0].scope_metrics[0].metrics} == METRICS.keys()
+
+
+def test_another_collector_takes_them(tmp_path: Path) -> None:
+    (tmp_path / "watcher").mkdir()
+    with traffic.running(tmp_path / "watcher") as watcher:
+        for endpoint in (str(watcher.grpc), f"http://{watcher.http}"):
+            before = watcher.telemetry.total("accepted")
+            with traffic.running(tmp_path, metrics_endpoint=endpoint, metrics_every_s=3600.0) as running:
+                traffic.call(running.grpc, traffic.spans(8).SerializeToString())
+            assert watcher.telemetry.total("accepted") > before + 10  # the last are sent at the stop
+
+
+def test_where_nobody_takes_them_the_collector_lives_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    telling = SelfMetrics(Telemetry(), "http://127.0.0.1:9", 3600.0)
+    telling.start()
+    telling.stop()
+    assert "could not be sent" in caplog.text
+    del tmp_path
+
+
+def test_whatever_is_sent_is_counted_somewhere(tmp_path: Path) -> None:
+    """Items sent = accepted + rejected; accepted = stored + duplicates; requests = answered + refused + invalid."""
+    with traffic.running(tmp_path) as running:
+        requests = 0
+        for number, transport in enumerate(TRANSPORTS):
+            good = traffic.spans(16, seed=number)
+            good.resource_spans[0].scope_spans[0].spans[3].span_id = bytes(8)
+            for data in (good, good, traffic.spans(0), encoded(transport, good)[:-3]):
+                send(transport, running, data)
+                requests += 1
+        told: dict[str, Any] = running.telemetry.snapshot()
+        traces = told["signals"]["traces"]
+        assert traces["accepted"] + sum(traces["rejected"].values()) == 3 * 2 * 16
+        assert traces["accepted"] == traffic.count(running.store, "spans") + told["duplicate_spans"]
+        assert traces["invalid_requests"] == 3
+        assert traces["requests"] + sum(traces["refused_requests"].values()) in {requests, requests - 2}  # empty: none
+        assert told["free_disk_bytes"] > 0
+        assert told["analysis_lag_s"] >= 0
+
+
+def test_health_is_red_while_nothing_can_be_stored(tmp_path: Path) -> None:
+    with traffic.running(tmp_path) as running:
+        running.telemetry.committed(1, ok=False)
+        answer = traffic.post(running.http, b"", {}, "/healthz", "GET")
+        assert (answer.status, json.loads(answer.body)["status"]) == (503, "failing")
+        traffic.call(running.grpc, traffic.spans(8).SerializeToString())
+        answer = traffic.post(running.http, b"", {}, "/healthz", "GET")
+        assert (answer.status, json.loads(answer.body)["status"]) == (200, "ok")
