@@ -162,7 +162,8 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
     came, had = _checkouts(journeys)
     hosts, processes = host_keys(forest), process_keys(forest)
     caller, callee = forest.resource[outer], forest.resource[server]
-    callees = _hashed(pl.Series(journeys.parties.labels(), dtype=pl.String))[seams.callee]
+    parties = _hashed(pl.Series(journeys.parties.labels(), dtype=pl.String))
+    callees = parties[seams.callee]
     peer = journeys.peer[calls.named]
     operation = np.zeros(calls.count, np.int64)
     asking = np.flatnonzero(silent)
@@ -183,6 +184,7 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "caller_host": hosts[caller],
             "callee_host": np.where(known, hosts[callee], 0),
             "party": callees,
+            "calling": parties[seams.caller],
             "peer": np.where(known, callees, peer ^ (port * 2_654_435_761) ^ callees),
             "operation": operation,
             "start": forest.start[outer],

@@ -76,6 +76,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     gap_before = np.where(legs_known, told["before"].to_numpy() - sheet.oneway, MISSING)
     slow = waits.worth_a_look(told, pairs, gap_before) & legs_known
     notes += baselines.statements(told, pairs, sheet)
+    notes += baselines.distances(told, sheet)
     notes += waits.statements(told, pairs, sheet)
     notes += dials.first_statements(told, sheet)
     dials.checkouts(told, sheet)

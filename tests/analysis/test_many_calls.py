@@ -148,6 +148,31 @@ def test_connections_name_a_pool_whatever_hosts_their_caller_stands_for(many: An
     assert leading.count(("origin:api", "server_queue")) > CALLS / 2
 
 
+def places(traces: Traces, far: Any, *, called: str = "edge") -> Traces:
+    """Two instances that ask one database the same; `far` are the lengths of the second one's statements."""
+    traces.service("near", "edge", called="edge", instance="fra-1")
+    traces.service("far", "edge", called=called, instance="sin-1")
+    for at in range(CALLS):
+        for which, (name, length) in enumerate((("near", 5 + at % 7), ("far", far[at]))):
+            trace, begin = 2 * at + which + 1, 300.0 * at
+            traces.span("GET /", "server", name, begin, begin + length + 2, trace=trace)
+            traces.span("POST /sql", "client", name, begin + 1, begin + 1 + length, "GET /", role="query", trace=trace,
+                        db_system="postgresql", peer="db")  # fmt: skip
+    return traces
+
+
+def test_what_one_place_pays_more_than_another_for_the_same_is_the_way(many: Any) -> None:
+    told = places(many(), [90 + at % 7 for at in range(CALLS)]).told()
+    network = [hop["network"] for hop in told.hops()]
+    assert network == [85.0 if hop["caller_instance"] == "sin-1" else None for hop in told.hops()]
+    assert "sent by another instance" in told.results["inferences"]["statistic"][0]
+    for other in (
+        places(many(), [90 if at % 4 else 6 for at in range(CALLS)]),
+        places(many(), [90] * CALLS, called="x"),
+    ):
+        assert {hop["network"] for hop in other.told().hops()} == {None}
+
+
 @pytest.mark.parametrize("factor", [0.5, 3])
 def test_a_pool_is_a_pool_at_any_pace(many: Any, factor: float) -> None:
     frames = pool(many()).frames()
