@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analysis.findings import advice
+from analysis.findings import advice, serial
 from analysis.findings.cases import FEWEST, Case, marks, places
 from analysis.findings.retiming import LEAD, WHOLE
 
@@ -27,6 +27,7 @@ MOST_NAMES: Final = 2_000
 
 _CONTROL: Final = r"(?i)^(begin|commit|rollback|savepoint|release|set|start|ping)\b"
 _REPEATS: Final = ["request", "caller", "callee", "operation"]
+_LOOP: Final = [*_REPEATS, "handler_row"]
 
 
 def calling_rules(evidence: Evidence) -> Iterator[Case]:
@@ -36,23 +37,21 @@ def calling_rules(evidence: Evidence) -> Iterator[Case]:
     yield from _duplicates(calls)
     yield from _uncached(evidence, calls)
     yield from _nonessential(evidence, calls)
-    yield from _retries(calls)
+    yield from _retries(evidence, calls)
 
 
 def _n_plus_one(calls: pl.DataFrame) -> Iterator[Case]:
     """The same statement or call once per element of a list."""
-    loops = (
-        calls.filter(~pl.col("operation").fill_null("").str.contains(_CONTROL))
-        .filter(pl.len().over(_REPEATS) >= MANY)
-        .sort("request", "start_ns")
-    )
+    told = calls.filter(~pl.col("operation").fill_null("").str.contains(_CONTROL))
+    loops = told.filter(~pl.col("target").fill_null("").str.contains(serial.PAGING) & (pl.len().over(_LOOP) >= MANY))
+    loops = loops.sort("request", "start_ns")
     # the same few resources in every request are a page's parts, not a list's elements
     kinds = pl.col("target").n_unique().over("callee", "operation")
-    parts = pl.col("target").is_not_null() & (kinds <= pl.len().over(_REPEATS))
+    parts = pl.col("target").is_not_null() & (kinds <= pl.len().over(_LOOP))
     loops = loops.filter(~parts)
     for (route, seam, operation), some in places(loops, "route", "seam", "operation"):
-        per = some.group_by("request").len().get_column("len").median()
-        rest = some.filter(pl.col("row").cum_count().over("request") > 1)
+        per = some.group_by("request", "handler_row").len().get_column("len").median()
+        rest = some.filter(pl.col("row").cum_count().over("request", "handler_row") > 1)
         yield Case(
             rule="n_plus_one",
             route=_text(route),
@@ -179,13 +178,16 @@ def _survived(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     return failed.join(fine, on="request", how="semi").group_by("route", "seam", "operation").agg(survived=pl.len())
 
 
-def _retries(calls: pl.DataFrame) -> Iterator[Case]:
+def _retries(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """Calls made again after they failed; and retries around retries."""
     key = ["request", "parent_row", "callee", "operation", "target"]
     ordered = calls.sort("request", "start_ns").with_columns(
         followed=(pl.len().over(key) - pl.col("row").cum_count().over(key)) > 0
     )
-    repeated = pl.col("error").fill_null(value=False) & pl.col("followed") & (pl.col("parent_row") >= 0)
+    lost = evidence.path.filter((pl.col("cause") == "retry") & (pl.col("row") >= 0)).get_column("row").implode()
+    given_up = pl.col("row").is_in(lost) | pl.col("inner_row").is_in(lost)
+    again = pl.col("followed") & (pl.col("parent_row") >= 0)
+    repeated = (pl.col("error").fill_null(value=False) | given_up) & again
     inside = (pl.col("attempts").fill_null(1) > 1) | (pl.col("retry_ns").fill_null(0) > 0)
     for (seam,), some in places(ordered.filter(repeated | inside), "seam"):
         whole = marks(some.filter(repeated & ~inside), WHOLE)

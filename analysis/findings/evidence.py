@@ -123,8 +123,8 @@ class Evidence:
     """Columns of `requests`, `request`, `entry_row`."""
     calls: pl.DataFrame
     """Columns of `hops`, `request`, `route`, `row` (the client span's), `server_row`, `parent_row`, `inner_row` (the
-    client span that the server span hangs from), `end_ns`, `caller`, `callee`, `target` (the address after the host),
-    and the client span's
+    client span that the server span hangs from), `handler_row` (the server span that the call is made in), `end_ns`,
+    `caller`, `callee`, `target` (the address after the host), and the client span's
     `method url_full scope cache_status cache_reason essential db_system`."""
     path: pl.DataFrame
     """Columns of `path`, `request`, `route`, `row`."""
@@ -251,18 +251,31 @@ def _belongs(
     request = np.full(rows.height, NONE, np.int32)
     request[called.get_column("row").to_numpy()] = called.get_column("request").to_numpy()
     request[entries.get_column("row").to_numpy()] = entries.get_column("request").to_numpy()
-    up = rows.get_column("parent_row").to_numpy().astype(np.int32)
-    for _ in range(max(rows.height, 2).bit_length()):  # pointers double their reach in every round
-        open_ = np.flatnonzero((request == NONE) & (up != NONE))
-        if not open_.size:
-            break
-        above = up[open_]
-        request[open_] = request[above]
-        up[open_] = up[above]
+    _from_above(request, rows.get_column("parent_row").to_numpy())
     only = traces.unique(["trace_id", "request"]).unique("trace_id", keep="none").select("trace_id", only="request")
     alone = rows.select("trace_id").join(only, on="trace_id", how="left", maintain_order="left")
     other = alone.get_column("only").cast(pl.Int32).fill_null(NONE).to_numpy()
     return np.where(request == NONE, other, request).astype(np.int32)
+
+
+def _from_above(known: Int32s, parent: Int32s) -> None:
+    """Give every span that has none (`NONE`) what the nearest span above it has."""
+    up = parent.astype(np.int32)
+    for _ in range(max(known.size, 2).bit_length()):  # pointers double their reach in every round
+        open_ = np.flatnonzero((known == NONE) & (up != NONE))
+        if not open_.size:
+            break
+        above = up[open_]
+        known[open_] = known[above]
+        up[open_] = up[above]
+
+
+def _handlers(spans: pl.DataFrame) -> Int32s:
+    """Give the server span that each span is in or is, `NONE` where there is none."""
+    served = spans.get_column("kind").to_numpy() == SERVER
+    handler = np.where(served, np.arange(spans.height), NONE).astype(np.int32)
+    _from_above(handler, spans.get_column("parent_row").to_numpy())
+    return handler
 
 
 def _calls(hops: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -275,6 +288,7 @@ def _calls(hops: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.D
     inner = np.where(server == NONE, NONE, spans.get_column("parent_row").to_numpy()[server])
     told = pl.concat([told, own], how="horizontal").with_columns(
         inner_row=pl.Series(np.where(inner == NONE, told.get_column("row").to_numpy(), inner)),
+        handler_row=pl.Series(_handlers(spans)[told.get_column("row").to_numpy()]),
         end_ns=pl.col("start_ns") + pl.col("duration_ns"),
     )
     told = _named(told, "seam", caller=pl.col("seam").str.extract(_CALLER), callee=pl.col("seam").str.extract(_CALLEE))

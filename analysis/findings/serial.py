@@ -33,9 +33,12 @@ MOST_ANCHORS: Final = 16
 """Siblings, the first ones, beside which a call could have started."""
 GRAIN_NS: Final = 1_000_000
 
+READING: Final = ("GET", "HEAD")
+"""Methods of calls whose address is all that they ask with: a body may hold what another call answered."""
+
 _STEP: Final = ["route", "operation", "previous"]
 _PART: Final = r"[^/?&=#]+"
-_PAGING: Final = r"[?&](?i:cursor|after|before|page|page_?token|next|next_?token|continuation|offset|starting_after)="
+PAGING: Final = r"[?&](?i:cursor|after|before|page|page_?token|next|next_?token|continuation|offset|starting_after)="
 
 
 def serial_rules(evidence: Evidence) -> Iterator[Case]:
@@ -65,11 +68,11 @@ def serial_rules(evidence: Evidence) -> Iterator[Case]:
 
 
 def _steps(evidence: Evidence) -> pl.DataFrame:
-    """Give HTTP calls below one span in order, each with the one before."""
+    """Give reading HTTP calls below one span in order, each with the one before."""
     siblings = ["request", "parent_row"]
     return (
         evidence.calls.filter(~pl.col("async") & pl.col("url_full").is_not_null() & (pl.col("parent_row") >= 0))
-        .filter(~pl.col("error").fill_null(value=False))
+        .filter(pl.col("method").fill_null("GET").is_in(READING) & ~pl.col("error").fill_null(value=False))
         .sort("request", "parent_row", "start_ns", "row")
         .with_columns(
             previous=pl.col("operation").shift(1).over(siblings),
@@ -141,7 +144,7 @@ def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) ->
         .agg(has=pl.col("part").n_unique())
     )
     pairs = (
-        chained.filter(~pl.col("target").str.contains(_PAGING))
+        chained.filter(~pl.col("target").str.contains(PAGING))
         .join(siblings, on=["request", "parent_row"])
         .filter(pl.col("earlier_ns") <= pl.col("start_ns"))
         .join(needs, on="row", how="left")

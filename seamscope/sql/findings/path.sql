@@ -10,4 +10,4 @@ FROM base.horizon_segments s
 JOIN base.requests r USING (request_no)
 JOIN base.owners o USING (owner_no)
 WHERE {chosen}
-    AND (base.cause_word(s.cause) IN ('unobserved', 'cold_start') OR starts_with(o.owner, 'edge:'))
+    AND (base.cause_word(s.cause) IN ('unobserved', 'cold_start', 'retry') OR starts_with(o.owner, 'edge:'))

@@ -18,6 +18,24 @@ def http(path: str, **more: Any) -> dict[str, Any]:
     return {"url_full": f"http://orders:8080{path}", "method": "GET", **more}
 
 
+def test_a_statement_in_each_of_many_calls_is_the_callers_affair(scene: Scene) -> None:
+    """Six panels, each of which asks the database once: nobody there has a loop."""
+    scene.request(end=130)
+    for number in range(6):
+        _, panel = scene.call(20 * number, 20 * number + 20, served=(20 * number, 20 * number + 20), operation="GET /p")
+        scene.call(20 * number, 20 * number + 15, DATA, parent=panel, operation="SELECT count")
+    assert {one["seam"] for one in scene.found().get("n_plus_one", ())} == {"render:web→origin:orders"}
+
+
+def test_pages_of_a_list_are_no_elements(scene: Scene) -> None:
+    """Each address holds the cursor that the answer before it gave."""
+    scene.request(end=130)
+    for number in range(6):
+        cursor = {"url_full": f"http://orders/panels?cursor={'x' * (number + 1)}", "method": "GET"}
+        scene.call(20 * number, 20 * number + 20, operation="GET /panels", span=cursor)
+    assert "n_plus_one" not in scene.found()
+
+
 @pytest.mark.parametrize(("times", "is_loop"), [(6, True), (4, False)])
 def test_a_statement_per_element(scene: Scene, times: int, is_loop: bool) -> None:
     scene.request(end=100)
