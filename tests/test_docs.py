@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import click
@@ -12,7 +14,14 @@ from seamscope.cli import COMMANDS, group
 from seamscope.schema import words
 
 PROJECT = Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "sample_traces/README.md"]
+PAGES = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "sample_traces/README.md",
+    "docs/operating.md",
+]
 
 
 def _command(name: str) -> click.Command:
@@ -60,3 +69,30 @@ def test_every_dependency_has_a_line_of_why() -> None:
     pinned = (PROJECT / "pyproject.toml").read_text().split("dependencies = [")[1].split("]")[0]
     for name in re.findall(r'"([a-z0-9-]+)[><=]', pinned):
         assert f"`{name}`" in text, name
+
+
+def test_the_page_for_operators_names_options_that_exist() -> None:
+    text = (PROJECT / "docs/operating.md").read_text() + (PROJECT / "docs/Containerfile").read_text()
+    known = {option for name in COMMANDS for parameter in _command(name).params for option in parameter.opts}
+    for option in re.findall(r"(?<=[\s`\"])--[a-z][a-z-]+", text.split("\nFROM")[0]):
+        assert option in known, option
+
+
+def test_every_metric_is_named_to_operators() -> None:
+    from collector.self_metrics import METRICS
+
+    text = (PROJECT / "docs/operating.md").read_text()
+    for name in METRICS:
+        assert f"`{name}`" in text or f"`{name.removeprefix('seamscope.collector')}`" in text, name
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = (PROJECT / "docs/seamscope.service").read_text().replace("/opt/seamscope/bin/seamscope", "/bin/true")
+    (tmp_path / "seamscope.service").write_text(unit)
+    done = subprocess.run(
+        [verify, "verify", tmp_path / "seamscope.service"], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
