@@ -85,11 +85,11 @@ def led_and_touched(
         if fault.kinds and kinds[one["request"]] not in fault.kinds:
             continue
         own = _of(one, owner, causes)
-        if own >= max(_TOUCHED_NS, _TOUCHED_SHARE * _horizon_ns(one)):
-            touched.add(one["request"])
         dominant = one["dominant"] or {"owner": "", "cause": ""}
         if dominant["owner"] == owner and dominant["cause"] in causes:
             led[one["request"]] = own
+        if one["request"] in led or own >= max(_TOUCHED_NS, _TOUCHED_SHARE * _horizon_ns(one)):
+            touched.add(one["request"])
     return led, touched
 
 

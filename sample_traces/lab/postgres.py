@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from scenario import CannotRecord
 from stage import Stage, run
 
 _PORT: Final = 5432
+_RECOVERED_S: Final = 30.0
 _USER: Final = "shop"
 _SETTINGS: Final = {"fsync": "off", "synchronous_commit": "off", "max_connections": "200", "autovacuum": "off"}
 
@@ -80,15 +82,25 @@ class Cluster:
                 stop_signal=signal.SIGINT,
                 cwd=self.folder,
             )
-        for statement in (
-            f'DROP DATABASE IF EXISTS "{database}" (FORCE)',
-            f'CREATE DATABASE "{database}" TEMPLATE template_lab',
-        ):
-            run(
-                [self.programs["psql"], "-h", str(self.folder), "-U", _USER, "-d", "postgres", "-qc", statement],
-                self.folder,
-            )
+        self._wait_until_recovered()
+        self._tell(f'DROP DATABASE IF EXISTS "{database}" (FORCE)')
+        self._tell(f'CREATE DATABASE "{database}" TEMPLATE template_lab')
         return f"postgres://{_USER}@{stage.where(host)}:{_PORT}/{database}"
+
+    def _tell(self, statement: str) -> None:
+        asking = [self.programs["psql"], "-h", str(self.folder), "-U", _USER, "-d", "postgres", "-qc", statement]
+        run(asking, self.folder)
+
+    def _wait_until_recovered(self) -> None:
+        """One that was killed listens before it answers: it reads its log again first."""
+        give_up = time.monotonic() + _RECOVERED_S
+        while True:
+            try:
+                return self._tell("SELECT 1")
+            except CannotRecord as error:
+                if "starting up" not in str(error) or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.2)
 
 
 _DROP: Final = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")

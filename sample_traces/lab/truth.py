@@ -21,7 +21,7 @@ from stopwatch import Timed
 from witness import STRUCTURE, Line
 
 LEG_LIMIT_NS = 20_000_000  # a healthy request's leg that is longer is told, and not called healthy
-_SMALLEST_NS = 200_000
+_SMALLEST_NS = 500_000
 _STREAMED_NS = 2_000_000
 HORIZONS = ("shell", "complete")
 _NOT_IN_HEALTH = ("retry_storm", "broken_context", "request_id_lost", "pool_exhausted", "server_backlog")

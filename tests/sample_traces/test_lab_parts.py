@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import random
 import socket
 import struct
@@ -460,3 +461,26 @@ def test_nothing_of_a_machine_is_in_the_lab() -> None:
             data = path.read_bytes()
             assert b"\0" not in data, path
             assert b"registry.npmjs" not in data, path
+
+
+_RECORDER = """#!/bin/sh
+[ "$2" = --list ] && printf 'a-one  blind  first\\na-two  blind  second\\na-three  blind  third\\n' && exit
+[ "$3" = a-two ] && echo 'a-two: NOT RECORDED: the fault leads only 2 of 100 requests' && exit 3
+mkdir -p "$7/$3" && echo "seed $5" > "$7/$3/expected.json" && echo "$3: recorded"
+"""
+"""In place of Python: lists three scenarios, records two and refuses one."""
+
+
+def test_every_scenario_is_recorded_unattended_and_what_fails_is_told(tmp_path: Path) -> None:
+    recorder = tmp_path / "recorder"
+    recorder.write_text(_RECORDER)
+    recorder.chmod(0o755)
+    command = ["sh", str(LAB / "record_each.sh"), "11", str(tmp_path / "held"), str(tmp_path / "work")]
+    for _ in range(2):
+        environment = os.environ | {"PYTHON": str(recorder)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout == "2 recorded of 3\n", done.stderr
+    log = (tmp_path / "held" / "log.txt").read_text()
+    assert log.count("a-two: status 3") == log.count("leads only 2 of 100") == 2
+    assert log.count("a-one: recorded") == log.count("a-three: recorded") == 1
+    assert (tmp_path / "held" / "a-three" / "expected.json").read_text() == "seed 11\n"

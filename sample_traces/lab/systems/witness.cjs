@@ -2,13 +2,17 @@
 "use strict";
 const { appendFileSync } = require("node:fs");
 
+/** Write the line of what began at a moment of the monotonic clock, maybe in another process, and ends now. */
+function since(start, requestId, owner, cause, call, source) {
+  const line = { request_id: requestId, owner, cause, call, source, start_ns: Number(start), end_ns: Number(process.hrtime.bigint()) };
+  if (process.env.WITNESS && requestId) appendFileSync(process.env.WITNESS, `${JSON.stringify(line)}\n`);
+}
+exports.since = since;
+
 /** Start a timer; the function it returns stops it and writes the line. */
 exports.witness = function witness(requestId, owner, cause, call, source) {
   const start = process.hrtime.bigint();
-  return () => {
-    const line = { request_id: requestId, owner, cause, call, source, start_ns: Number(start), end_ns: Number(process.hrtime.bigint()) };
-    if (process.env.WITNESS && requestId) appendFileSync(process.env.WITNESS, `${JSON.stringify(line)}\n`);
-  };
+  return () => since(start, requestId, owner, cause, call, source);
 };
 
 /** Keep the processor busy. */

@@ -8,6 +8,7 @@ import hmac
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -131,6 +132,17 @@ def bursts(
         dues += [(begin + dice.uniform(0, within_s), mix) for _ in range(each)]
         dues += [(begin + every_s * share, calm) for share in (0.75, 0.9)]
     return [asker.kind(_some(dice, kinds), due) for due, kinds in sorted(dues, key=lambda one: one[0])]
+
+
+def opening(dice: random.Random, kind: str, *, crowd: int, mix: Mix, count: int, per_s: float) -> list[Planned]:
+    """A crowd of one kind that stood at the door when it opened, and steady requests three seconds later."""
+    first = bursts(dice, {kind: 1}, rounds=1, each=crowd, calm={kind: 1}, within_s=0.9)
+    return [*first, *(replace(one, due_ns=one.due_ns + 3_000_000_000) for one in steady(dice, mix, count, per_s))]
+
+
+def among(dice: random.Random, crowds: Sequence[Planned], mix: Mix, per_s: float, count: int) -> list[Planned]:
+    """Crowds, and between them steady requests of a mix."""
+    return sorted([*crowds, *steady(dice, mix, count, per_s)], key=lambda one: one.due_ns)
 
 
 TOUR: Final[Sequence[str]] = (

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import tap
 from scenario import Fault, Found, Knobs, Planned, Scenario
-from systems.a.asker import Mix, bursts, steady, touring
+from systems.a.asker import Mix, among, bursts, opening, steady, touring
 
 _DIALECT: Final = "Next.js 16 + @vercel/otel → Go otelhttp + otelhttptrace, otelpgx"
 _BLIND: Final = "Next.js 16 + @vercel/otel → Go otelhttp, otelpgx without pool spans"
@@ -58,10 +58,10 @@ def _scenario(name: str, title: str, plan: Plan, draw: Draw, fault: Fault | None
     return Scenario(name=f"a-{name}", system="a", title=title, plan=plan, draw=draw, fault=fault, **whole)
 
 
-def _blind(seen: Scenario) -> Scenario:
+def _blind(seen: Scenario, **more: Any) -> Scenario:
     """The same fault where the instrumentation has no phase spans."""
     control = None if seen.control is None else "a-healthy-blind"
-    return replace(seen, name=f"{seen.name}-blind", variant="blind", dialect=_BLIND, control=control)
+    return replace(seen, name=f"{seen.name}-blind", variant="blind", dialect=_BLIND, control=control, **more)
 
 
 def _both(*arguments: Any, **more: Any) -> tuple[Scenario, Scenario]:
@@ -152,11 +152,19 @@ def _stopped(dice: random.Random) -> dict[str, Any]:
     return {"pricing": ["-pause=8ms"], "freeze": rhythm}
 
 
+def _db_pool_held(dice: random.Random) -> dict[str, Any]:
+    connections = dice.choice([1, 2])
+    return {"orders": [f"-pool={connections}"], "slow": {"report": round(connections * _pick(dice, 50, 60), 1)}}
+
+
+_POOL = Fault("pool_wait", _ORDERS, findings=("pool_exhausted",), not_findings=_HEALTH)
+_DB_POOL = _scenario("db-pool", "the pgx pool is exhausted by slow reports", _crowds("report", each=16), _db_pool,
+                     _POOL, at_once=24)  # fmt: skip
 _WAITING = (
-    *_both("client-pool", "MaxConnsPerHost of the Go client is too small", _crowds("quote", each=16), _client_pool,
-           Fault("pool_wait", _ORDERS, findings=("pool_exhausted",), not_findings=_HEALTH), at_once=24),
-    *_both("db-pool", "the pgx pool is exhausted by slow reports", _crowds("report", each=16), _db_pool,
-           Fault("pool_wait", _ORDERS, findings=("pool_exhausted",), not_findings=_HEALTH), at_once=24),
+    *_both("client-pool", "MaxConnsPerHost of the Go client is too small", _crowds("quote", each=24, rounds=5),
+           _client_pool, _POOL, at_once=24),
+    _DB_POOL,
+    _blind(_DB_POOL, plan=_crowds("report", each=21, rounds=5), draw=_db_pool_held),
     *_both("accept-queue", "the callee has few workers: connections wait in its backlog", _crowds("quote", each=16),
            _accept_queue,
            Fault("server_queue", _PRICING, findings=("server_backlog",), not_findings=_HEALTH), at_once=24),
@@ -195,6 +203,25 @@ _CODE = (
     _scenario("third-party", "a carrier outside answers late", _mostly("shipping"),
               lambda dice: {"carrier": [f"-takes={_pick(dice, 90, 160)}ms"]},
               Fault("external_call", "external:rates.parcelco.example", not_findings=_HEALTH), needs=_NAMED),
+)  # fmt: skip
+
+# A process that has just started
+
+
+def _just_started(dice: random.Random, _: Knobs) -> list[Planned]:
+    rest = {"quote": 4, "orders": 4, "dash": 3, "product": 3, "catalog": 1}
+    return opening(dice, "quote", crowd=28, mix=rest, count=80, per_s=12.0)
+
+
+_COLD_START = _scenario(
+    "cold-start", "new processes: the price lists are loaded when they are first asked for", _just_started,
+    lambda dice: {"pricing": [f"-cold={_pick(dice, 1800, 2600)}ms"]},
+    Fault("cold_start", _PRICING, findings=("cold_start",), not_findings=_HEALTH), at_once=32, cold=True,
+)  # fmt: skip
+_STARTS = (
+    _COLD_START,
+    _blind(_COLD_START, fault=Fault("cold_start", _PRICING, not_findings=_HEALTH),
+           draw=lambda dice: {"pricing": [f"-cold={_pick(dice, 1800, 2600)}ms", "-show-cold=false"]}),
 )  # fmt: skip
 
 # The path between
@@ -302,4 +329,38 @@ _SPANS = (
               lambda dice: {"worker": [f"-takes={_pick(dice, 250, 400)}ms"]}, None),
 )  # fmt: skip
 
-SCENARIOS: Final = (_HEALTHY, replace(_blind(_HEALTHY), control=None), *_SETUP, *_WAITING, *_CODE, *_PATH, *_SPANS)
+# Two at once
+
+
+def _reports_and_quotes(dice: random.Random, _: Knobs) -> list[Planned]:
+    crowds = bursts(dice, {"report": 1}, rounds=3, each=22, calm={"orders": 1}, every_s=3.0)
+    return among(dice, crowds, {"quote": 9, "orders": 1}, 5.0, 46)
+
+
+def _halves(dice: random.Random, _: Knobs) -> list[Planned]:
+    return steady(dice, {"report": 40, "quote": 42, "dash": 6, "orders": 7, "product": 5}, 104, 9.0)
+
+
+def _slow_and_held(dice: random.Random) -> dict[str, Any]:
+    return {**_slow("report", 100, 160)(dice), **_on_pricing(response_ms=(80, 130))(dice)}
+
+
+def _pool_and_dns(dice: random.Random) -> dict[str, Any]:
+    drawn = {**_db_pool_held(dice), **_dns(dice)}
+    return {**drawn, "dns": {**drawn["dns"], "late_ms": _pick(dice, 130, 190)}}
+
+
+_TWO = (
+    *_both("pool-and-dns", "the pgx pool is exhausted by slow reports, and DNS answers late", _reports_and_quotes,
+           _pool_and_dns, _POOL, also=(Fault("dns", _SEAM, findings=_COLD, not_findings=_HEALTH),), at_once=24,
+           needs=_NAMED),
+    *_both("query-and-response-leg", "one slow statement, and answers are held on their way elsewhere", _halves,
+           _slow_and_held, _REPORT, also=(_NETWORK,)),
+    *_both("drift-and-tls", "pricing's clock gains 3 ms a second, and ServerHello is held", _mostly("quote", count=102),
+           _hello, Fault("tls", _SEAM, findings=_COLD, not_findings=_HEALTH),
+           taps=lambda knobs: [tap.drift_clock(knobs["names"]["pricing"], ppm=3000, from_ms=-12)]),
+)  # fmt: skip
+
+SCENARIOS: Final = (
+    _HEALTHY, replace(_blind(_HEALTHY), control=None), *_SETUP, *_WAITING, *_CODE, *_STARTS, *_PATH, *_SPANS, *_TWO,
+)  # fmt: skip

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import tap
 from scenario import Fault, Knobs, Planned, Scenario, drawn_id
 
 _DIALECT = "Cloudflare Workers + otel-cf-workers → Lambda (Node) + instrumentation-aws-lambda"
@@ -61,12 +62,12 @@ def _steady(rate: float, count: int) -> Callable[[random.Random, Knobs], list[Pl
 
 
 def _returning(dice: random.Random, knobs: Knobs) -> list[Planned]:
-    """Visitors come by threes, two more come when the sandboxes of those run, and before the next all have gone."""
+    """Visitors come by twos, two more come when the sandboxes of those run, and before the next all have gone."""
     asker, made = Asker(dice), []
     started_s = knobs["init_ms"] / 1000 + 0.8
-    for group in range(20):
+    for group in range(26):
         begin = group * (started_s + knobs["idle_ms"] / 1000 + 0.3)
-        made += [asker.ask(begin + 0.02 * number, dice.choice(("p", "p", "cart"))) for number in range(3)]
+        made += [asker.ask(begin + 0.02 * number, dice.choice(("p", "p", "cart"))) for number in range(2)]
         made += [asker.some(begin + started_s + 0.02 * number) for number in range(2)]
     return made
 
@@ -131,7 +132,8 @@ SCENARIOS = (
     _scenario(
         "c-worker-busy",
         "the Worker computes before it fetches",
-        draw=lambda dice: {"burn_ms": dice.randint(80, 130), "burn_share": dice.randint(35, 60)},
+        draw=lambda dice: {"burn_ms": dice.randint(80, 130), "burn_share": dice.randint(30, 45)},
+        plan=_steady(3.5, 102),
         at_once=2,
         fault=Fault("compute", "edge:{worker}", (), _HEALTHY_NOT),
     ),
@@ -141,6 +143,25 @@ SCENARIOS = (
         draw=lambda dice: {"busy_ms": dice.randint(50, 90)},
         at_once=2,
         fault=Fault("compute", "origin:{function}", (), _HEALTHY_NOT),
+    ),
+    _scenario(
+        "c-clock-frozen",
+        "the Worker's clock stands still between I/O, and the function's table is slow",
+        draw=_slow_table,
+        taps=lambda knobs: (tap.freeze_clock(knobs["names"]["worker"]),),
+        fault=Fault("query", _TABLE, (), _HEALTHY_NOT),
+    ),
+    _scenario(
+        "c-tls-and-table",
+        "TLS held on every other request, the function's table slow for carts",
+        draw=lambda dice: {
+            "wire": {"hello_ms": dice.randint(80, 130)},
+            "table_ms": dice.randint(80, 130),
+            "table_slow": ["carts"],
+        },
+        options={"close_after": 2},
+        fault=Fault("tls", _SEAM, ("cold_connections",), _HEALTHY_NOT, with_causes=("connect",)),
+        also=(Fault("query", _TABLE, (), _HEALTHY_NOT),),
     ),
     _scenario(
         "c-context-lost",

@@ -107,6 +107,20 @@ SCENARIOS = (
         fault=Fault("middleware", "edge:{web}", (), _NOT),
     ),
     _scenario(
+        "d-busy-and-flag-slow",
+        "the middleware computes and holds up whoever comes, and the flag service is slow for some",
+        draw=lambda dice: {
+            "busy_ms": dice.randint(90, 130),
+            "busy_share": dice.randint(22, 30),
+            "flags_ms": dice.randint(220, 320),
+            "flags_share": round(dice.uniform(0.25, 0.35), 2),
+        },
+        plan=_steady(6.0, 104),
+        at_once=3,
+        fault=Fault("middleware", "edge:{web}", (), _NOT),
+        also=(Fault("external_call", _FLAGS, ("blocking_flag_service",), _NOT),),
+    ),
+    _scenario(
         "d-middleware-on-static",
         "static assets go through the middleware, which works for each",
         draw=lambda dice: {"asset_ms": dice.randint(30, 50)},

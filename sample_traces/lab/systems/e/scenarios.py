@@ -124,6 +124,19 @@ SCENARIOS = (
         fault=Fault("external_call", _PARTNER, (), _NOT),
     ),
     _scenario(
+        "e-partner-and-primary",
+        "the partner slow, and statements slow in the primary",
+        draw=lambda dice: {
+            "partner_ms": dice.randint(120, 260),
+            "partner_share": _share(dice),
+            "primary_ms": dice.randint(30, 60),
+            "primary_share": _share(dice),
+        },
+        plan=_steady(13.0, 130, (("catalog", 20), ("orders", 34), ("quote", 42), ("ping", 4))),
+        fault=Fault("external_call", _PARTNER, (), _NOT),
+        also=(Fault("query", _PRIMARY, (), (*_NOT, "far_from_data")),),
+    ),
+    _scenario(
         "e-queue-write",
         "the job behind the queue slow: nobody waits",
         draw=lambda dice: {"job_ms": dice.randint(150, 300)},

@@ -1,6 +1,6 @@
 // The function: products and carts out of a table, asked over DynamoDB's own protocol.
 "use strict";
-const { witness, burn, wait } = require("./witness.cjs");
+const { witness, since, burn, wait } = require("./witness.cjs");
 
 const TABLE = process.env.TABLE_NAME;
 wait(Number(process.env.INIT_MS ?? 0)); // what a function's imports and clients cost before its first request
@@ -20,6 +20,8 @@ async function item(key, id, call) {
 exports.main = async (event) => {
   const id = event.headers["x-lab-request"] ?? "";
   const call = event.headers["x-lab-call"] ?? "";
+  const arrived = event.headers["x-lab-arrived"]; // where a sandbox had to start for this
+  if (arrived) since(arrived, id, process.env.OWN_NAME, "cold_start", call, "from the request to the first line of the handler");
   const took = witness(id, process.env.OWN_NAME, "handler", call, "a timer around the handler");
   const [, kind, key] = event.rawPath.split("/");
   const [row, stock] = [await item(`${kind}#${key}`, id, call), kind === "carts" ? null : await item(`stock#${key}`, id, call)];

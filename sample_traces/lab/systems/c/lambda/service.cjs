@@ -52,7 +52,7 @@ function start() {
 function give(sandbox, event) {
   const { next } = sandbox;
   [sandbox.next, sandbox.event] = [null, event];
-  if (event.cold) note(event, env.OWN_NAME, "cold_start", event.arrived, now(), "the service: from the request to the runtime's first poll");
+  if (event.cold) event.payload.headers["x-lab-arrived"] = String(event.arrived); // the handler tells how long it took
   next.setHeader("lambda-runtime-aws-request-id", event.id);
   next.setHeader("lambda-runtime-invoked-function-arn", `arn:aws:lambda:${env.AWS_REGION}:123456789012:function:${env.OTEL_SERVICE_NAME}`);
   next.end(JSON.stringify(event.payload));

@@ -29,6 +29,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"seamscope.example/origin/internal/telemetry"
 	"seamscope.example/origin/internal/witness"
@@ -44,6 +47,31 @@ type price struct {
 
 // pause is what a quote waits for a lock that another team's batch holds.
 var pause time.Duration
+
+// cold is what loading the price lists takes, which happens when a new process is first asked for a quote.
+var cold time.Duration
+
+// shown says whether that is seen in the traces.
+var shown bool
+
+var load = sync.OnceFunc(func() { time.Sleep(cold) })
+
+// loaded waits until the price lists are there.
+func loaded(ctx context.Context) {
+	if ready.Load() {
+		return
+	}
+	if shown {
+		_, span := otel.Tracer("pricing").Start(ctx, "load price lists", trace.WithAttributes(attribute.String("seamscope.phase", "cold_start")))
+		defer span.End()
+	}
+	started := witness.Now()
+	load()
+	ready.Store(true)
+	witness.Since(ctx, "cold_start", witness.Own(), started, "a timer around the wait for the price lists")
+}
+
+var ready atomic.Bool
 
 // rounds of SHA-256 that one quote costs: a price list that is sealed.
 var rounds int
@@ -61,6 +89,7 @@ var sealed atomic.Bool // so that the work is not optimised away
 
 // quotes answers GET /quotes?sku=1&sku=2 with a price per product, or 503 for a broken price list.
 func quotes(w http.ResponseWriter, r *http.Request) {
+	loaded(r.Context())
 	seal(rounds)
 	time.Sleep(pause)
 	prices := []price{}
@@ -155,8 +184,11 @@ func main() {
 	keepAlive := flag.Bool("keep-alive", true, "keep connections open between requests")
 	slots := flag.Int("slots", 0, "connections served at once, the others wait in the backlog; 0: no limit")
 	flag.IntVar(&rounds, "work", 0, "rounds of SHA-256 per quote")
+	flag.DurationVar(&cold, "cold", 0, "what loading the price lists takes, at the first quote")
+	flag.BoolVar(&shown, "show-cold", true, "a span for that")
 	flag.DurationVar(&pause, "pause", 0, "what a quote waits for")
 	flag.Parse()
+	ready.Store(cold == 0)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := witness.Open(os.Getenv("WITNESS"), "origin:"+os.Getenv("OTEL_SERVICE_NAME")); err != nil {
