@@ -4,9 +4,10 @@ With θ the callee's clock less the caller's, every call says θ ≤ S.start −
 first byte left, and for a unary RPC the server was done, before the client was). Both bounds are widened by what
 both clocks cannot tell apart. Where 0 lies in the interval of all calls of a window nothing moves; where it does
 not, the offset is the nearest bound. That interval is drawn closer by clients that read the whole body: they end
-after their server does, save for what it does once the last byte is out, so they count only where they agree with
-the sure bounds. An empty interval is no constant offset: a line through it is a drift, and anything else is said
-and left alone.
+after their server does, save for what it does once the last byte is out; and by clients that end at the headers: they
+end after what their server waited for, save where it streams. So both count only where they agree with the sure
+bounds. An empty interval is no constant offset: a line through it is a drift, and anything else is said and left
+alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from analysis.arrays import MISSING
 from analysis.facts import host_keys
 from seamscope.schema import words
 
@@ -125,8 +127,11 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
     alone = pl.col("servers") == 1
     done = pl.when(pl.col("waits") & alone).then("server_end").otherwise(pl.max_horizontal("server_start", first_byte))
     stayed = ~pl.col("failed")  # a client that gave up may have ended before its server began
-    whole = pl.when(pl.col("whole_body") & alone & stayed).then(
-        pl.max_horizontal("server_end", "server_start") - pl.col("end")
+    whole = (
+        pl.when(pl.col("whole_body") & alone & stayed)
+        .then(pl.max_horizontal("server_end", "server_start") - pl.col("end"))
+        .when((pl.col("worked") != MISSING) & alone & stayed)
+        .then(pl.max_horizontal("worked", "server_start") - pl.col("end"))
     )
     sided = told.select(
         *("trace_hi", "trace_lo", "span_id", "start", "slack"),

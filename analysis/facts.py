@@ -27,6 +27,7 @@ GETCONN: Final = words.code(words.ROLES, "getconn")
 QUERY: Final = words.code(words.CAUSES, "query")
 ERROR: Final = words.code(words.STATUSES, "error")
 BODY: Final = words.code(words.EXTENTS, "body")
+HEADERS: Final = words.code(words.EXTENTS, "headers")
 
 
 @kernel
@@ -194,6 +195,7 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "first_byte": np.where(known, _server_first_byte(journeys, server), MISSING),
             "waits": rpc_waits == 1,
             "whole_body": (forest.extent[gaps.client] == BODY) & known,
+            "worked": _worked(journeys, np.where(known & (forest.extent[gaps.client] == HEADERS), server, -1)),
             "slack": forest.grain[outer] + np.where(known, forest.grain[server], 0),
             "gap": gaps.gap,
             "request": gaps.request,
@@ -214,6 +216,19 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "sampled": forest.spans.column("weight", np.float64, 1)[np.minimum(outer, forest.unseen_from - 1)] != 1,
         }
     )
+
+
+def _worked(journeys: Journeys, server: Int32s) -> Int64s:
+    """Return until when each of these servers (-1: none) waited for something, on its own clock; `MISSING` if never."""
+    forest = journeys.forest
+    asked = np.zeros(forest.count, np.bool_)
+    asked[server[server >= 0]] = True
+    until = np.full(forest.count, MISSING, np.int64)
+    if asked.any():
+        awaited = (forest.parent >= 0) & (forest.remote == 0) & (journeys.times.unawaited == 0)
+        rows = np.flatnonzero(awaited & asked[forest.parent])
+        np.maximum.at(until, forest.parent[rows], forest.end[rows])
+    return np.where(server >= 0, until[server], MISSING)
 
 
 def _checkouts(journeys: Journeys) -> tuple[Int64s, Int64s]:

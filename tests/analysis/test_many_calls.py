@@ -54,6 +54,27 @@ def test_a_shifted_host_changes_no_verdict(many: Any, shift: float) -> None:
         assert one["gap"] == other["gap"]
 
 
+@pytest.mark.parametrize("shift", [0, 3_000, -3_000])
+def test_what_a_server_waited_for_bounds_its_clock_where_its_client_ends_at_the_headers(
+    traces: Traces, shift: float
+) -> None:
+    traces.service("edge", "edge")
+    traces.service("api")
+    for at in range(CALLS):
+        begin, there = 400.0 * at, 1 + at % 3
+        traces.span("GET /", "server", "edge", begin, begin + 62, trace=at + 1, extent="headers")
+        traces.span("fetch", "client", "edge", begin + 1, begin + 61, "GET /", trace=at + 1, extent="headers")
+        first = begin + 1 + there + shift
+        traces.span("answer", "server", "api", first, first + 66, "fetch", trace=at + 1, extent="body")
+        traces.span("SELECT", "client", "api", first + 1, first + 54, "answer", trace=at + 1, role="query",
+                    db_system="postgresql", peer="db")  # fmt: skip
+    told = traces.told()
+    assert told.warnings() == set()
+    assert {row["dominant"] for row in told.requests()} == {("data:postgres", "query")}
+    legs = [hop["request_leg"] for hop in told.hops() if hop["server_span"]]
+    assert all(abs(leg - (1 + at % 3)) <= 3.1 for at, leg in enumerate(legs))  # its last wait ends 3 ms before
+
+
 def test_a_clock_that_jumps_moves_nothing_and_is_said(traces: Traces) -> None:
     jumps = [1.0 + 5_000 * (at % 2) for at in range(CALLS)]
     traces.service("web", "render")
