@@ -60,6 +60,7 @@ INPUT: Final = (
     "queued_at_ns",
     "reused",
     "was_idle",
+    "cold_start",
     "cpu_ns",
     "wall_ns",
     "sequence",

@@ -318,6 +318,7 @@ def _labels(forest: Forest, calls: Calls, times: timing.Times, seams: Seams, pha
     if times.shift.any():
         queued = np.where(queued >= 0, extents.shifted(queued, times.shift), -1)
     reused = forest.padded(forest.spans.column("reused", np.uint8, words.UNKNOWN), words.UNKNOWN)
+    cold = forest.padded(forest.spans.column("cold_start", np.uint8, 0), 0)
     again = attempts.given_up(forest, calls, seams, times.start, times.lifted)
     cut = phases.label_calls(
         calls.outer,
@@ -333,6 +334,7 @@ def _labels(forest: Forest, calls: Calls, times: timing.Times, seams: Seams, pha
         times.start,
         times.lifted,
         queued,
+        cold,
         column_of,
         table,
     )

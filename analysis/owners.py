@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _owner(cause: Number, caller: int, callee: int, seam: int) -> Number:
     if cause in (9, 10, 14):  # pool_wait, send, retry
         return caller
-    if cause in (12, 15, 16, 17):  # server_queue, query, external_call, unobserved
+    if cause in (4, 12, 15, 16, 17):  # cold_start, server_queue, query, external_call, unobserved
         return callee
     return seam
 

@@ -2,7 +2,8 @@
 
 Where several say something about one moment, the more particular wins: the server's own span, then DNS,
 connect, TLS, joint setup, send, receive, the user's own phases, waits for a connection, the queue that a header
-tells of, what came after the first byte. What nobody speaks for is what the callee's nature bounds it to
+tells of, what came after the first byte, and before a server that says it was started for this call (`faas.coldstart`)
+its start. What nobody speaks for is what the callee's nature bounds it to
 (a statement's time, a third party's, an unobserved service's), or `unexplained` where a server span was received.
 """
 
@@ -39,6 +40,7 @@ RANKS: Final = (
     ("header", "server_queue", "header"),
     ("first byte", "transfer", "measured"),
     ("between attempts", "retry", "bounded"),
+    ("cold start", "cold_start", "header"),
 )
 
 _NAMES: Final = [name for name, _, _ in RANKS]
@@ -49,6 +51,7 @@ _SETUP: Final = _NAMES.index("setup")
 _HEADER: Final = _NAMES.index("header")
 _FIRST_BYTE: Final = _NAMES.index("first byte")
 _BETWEEN: Final = _NAMES.index("between attempts")
+_COLD: Final = _NAMES.index("cold start")
 _COLUMN_RANKS: Final = np.array(
     [_NAMES.index(name) for name in ("pool_wait", "dns", "connect", "tls", "send")], np.uint8
 )
@@ -114,13 +117,25 @@ def _of_columns(
 
 @kernel
 def _of_server(
-    row: int, queued_at: int, start: Int64s, end: Int64s, low: Int64s, high: Int64s, rank: Codes, count: int
+    row: int,
+    queued_at: int,
+    cold: Number,
+    start: Int64s,
+    end: Int64s,
+    low: Int64s,
+    high: Int64s,
+    rank: Codes,
+    count: int,
 ) -> int:
     low[count], high[count], rank[count] = start[row], end[row], 0
-    if not 0 <= queued_at < start[row]:
-        return count + 1
-    low[count + 1], high[count + 1], rank[count + 1] = queued_at, start[row], _HEADER
-    return count + 2
+    count += 1
+    if cold == 1:
+        low[count], high[count], rank[count] = np.int64(0), start[row], _COLD
+        count += 1
+    if 0 <= queued_at < start[row]:
+        low[count], high[count], rank[count] = queued_at, start[row], _HEADER
+        count += 1
+    return count
 
 
 @kernel
@@ -272,12 +287,14 @@ def label_calls(
     start: Int64s,
     end: Int64s,
     queued_at: Int64s,
+    cold: Codes,
     column_of: Int32s,
     columns: Int64s,
 ) -> tuple[Int64s, Int64s, Int64s, Codes, Codes]:
     """Cut every call's extent into labelled stretches.
 
-    `otherwise` is the cause of time that nobody speaks for, `retries` marks calls whose servers were attempts;
+    `otherwise` is the cause of time that nobody speaks for, `retries` marks calls whose servers were attempts, `cold`
+    (by row) servers that were started for their call;
     `column_of` points from a span into `columns` (pool wait, dns, connect, tls, send, first byte, transfer;
     nanoseconds, negative where unknown), -1 for none.
 
@@ -288,14 +305,14 @@ def label_calls(
     widest = np.int64(0)
     for call in range(calls):
         widest = max(widest, offsets[call + 1] - offsets[call])
-    room = 4 * members.size + 16 * columns.shape[0] + 3 * calls + 8
+    room = 6 * members.size + 16 * columns.shape[0] + 3 * calls + 8
     firsts = np.zeros(calls + 1, np.int64)
     lows, highs = np.empty(room, np.int64), np.empty(room, np.int64)
     causes, evidences = np.empty(room, np.uint8), np.empty(room, np.uint8)
     low, high = np.empty(8 * widest + 16, np.int64), np.empty(8 * widest + 16, np.int64)
     rank = np.empty(8 * widest + 16, np.uint8)
     edges, edge_of = np.empty(16 * widest + 40, np.int64), np.empty(16 * widest + 40, np.int64)
-    open_by_rank = np.zeros(16, np.int64)
+    open_by_rank = np.zeros(_CAUSE_OF_RANK.size, np.int64)
     filled = 0
     for call in range(calls):
         firsts[call] = filled
@@ -312,7 +329,7 @@ def label_calls(
         count = 0
         for row in mine:
             if server_of[row] == call:
-                count = _of_server(row, queued_at[row], start, end, low, high, rank, count)
+                count = _of_server(row, queued_at[row], cold[row], start, end, low, high, rank, count)
             elif call_of[row] != call:
                 count = _of_phase(row, role, reused, dialled, start, end, low, high, rank, count)
             elif column_of[row] >= 0:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from analysis import Peers
+from seamscope.schema import words
 
 Traces = Any
 
@@ -325,3 +327,22 @@ def test_a_pool_wait_before_a_statement(traces: Traces) -> None:
     assert [hop["client_span"] for hop in told.hops()] == ["query"]
     hop = told.hop("query")
     assert (hop["pool_wait"], hop["setup"], hop["duration"]) == (12, 18, 19)
+
+
+def test_what_came_before_a_server_that_was_started_for_the_call_is_its_start(traces: Traces) -> None:
+    """`faas.coldstart` says so of the span; the start itself lies before it."""
+    traces.service("edge", "edge")
+    for trace, cold in ((1, True), (2, False)):
+        traces.span("GET /", "server", "edge", 0, 900, trace=trace)
+        traces.span("fetch", "client", "edge", 1, 899, "GET /", trace=trace)
+        traces.span("dns", "internal", "edge", 1, 11, "fetch", trace=trace, role="dns")
+        traces.span("handler", "server", "function", 800, 890, "fetch", trace=trace, cold_start=cold)
+    told = traces.told()
+    assert [row["dominant"] for row in told.requests()] == [
+        ("origin:function", "cold_start"),
+        ("edge:edge→origin:function", "unexplained"),
+    ]
+    causes = told.results["segments"].filter(pl.col("cause") == words.code(words.CAUSES, "cold_start")).to_dicts()
+    assert [(row["start_ns"], row["end_ns"], words.EVIDENCE[row["evidence"]]) for row in causes] == [
+        (11_000_000, 800_000_000, "header")
+    ]
