@@ -3,11 +3,12 @@
 With θ the callee's clock less the caller's, every call says θ ≤ S.start − C.start, and θ ≥ S.start − C.end (the
 first byte left, and for a unary RPC the server was done, before the client was). Both bounds are widened by what
 both clocks cannot tell apart. Where 0 lies in the interval of all calls of a window nothing moves; where it does
-not, the offset is the nearest bound. That interval is drawn closer by clients that read the whole body: they end
-after their server does, save for what it does once the last byte is out; and by clients that end at the headers: they
-end after what their server waited for, save where it streams. So both count only where they agree with the sure
-bounds. An empty interval is no constant offset: a line through it is a drift, and anything else is said and left
-alone.
+not, the offset is a bound: the one on which the fastest calls agree best, for in that direction nothing but the way
+held them, while one in which something held them all spreads; of two alike the nearest. That interval is drawn closer
+by clients that read the whole body: they end after their server does, save for what it does once the last byte is out;
+and by clients that end at the headers: they end after what their server waited for, save where it streams. So both
+count only where they agree with the sure bounds. An empty interval is no constant offset: a line through it is a
+drift, and anything else is said and left alone.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ FAR: Final = 2**61
 
 BINS: Final = 32
 """Parts of a window among which a drift is looked for."""
+
+QUARTER: Final = 0.25
+"""The fastest part of the calls, whose agreement says which bound nothing but the way makes."""
 
 FEWEST_BINS: Final = 6
 """A line goes through any two points, and easily through a few: fewer parts than this prove no drift."""
@@ -165,6 +169,8 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         (pl.col("tight_high") + slack).min().fill_null(FAR),
         pl.col("tight_low").max().fill_null(-FAR).alias("raw_tight_low"),
         pl.col("tight_high").min().fill_null(FAR).alias("raw_tight_high"),
+        *(_spread(name, top=True).alias(said) for name, said in (("low", "below"), ("tight_low", "tight_below"))),
+        *(_spread(name, top=False).alias(said) for name, said in (("high", "above"), ("tight_high", "tight_above"))),
     )
     empty, same = pl.col("low") > pl.col("high"), (pl.col("low") <= 0) & (pl.col("high") >= 0)
     near_low, near_high = pl.max_horizontal("low", "tight_low"), pl.min_horizontal("high", "tight_high")
@@ -177,15 +183,27 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         verdict=pl.when(empty).then(pl.lit("empty")).when(same).then(pl.lit("same")).otherwise(pl.lit("offset")),
         slope=pl.lit(0.0),
     )
-    nearest = pl.when(pl.col("low") > 0).then("raw_low").otherwise("raw_high")
+    below = pl.when(closer & (pl.col("raw_tight_low") >= pl.col("raw_low"))).then("tight_below").otherwise("below")
+    above = pl.when(closer & (pl.col("raw_tight_high") <= pl.col("raw_high"))).then("tight_above").otherwise("above")
+    surer_low = (below < above).fill_null(above.is_null())
+    alike = (below == above).fill_null(value=False)
+    by_low = pl.when(alike).then(pl.col("low") > 0).otherwise(surer_low)
     rows = rows.with_columns(
-        offset=pl.when(pl.col("verdict") == "offset").then(nearest.clip("low", "high")).otherwise(0),
+        offset=pl.when(pl.col("verdict") == "offset")
+        .then(pl.when(by_low).then("raw_low").otherwise("raw_high").clip("low", "high"))
+        .otherwise(0),
         width=pl.col("high") - pl.col("low"),
     )
     odd = bounds.join(rows.filter(empty).select(PAIR), on=PAIR, how="semi").sort("start", *SHOWN)
     shown = odd.group_by(PAIR, maintain_order=True).agg(pl.col(name).first() for name in SHOWN)
     rows = rows.join(shown, on=PAIR, how="left")
     return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort("window", "one", "other")
+
+
+def _spread(name: str, *, top: bool) -> pl.Expr:
+    """Return how far the quarter of the calls that bounds most lies apart; null where none bounds."""
+    least = pl.col(name).max() - pl.col(name).quantile(1 - QUARTER, "lower")
+    return least if top else pl.col(name).quantile(QUARTER, "higher") - pl.col(name).min()
 
 
 def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:

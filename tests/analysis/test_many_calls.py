@@ -75,6 +75,35 @@ def test_what_a_server_waited_for_bounds_its_clock_where_its_client_ends_at_the_
     assert all(abs(leg - (1 + at % 3)) <= 3.1 for at, leg in enumerate(legs))  # its last wait ends 3 ms before
 
 
+@pytest.mark.parametrize("shift", [3_000, -3_000])
+@pytest.mark.parametrize("held", ["there", "back"])
+def test_a_leg_that_something_holds_on_every_call_stays_that_leg_under_any_clock(
+    many: Any, shift: float, held: str
+) -> None:
+    """The way that nothing holds takes the same every time; the other spreads."""
+    slow = [100 + 7.0 * (at % 9) for at in range(CALLS)]
+    ports = [9_000 + at for at in range(CALLS)]
+
+    def made(moved: float) -> Any:
+        if held == "there":
+            return calls(many(), slow, moved, network_peer_port=ports).told()
+        traces = many()
+        traces.service("web", "render")
+        traces.service("api")
+        for at in range(CALLS):
+            begin = 400.0 * at
+            traces.span("GET /", "server", "web", begin, begin + 60 + slow[at], trace=at + 1)
+            traces.span("call", "client", "web", begin + 1, begin + 52 + slow[at], "GET /", trace=at + 1, extent="body")
+            first = begin + 2 + moved
+            traces.span("answer", "server", "api", first, first + 49, "call", trace=at + 1, extent="handler")
+        return traces.told()
+
+    still, moved = made(0), made(shift)
+    assert [row["dominant"] for row in still.requests()] == [row["dominant"] for row in moved.requests()]
+    for one, other in zip(still.hops(), moved.hops(), strict=True):
+        assert abs(one["request_leg"] - other["request_leg"]) <= 2
+
+
 def test_a_clock_that_jumps_moves_nothing_and_is_said(traces: Traces) -> None:
     jumps = [1.0 + 5_000 * (at % 2) for at in range(CALLS)]
     traces.service("web", "render")
