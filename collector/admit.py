@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-INT64_MAX: Final = np.uint64(2**63 - 1)
+LATEST_NS: Final = np.uint64(2**63 - 2)
+"""Latest time that is kept, in 2262: DuckDB takes the nanosecond after it for infinity, which no view can show."""
 
 REASONS: Final = (
     "invalid_field",
@@ -52,7 +53,7 @@ class Admitted:
     """A judged batch.
 
     Attributes:
-        flat: the batch with long values cut and event times held below 2^63; the same rows in the same order, apart
+        flat: the batch with long values cut and event times held to `LATEST_NS`; the same rows in the same order, apart
             from attributes beyond `AttributeLimits.per_owner`: those of spans are counted as dropped.
         keep: a mask over `flat.spans`.
         keep_links: a mask over `flat.links`: links of kept spans whose ids are valid.
@@ -77,7 +78,7 @@ def _span_faults(flat: FlatTraces) -> Iterator[Mask]:
     yield spans.span_id_len != 8
     yield spans.span_id == 0
     yield (spans.parent_id_len != 8) & (spans.parent_id_len != 0)
-    yield ((spans.faults & columns.FAULT_TIME) != 0) | (np.maximum(spans.start, spans.end) > INT64_MAX)
+    yield ((spans.faults & columns.FAULT_TIME) != 0) | (np.maximum(spans.start, spans.end) > LATEST_NS)
 
 
 def _first_fault(flat: FlatTraces) -> NDArray[np.int8]:
@@ -170,5 +171,5 @@ def admit(flat: FlatTraces, limits: AttributeLimits | None = None) -> Admitted:
     rejected = np.zeros((len(flat.errors), len(REASONS)), np.int64)
     np.add.at(rejected, (flat.spans.body[~keep], first[~keep]), 1)
     judged, truncated = _limit_attributes(flat, limits or AttributeLimits())
-    events = replace(flat.events, time=np.minimum(flat.events.time, INT64_MAX))
+    events = replace(flat.events, time=np.minimum(flat.events.time, LATEST_NS))
     return Admitted(replace(judged, events=events), keep, _valid_links(flat, keep), rejected, truncated)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.admit import INT64_MAX, AttributeLimits, cut_text, limited
+from collector.admit import LATEST_NS, AttributeLimits, cut_text, limited
 from collector.columns import CellTable, attributes, enumeration, ids, values
 from collector.flat import FAULT_ID, FAULT_SHAPE, FAULT_TIME
 from collector.normalise.resources import Resources, list_column
@@ -68,7 +68,7 @@ def _faults(table: CellTable, bad: Mask, lengths: tuple[NDArray[np.uint8], NDArr
     yield bad
     yield (lengths[0] != 16) & (lengths[0] != 0)
     yield (lengths[1] != 8) & (lengths[1] != 0)
-    yield ((faults & FAULT_TIME) != 0) | (np.maximum(table.u64("start"), table.u64("end")) > INT64_MAX)
+    yield ((faults & FAULT_TIME) != 0) | (np.maximum(table.u64("start"), table.u64("end")) > LATEST_NS)
 
 
 def _first(masks: Iterator[Mask], rows: int) -> NDArray[np.int8]:

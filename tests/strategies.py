@@ -17,7 +17,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
-TIME_NS = st.one_of(st.integers(0, 2**63 - 1), st.integers(1_700_000_000_000_000_000, 1_800_000_000_000_000_000))
+TIME_NS = st.one_of(st.integers(0, 2**63 - 2), st.integers(1_700_000_000_000_000_000, 1_800_000_000_000_000_000))
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 KEYS = st.one_of(
     st.sampled_from(["http.route", "url.full", "service.name", "http.request.method", "db.system", "server.port", "k"]),
