@@ -34,6 +34,8 @@ LEAD: Final = 2
 BESIDE: Final = 3
 """The span starts beside another one (its row), not after it."""
 
+_MARK_NS: Final = 1_000_000
+"""A span that is shorter marks a moment (a module looked up, a first byte); it is no work of its own."""
 _DEEPEST: Final = 256
 """Spans that outlive their parents, one below the other, are followed so far."""
 
@@ -197,16 +199,28 @@ def _progress(row: int, shift: Int64s, old: Int64s, new: Int64s, how: Codes, val
 
 @kernel
 def _begin(
-    row: int, above: int, start: Int64s, begun: Mask, shift: Int64s, old: Int64s, new: Int64s, how: Codes, value: Int64s
+    row: int,
+    above: int,
+    start: Int64s,
+    end: Int64s,
+    begun: Mask,
+    shift: Int64s,
+    old: Int64s,
+    new: Int64s,
+    running: Int32s,
+    how: Codes,
+    value: Int64s,
 ) -> Number:
-    """Give how much sooner a span starts."""
+    """Give how much sooner a span starts; a mark that is set while a sibling runs moves with what that does."""
     if how[row] == BESIDE and begun[value[row]]:
         beside = value[row]
         beside_it: Number = shift[beside] + start[row] - start[beside]
         return beside_it
-    if above != NONE and begun[above]:
-        return _progress(above, shift, old, new, how, value)
-    return 0
+    if above == NONE or not begun[above]:
+        return 0
+    if end[row] - start[row] < _MARK_NS and running[above] != NONE:
+        above = running[above]
+    return _progress(above, shift, old, new, how, value)
 
 
 @kernel
@@ -223,13 +237,17 @@ def _finish(
 ) -> Number:
     """Give how much sooner a span ends.
 
-    What it waited for may outlive it (a body that is still being read): then it is as far as that is.
+    What it waited for may outlive it (a body that is still being read): then it is as far as that is. What is
+    streamed after it was not waited for.
     """
     last = row
     for _ in range(_DEEPEST):
-        if how[last] == WHOLE or running[last] == NONE or start[running[last]] < old[last]:
+        below = running[last]
+        if how[last] == WHOLE or below == NONE or start[below] < old[last]:
             break
-        last = running[last]
+        if old[below] == MISSING and end[below] - end[row] > end[row] - start[below]:
+            break  # it had hardly begun, and nobody had answered it: what ends here did not wait for it
+        last = below
     if how[last] == WHOLE:
         sooner = shift[last] + min(end[row], end[last]) - start[last]
     else:
@@ -316,7 +334,7 @@ def _retime(
                 answers += 1
             elif what == _START:
                 begun[row] = True
-                shift[row] = _begin(row, parent[row], start, begun, shift, old, new, how, value)
+                shift[row] = _begin(row, parent[row], start, end, begun, shift, old, new, running, how, value)
                 if waited[row] and parent[row] != NONE:
                     running[parent[row]] = row
             else:

@@ -86,6 +86,22 @@ def test_what_outlives_its_parent_still_held_it() -> None:
     assert saved(outliving, [(3, WHOLE, 0)], (0, 100)) == 15
 
 
+def test_a_mark_set_meanwhile_holds_nothing() -> None:
+    """Next.js notes near the end, beside the render, that it had looked for components."""
+    ms = 1_000_000
+    marked = [(NONE, 0, 100 * ms), (0, 10 * ms, 90 * ms), (1, 20 * ms, 70 * ms), (0, 80 * ms, 80 * ms + 5000)]
+    assert saved(marked, [(2, WHOLE, 0)], (0, 100 * ms)) == 50 * ms
+    beside = [*marked[:3], (0, 75 * ms, 85 * ms)]  # ten milliseconds of work are no mark
+    assert saved(beside, [(2, WHOLE, 0)], (0, 100 * ms)) == 5 * ms
+
+
+def test_what_is_streamed_after_its_parent_did_not_hold_it() -> None:
+    """A page's shell is rendered while the call for a part that comes later has just begun."""
+    streamed = [ROOT, (0, 10, 30), (1, 12, 22), (1, 24, 90)]
+    assert saved(streamed, [(3, WHOLE, 0)], (0, 35)) == 0
+    assert saved(streamed, [(2, WHOLE, 0)], (0, 35)) == 10
+
+
 def test_a_moment_inside_a_span_moves_with_what_came_before_it() -> None:
     shell = [ROOT, (0, 10, 30), (0, 60, 90)]
     assert saved(shell, [(1, WHOLE, 0)], (0, 50)) == 20
