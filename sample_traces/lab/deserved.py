@@ -93,8 +93,13 @@ def deserved(asked: Asked, faults: Sequence[Fault], touched: Collection[Fault]) 
         if not fault.kinds or asked.kind in fault.kinds:
             expected |= {*(fault.findings if fault in touched else ()), *fault.always}
     possible = {rule for fault in faults for rule in fault.findings if not fault.kinds or asked.kind in fault.kinds}
-    for rule, cost in {**_of_code(asked), **_of_measured(asked, faults)}.items():
-        (expected if asked.matters(cost) else possible).add(rule)
+    costs = {**_of_code(asked), **_of_measured(asked, faults)}
+    for rule, cost in costs.items():
+        if cost is None:
+            expected.discard(rule)
+            possible.discard(rule)
+        else:
+            (expected if asked.matters(cost) else possible).add(rule)
     if "broken_context" in expected and "missing_instrumentation" in expected:
         expected.remove("missing_instrumentation")  # the spans are there: nothing but the context is missing
         possible.add("missing_instrumentation")
@@ -131,14 +136,13 @@ def _of_measured(asked: Asked, faults: Sequence[Fault]) -> dict[str, int]:
 _COMPUTES = ("compute", "middleware", "render")
 
 
-def _of_code(asked: Asked) -> dict[str, float]:
+def _of_code(asked: Asked) -> dict[str, float | None]:
     """Findings that the code of this kind of request deserves → their cost as measured, 0 where that is not known."""
-    rules = _CODE.get(asked.system, {}).get(asked.kind, {})
-    return {rule: cost for rule, of in rules.items() if (cost := of(asked)) is not None}
+    return {rule: of(asked) for rule, of in _CODE.get(asked.system, {}).get(asked.kind, {}).items()}
 
 
 Cost = Callable[[Asked], float | None]
-"""What a finding costs a request; None where the code of this scenario does not do that."""
+"""What a finding costs a request; None where the code did not do that for this one."""
 
 
 def _calls(part: float) -> Cost:
@@ -189,6 +193,13 @@ def _neighbours(asked: Asked) -> float | None:
     return asked.time("query") * 13 / 16
 
 
+def _each(asked: Asked) -> float | None:
+    """A statement for each neighbour, where the origin was told so, for the part of the requests that it touches."""
+    sizes = asked.knobs.get("origin", {})
+    least = float(sizes.get("RELATED_EACH", 0)) * float(sizes.get("RELATED_MS", 0)) * 1e6
+    return asked.time("query") if 0 < least <= asked.time("query") else None
+
+
 _GATE: Mapping[str, Cost] = {"blocking_flag_service": _flags, "nonessential_block": _unknown}
 _CODE: Mapping[str, Mapping[str, Mapping[str, Cost]]] = {
     "a": {
@@ -203,6 +214,7 @@ _CODE: Mapping[str, Mapping[str, Mapping[str, Cost]]] = {
     "b": {
         "overview": {"serial_fanout": _panels, "uncached_fetch": _uncached(1)},
         "report": {"uncached_fetch": _uncached(1)},
+        "product": {"n_plus_one": _each},
         "feed": {"uncached_fetch": _banner, "serial_fanout": _banner_first},
         "dash": {"serial_fanout": _unknown},
     },
