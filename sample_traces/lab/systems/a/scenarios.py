@@ -128,7 +128,7 @@ _SETUP = (
 
 
 def _client_pool(dice: random.Random) -> dict[str, Any]:
-    connections, pause = dice.choice([1, 2]), _pick(dice, 38, 50)
+    connections, pause = dice.choice([1, 2]), _pick(dice, 44, 52)
     flags = [f"-pricing-connections={connections}"]
     return {"orders": flags, "pricing": [f"-pause={pause * connections:.1f}ms"]}
 
@@ -161,8 +161,8 @@ _POOL = Fault("pool_wait", _ORDERS, findings=("pool_exhausted",), not_findings=_
 _DB_POOL = _scenario("db-pool", "the pgx pool is exhausted by slow reports", _crowds("report", each=16), _db_pool,
                      _POOL, at_once=24)  # fmt: skip
 _WAITING = (
-    *_both("client-pool", "MaxConnsPerHost of the Go client is too small", _crowds("quote", each=24, rounds=5),
-           _client_pool, _POOL, at_once=24),
+    *_both("client-pool", "MaxConnsPerHost of the Go client is too small", _crowds("quote", each=28, rounds=4),
+           _client_pool, _POOL, at_once=30),
     _DB_POOL,
     _blind(_DB_POOL, plan=_crowds("report", each=21, rounds=5), draw=_db_pool_held),
     *_both("accept-queue", "the callee has few workers: connections wait in its backlog", _crowds("quote", each=16),
