@@ -24,6 +24,7 @@ from collector.self_metrics import SelfMetrics
 from collector.settling import Settling
 from collector.telemetry import Telemetry
 from collector.warming import warm
+from seamscope.errors import SeamscopeError
 from seamscope.remote import socket_path
 from seamscope.store import Settings as StoreSettings
 from seamscope.store import Store
@@ -109,11 +110,13 @@ class Collector:
         """Open the store and the doors, the doors last: whoever can connect is served.
 
         Raises:
+            SeamscopeError: a library is known to lose data or memory.
             UsageError: an address that others than this machine can reach, without TLS and a token.
             DataError: a token file or a certificate is not what it should be.
             StoreError: the store cannot be opened, or the recording not be written.
             EndpointError: an address cannot be had.
         """
+        _check_libraries()
         _check_addresses(self.plan)
         self._entry = entry(self.plan.security, self.plan.queue_bytes)
         _raise_file_limit()
@@ -207,6 +210,15 @@ class Collector:
                     raise
             else:
                 return {"accepted": outcome.accepted, "rejected": dict(outcome.rejected), "error": outcome.error}
+
+
+def _check_libraries() -> None:
+    """Refuse to run on libraries that `seamscope doctor` would call a problem."""
+    from seamscope.health import PROBLEM, dependencies
+
+    for check in dependencies():
+        if check.state == PROBLEM:
+            raise SeamscopeError(f"not with these libraries: {check.said}", check.hint)
 
 
 def _check_addresses(plan: Plan) -> None:

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from collector import grpc_door
 from collector.grpc_door import MESSAGE_BYTES
 from seamscope.errors import EndpointError, UsageError
 from tests.collector import traffic
@@ -211,3 +212,19 @@ def test_others_than_this_machine_are_kept_out(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="insecure-public"), traffic.running(tmp_path, grpc=Address("0.0.0.0", 0)):  # noqa: S104
         pass
     assert not (tmp_path / "store.duckdb").exists()
+
+
+def test_a_body_that_dawdles_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_door, "BODY_DEADLINE_S", 0.2)
+    done = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        done.wait(traffic.DEADLINE_S)
+        yield from ()
+
+    with traffic.running(tmp_path) as collector, grpc.insecure_channel(str(collector.grpc)) as channel:
+        with pytest.raises(grpc.RpcError) as error:
+            channel.stream_unary(traffic.METHODS["traces"])(nothing(), timeout=traffic.DEADLINE_S)
+        done.set()
+        assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # which a sender may repeat
+        assert error.value.details() == "the request's body did not arrive in time"

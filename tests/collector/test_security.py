@@ -186,6 +186,26 @@ def test_old_tls_is_refused(guarded: Collector, papers: Papers) -> None:
     stores(guarded, papers, "old tls")
 
 
+def test_a_handshake_that_dawdles_is_ended(tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch) -> None:
+    from collector import grpc_door, http_server
+
+    quick = tuple(
+        (key, 300 if key == "grpc.server_handshake_timeout_ms" else value) for key, value in grpc_door.OPTIONS
+    )
+    monkeypatch.setattr(grpc_door, "OPTIONS", quick)
+    monkeypatch.setattr(http_server, "HANDSHAKE_S", 0.3)
+    cert, key = papers.server()
+    with traffic.running(tmp_path, security=Security(tls_cert=cert, tls_key=key)) as running:
+        for address in (running.grpc, running.http):
+            for said in (b"", b"\x16\x03\x01"):  # nothing, or the first bytes of a greeting
+                with closing(socket.create_connection((address.host, address.port), traffic.DEADLINE_S)) as raw:
+                    raw.sendall(said)
+                    while _received(raw):  # until it is hung up on
+                        pass
+        data = traffic.spans(8).SerializeToString()
+        assert traffic.call(running.grpc, data, credentials=papers.credentials()).code is grpc.StatusCode.OK
+
+
 @pytest.fixture(scope="module")
 def mutual(tmp_path_factory: pytest.TempPathFactory, papers: Papers) -> Iterator[Collector]:
     """Client certificates instead of tokens."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from seamscope.errors import EndpointError, StoreLockedError
+from seamscope.errors import EndpointError, SeamscopeError, StoreLockedError
 from seamscope.store import Store
 from tests.collector import traffic
 
@@ -115,3 +115,25 @@ def test_both_doors_feed_one_store(tmp_path: Path) -> None:
         assert traffic.count(collector.store, "spans") == 16
         services = collector.store.query("SELECT DISTINCT service FROM base.resources")["service"].to_list()
         assert services == ["orders"]
+
+
+def test_libraries_that_are_known_to_lose_data_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seamscope import health
+
+    monkeypatch.setattr(health, "LEAST", {"duckdb": (99, 0)})
+    with pytest.raises(SeamscopeError, match=r"not with these libraries.*duckdb"), traffic.running(tmp_path):
+        pass
+    assert not (tmp_path / "store.duckdb").exists()
+
+
+def test_a_second_interrupt_ends_it_at_once_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    import signal
+
+    request = traffic.spans(64)
+    with traffic.collecting(tmp_path, "--db", "store.duckdb") as listening:
+        assert traffic.call(listening.grpc, request.SerializeToString()).code is grpc.StatusCode.OK
+        for _ in range(2):
+            listening.program.send(signal.SIGINT)
+        assert listening.program.end()[0] in {130, -signal.SIGINT}
+    with Store.open(tmp_path / "store.duckdb") as store:
+        assert traffic.span_ids(request) <= traffic.stored_spans(store)
