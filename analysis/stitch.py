@@ -117,10 +117,41 @@ def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str) -> pl.DataFram
     offered = _unanswered(here).join(told, on=list(KEYS))
     asked = mine.filter(pl.col("kind") == SERVER)
     found = _under_calls(asked, offered, IDS[column], on=["id"])
+    found = pl.concat([found, _whatever_the_time(_apart(asked, found), _apart(offered, found, "to_"), IDS[column])])
     astray = _under_calls(_astray(here, column), offered, IDS[column], on=["id", "resource_id"])
     settled = found.select(*KEYS, "span_id")
     beside = _under_roots(mine.join(settled, on=[*KEYS, "span_id"], how="anti"), mine, IDS[column])
     return pl.concat([found, astray, beside])
+
+
+def _apart(spans: pl.DataFrame, found: pl.DataFrame, side: str = "") -> pl.DataFrame:
+    """Return the spans that no join names yet on this side."""
+    hi, lo, at = ("to_hi", "to_lo", "to_id") if side else (*KEYS, "span_id")
+    named = found.select(pl.col(hi).alias("trace_hi"), pl.col(lo).alias("trace_lo"), pl.col(at).alias("span_id"))
+    return spans.join(named, on=[*KEYS, "span_id"], how="anti")
+
+
+def _whatever_the_time(asked: pl.DataFrame, calls: pl.DataFrame, how: str) -> pl.DataFrame:
+    """Hang a root under a call of its id where each is the other's only choice: their hosts' clocks may be apart.
+
+    Of all that share the id, or of those that ask for the same; and none that was longer at it than the call was.
+    """
+    mine = asked.select(
+        *KEYS, "id", "span_id", "resource_id", length=pl.col("end_ns") - pl.col("start_ns"), slack=_slack(asked),
+        asked=_plain("operation"),
+    )  # fmt: skip
+    theirs = calls.select(
+        *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS), "id", pl.col("span_id").alias("to_id"),
+        room=pl.col("end_ns") - pl.col("start_ns"), there=pl.col("resource_id"), offered=_plain("operation"),
+    )  # fmt: skip
+    pairs = mine.join(theirs, on="id").filter(
+        (pl.col("resource_id") != pl.col("there"))
+        & ((pl.col("trace_hi") != pl.col("to_hi")) | (pl.col("trace_lo") != pl.col("to_lo")))
+        & (pl.col("length") <= pl.col("room") + pl.col("slack"))
+    )
+    same = pairs.filter(pl.col("asked") == pl.col("offered"))
+    alone = pairs.filter(pl.len().over("id") == 1), same.filter(pl.len().over("id", "asked") == 1)
+    return _one_each(pl.concat(alone).unique([*KEYS, "span_id", "to_id"], maintain_order=True), how)
 
 
 def _astray(here: pl.DataFrame, column: str) -> pl.DataFrame:

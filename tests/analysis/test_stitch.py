@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from analysis import Walk, analyse
 from seamscope.schema import words
 
@@ -122,3 +124,27 @@ def test_of_two_open_calls_neither_takes_it_and_that_is_said(traces: Traces) -> 
     traces.span("fetch too", "client", "web", 7, 91, "GET /dash", trace=2, role="fetch", peer="api", **NOW)
     told = traces.told()
     assert ("ambiguous_join", "GET (late)") in told.warnings()
+
+
+@pytest.mark.parametrize("shift", [3_000, -3_000])
+def test_a_shared_id_joins_pieces_of_hosts_whose_clocks_are_far_apart(traces: Traces, shift: float) -> None:
+    traces.service("web", "render")
+    traces.service("api")
+    for at in range(6):
+        begin, shared = 200.0 * at, f"id-{at}"
+        traces.span("GET /dash", "server", "web", begin, begin + 100, trace=2 * at + 1, correlation_id=shared, **NOW)
+        for name, first, last in (("GET /v1/me", 10, 40), ("GET /v1/org", 50, 90)):
+            traces.span(name, "client", "web", begin + first, begin + last, "GET /dash", trace=2 * at + 1, **NOW)
+        there = begin + shift
+        traces.span("GET /v1/org", "server", "api", there + 55, there + 85, trace=2 * at + 2, correlation_id=shared,
+                    **NOW)  # fmt: skip
+    told = traces.told()
+    assert [request["complete"] for request in told.requests()] == [100] * 6
+    assert {hop["client_span"] for hop in told.hops() if hop["joined_by"]} == {"GET /v1/org"}
+
+
+def test_a_piece_that_was_longer_at_it_than_any_open_call_stays_alone(traces: Traces) -> None:
+    traces.span("GET /dash", "server", "web", 0, 100, trace=1, correlation_id="id", **NOW)
+    traces.span("GET /v1/me", "client", "web", 10, 40, "GET /dash", trace=1, **NOW)
+    traces.span("GET /v1/me", "server", "api", 3_000, 3_200, trace=2, correlation_id="id", **NOW)
+    assert len(traces.told().requests()) == 2
