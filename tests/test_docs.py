@@ -21,6 +21,7 @@ PAGES = [
     "CHANGELOG.md",
     "sample_traces/README.md",
     "docs/operating.md",
+    "tests/collector/README.md",
 ]
 
 

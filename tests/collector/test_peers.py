@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
+from collector.otlp_status import Refusal, export_reply, status_bytes
 from collector.peers import BusyPeerError, Peers
+
+if TYPE_CHECKING:
+    from collector.otlp_status import Encoding
 
 
 def test_one_address_cannot_take_all_calls() -> None:
@@ -41,3 +47,13 @@ def test_an_address_that_is_done_leaves_nothing_behind() -> None:
             share.grow(number)
     assert not peers._calls
     assert not peers._bytes
+
+
+def test_words_for_a_sender_are_bounded() -> None:
+    """However much there is to say, a reply stays far below the 4 MiB that a sender takes."""
+    long = "x" * 10_000_000
+    encodings: tuple[Encoding, ...] = ("protobuf", "json")
+    for encoding in encodings:
+        told = status_bytes(Refusal(grpc.StatusCode.INVALID_ARGUMENT, long), encoding)
+        reply = export_reply("traces", {long: 1, "b": 2}, long, encoding)
+        assert max(len(told), len(reply)) < 16 * 1024
