@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -323,3 +324,21 @@ def traces() -> Traces:
 def many() -> Callable[[], Traces]:
     """Make several sets of spans."""
     return Traces
+
+
+Frames = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_traces"
+
+
+@pytest.fixture
+def recorded() -> Callable[[str], Frames]:
+    """Read a recording as frames: spans, resources, links."""
+
+    def read(sample: str) -> Frames:
+        from collector.files import iter_bodies
+        from collector.ingest import ingest
+
+        tables = ingest(list(iter_bodies(SAMPLES / sample / "traces.otlp.pb.zst"))).tables
+        return pl.DataFrame(tables["spans"]), pl.DataFrame(tables["resources"]), pl.DataFrame(tables["span_links"])
+
+    return read

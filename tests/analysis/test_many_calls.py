@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,9 +10,6 @@ import pytest
 
 from analysis import analyse, ceilings, clocks, passes
 from seamscope.schema import words
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Traces = Any
 POOL, CALLS = 2, 40
@@ -235,7 +232,9 @@ def test_a_pool_is_a_pool_at_any_pace(many: Any, factor: float) -> None:
 
 @pytest.mark.parametrize("sample", ["a-db-pool", "a-tls-held"])
 @pytest.mark.parametrize("parts", [2, 7])
-def test_any_partition_gives_the_same_rows(sample: str, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_partition_gives_the_same_rows(
+    recorded: Any, sample: str, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames = recorded(sample)
     whole = analyse(*frames)
     monkeypatch.setattr(passes, "CHUNK_SPANS", -(-frames[0].height // parts))
@@ -244,34 +243,3 @@ def test_any_partition_gives_the_same_rows(sample: str, parts: int, monkeypatch:
     for name in ("hops", "inferences", "warnings"):
         told = [results[name].drop("request_no", "seam_no", strict=False).rows() for results in (whole, apart)]
         assert sorted(told[0], key=repr) == sorted(told[1], key=repr), name
-
-
-def recorded(sample: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    from pathlib import Path as Here
-
-    from collector.files import iter_bodies
-    from collector.ingest import ingest
-
-    file: Path = Here(__file__).parents[2] / "sample_traces" / sample / "traces.otlp.pb.zst"
-    tables = ingest(list(iter_bodies(file))).tables
-    return pl.DataFrame(tables["spans"]), pl.DataFrame(tables["resources"]), pl.DataFrame(tables["span_links"])
-
-
-@pytest.mark.parametrize("shift", [3_000_000_000, -3_000_000_000])
-def test_a_shifted_host_of_a_recording_keeps_every_leading_cause(shift: int) -> None:
-    spans, resources, links = recorded("a-tls-held")
-    there = resources.filter(pl.col("service").is_in(["orders", "pricing"])).get_column("resource_id")
-    times = pl.col("start_ns", "end_ns")
-    moved = spans.with_columns(
-        pl.when(pl.col("resource_id").is_in(there.to_list())).then(times + shift).otherwise(times)
-    )
-    still, other = analyse(spans, resources, links), analyse(moved, resources, links)
-    assert other["warnings"].height == still["warnings"].height == 0
-
-    def led(results: Any) -> dict[int, tuple[str, int]]:
-        told = results["requests"].join(results.owners, left_on="dominant_owner_no", right_on="owner_no")
-        return {row[0]: row[1:] for row in told.select("entry_span_id", "owner", "dominant_cause").rows()}
-
-    one, two = led(still), led(other)
-    # where two causes are within the leg's error of each other, either may lead
-    assert sum(one[key] == two.get(key) for key in one) >= 0.95 * len(one)
