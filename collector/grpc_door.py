@@ -12,6 +12,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import grpc
 
@@ -215,8 +216,8 @@ class GrpcDoor:
 
 
 def _host(peer: str) -> str:
-    """Return the address in `ipv4:127.0.0.1:4317`, without its port."""
-    return peer.rpartition(":")[0]
+    """Return the address in `ipv4:127.0.0.1:4317` or `ipv6:%5B::1%5D:4317`, as the other door has it."""
+    return unquote(peer.partition(":")[2]).rpartition(":")[0].strip("[]")
 
 
 async def _abort(context: Any, refusal: Refusal) -> None:

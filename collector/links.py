@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ from seamscope.errors import DataError, EndpointError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from collector.decode import Body, Signal
 
@@ -64,16 +68,50 @@ class Link(Protocol):
         """Hang up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an endpoint asks for: a bearer token, and TLS with the certificate of its CA; None where it does not."""
+
+    token: str | None = None
+    tls_ca: Path | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, or metadata, of each request."""
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def roots(self) -> bytes | None:
+        """Return the CA's certificate.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        try:
+            return self.tls_ca.read_bytes() if self.tls_ca is not None else None
+        except OSError as error:
+            raise DataError(f"cannot read {self.tls_ca}: {error.strerror}", "name a PEM file") from None
+
+
+def _channel(endpoint: str, access: Access) -> Any:
+    limits = [("grpc.max_send_message_length", MESSAGE_BYTES), ("grpc.max_receive_message_length", MESSAGE_BYTES)]
+    roots = access.roots()
+    if roots is None:
+        return grpc.insecure_channel(endpoint, options=limits)
+    return grpc.secure_channel(endpoint, grpc.ssl_channel_credentials(roots), options=limits)
+
+
 class GrpcLink:
     """An OTLP/gRPC endpoint, `HOST:PORT`.
 
     Raises:
         EndpointError: nothing answers there.
+        DataError: the CA's certificate cannot be read.
     """
 
-    def __init__(self, endpoint: str) -> None:
-        limits = [("grpc.max_send_message_length", MESSAGE_BYTES), ("grpc.max_receive_message_length", MESSAGE_BYTES)]
-        self._channel = grpc.insecure_channel(endpoint, options=limits)
+    def __init__(self, endpoint: str, access: Access | None = None) -> None:
+        access = access or Access()
+        self._metadata = tuple(access.headers.items())
+        self._channel = _channel(endpoint, access)
         try:
             grpc.channel_ready_future(self._channel).result(timeout=CONNECT_S)
         except grpc.FutureTimeoutError:
@@ -87,7 +125,7 @@ class GrpcLink:
         """Send one body; see `Link`."""
         data = body.data if body.encoding == "protobuf" else parse(body).SerializeToString()
         try:
-            reply = self._calls[body.signal](data, timeout=REQUEST_S)
+            reply = self._calls[body.signal](data, timeout=REQUEST_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise self._explained(error) from None
         return _rejections(body.signal, reply, "protobuf")
@@ -110,15 +148,20 @@ class HttpLink:
 
     Raises:
         EndpointError: nothing answers there.
+        DataError: the CA's certificate cannot be read.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, access: Access | None = None) -> None:
+        access = access or Access()
         parts = urlsplit(endpoint)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UsageError(f"{endpoint!r} is not an endpoint", "write HOST:PORT or http://HOST:PORT")
-        self._connect: Callable[..., http.client.HTTPConnection] = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
+        self._headers = access.headers
+        self._connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
+        if parts.scheme == "https":
+            roots = access.roots()
+            context = ssl.create_default_context(cadata=roots.decode() if roots else None)
+            self._connect = partial(http.client.HTTPSConnection, context=context)
         self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
         self._of_thread = threading.local()
         self._opened: list[http.client.HTTPConnection] = []
@@ -133,7 +176,8 @@ class HttpLink:
         path = next(path for path, signal in PATHS.items() if signal == body.signal)
         connection = self._connection()
         try:
-            connection.request("POST", self._path + path, body.data, {"content-type": MEDIA_TYPE[body.encoding]})
+            headers = {"content-type": MEDIA_TYPE[body.encoding], **self._headers}
+            connection.request("POST", self._path + path, body.data, headers)
             reply = connection.getresponse()
             content = reply.read()
         except (OSError, http.client.HTTPException) as error:
@@ -167,6 +211,6 @@ def _rejections(signal: Signal, reply: bytes, encoding: str) -> tuple[int, str]:
     return getattr(message.partial_success, count), message.partial_success.error_message
 
 
-def link(endpoint: str) -> Link:
-    """Connect to an endpoint: `HOST:PORT` over gRPC, `http://…` over HTTP."""
-    return HttpLink(endpoint) if "://" in endpoint else GrpcLink(endpoint)
+def link(endpoint: str, access: Access | None = None) -> Link:
+    """Connect to an endpoint: `HOST:PORT` over gRPC, `http://…` or `https://…` over HTTP."""
+    return HttpLink(endpoint, access) if "://" in endpoint else GrpcLink(endpoint, access)

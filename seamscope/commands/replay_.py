@@ -73,6 +73,8 @@ def send(
     files: Sequence[Path],
     endpoint: str,
     *,
+    token_file: Path | None = None,
+    tls_ca: Path | None = None,
     rate: float | None = None,
     shift_to_now: bool = False,
     live_s: float | None = None,
@@ -86,12 +88,13 @@ def send(
         EndpointError: nothing answers there, or it keeps refusing.
         DataError: a file is no OTLP.
     """
-    from collector.links import link
+    from collector.links import Access, link
     from collector.pacing import live, schedule
     from collector.replay import Replay
     from collector.shifting import extent, now_ns, shifted
+    from seamscope.remote import read_token
 
-    to = link(endpoint)
+    to = link(endpoint, Access(read_token(token_file), tls_ca) if token_file or tls_ca else None)
     try:
         total = None if STDIN in files else sum(1 for _ in bodies_of(files))
         bodies = bodies_of(files)
@@ -144,6 +147,8 @@ def told(tally: Tally) -> str:
     metavar="HOST:PORT|URL",
     help="OTLP/gRPC as HOST:PORT, OTLP/HTTP as http://HOST:PORT.",
 )
+@click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="Token that the endpoint asks for.")
+@click.option("--tls-ca", type=click.Path(path_type=Path), metavar="FILE", help="Certificate of its CA; asks for TLS.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most N spans a second.")
 @click.option("--shift-to-now", is_flag=True, help="Move all times by one amount, so that the last one is now.")
 @click.option(
@@ -158,6 +163,8 @@ def command(
     *,
     files: tuple[Path, ...],
     endpoint: str,
+    token_file: Path | None,
+    tls_ca: Path | None,
     rate: float | None,
     shift_to_now: bool,
     live_s: float | None,
@@ -169,7 +176,15 @@ def command(
     missing = [path for path in files if path != STDIN and not path.exists()]
     if missing:
         raise DataError(f"{missing[0]}: no such file or folder", "check the path")
-    tally = send(recorded_files(files), endpoint, rate=rate, shift_to_now=shift_to_now, live_s=live_s)
+    tally = send(
+        recorded_files(files),
+        endpoint,
+        token_file=token_file,
+        tls_ca=tls_ca,
+        rate=rate,
+        shift_to_now=shift_to_now,
+        live_s=live_s,
+    )
     click.echo(json.dumps(document(tally)) if as_json else told(tally))
     if tally.failed_requests:
         raise DataError(f"{tally.failed_requests} of {tally.requests} requests were not taken", "see the reasons above")

@@ -228,3 +228,8 @@ def test_a_body_that_dawdles_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
         done.set()
         assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # which a sender may repeat
         assert error.value.details() == "the request's body did not arrive in time"
+
+
+def test_an_address_is_one_at_both_doors() -> None:
+    assert grpc_door._host("ipv4:127.0.0.1:50123") == "127.0.0.1"
+    assert grpc_door._host("ipv6:%5B2001:db8::1%5D:50123") == "2001:db8::1"

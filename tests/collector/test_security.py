@@ -429,3 +429,23 @@ def test_without_allowed_origins_no_page_may_send_or_look(tmp_path: Path) -> Non
         rebound = traffic.post(running.http, b"", {"host": "evil.example"}, "/healthz", "GET")
         assert json.loads(rebound.body) == {"status": "ok"}
         assert "signals" in json.loads(traffic.post(running.http, b"", {}, "/healthz", "GET").body)
+
+
+def test_a_replay_goes_where_a_token_and_tls_are_asked_for(guarded: Collector, papers: Papers, tmp_path: Path) -> None:
+    from collector.decode import Body
+    from collector.links import Access, link
+
+    body = Body(traffic.spans(8, seed=77).SerializeToString(), "protobuf", "traces")
+    for endpoint in (str(guarded.grpc), f"https://{guarded.http}"):
+        for token, taken in ((INGEST, True), (READ, False), (None, False)):
+            way = link(endpoint, Access(token, papers.ca))
+            try:
+                if taken:
+                    assert way.send(body) == (0, "")
+                    continue
+                with pytest.raises(DataError, match=r"UNAUTHENTICATED|PERMISSION_DENIED|401|403"):
+                    way.send(body)
+            finally:
+                way.close()
+    with pytest.raises(DataError, match="cannot read"):
+        link(str(guarded.grpc), Access(INGEST, tmp_path / "absent"))
