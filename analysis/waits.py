@@ -35,6 +35,12 @@ ONE_THREAD_NS: Final = 1_000_000
 NEARLY_ALL: Final = 0.9
 """Share of readings that must agree where either side may have stood still."""
 
+FEW_BY_CHANCE: Final = 3.3
+"""Standard errors that one in a thousand reaches by chance."""
+
+PLAIN: Final = 2
+"""Standard errors from which on two things may go together after all."""
+
 ACCIDENT: Final = 0.05
 """A wait is one from this part of the longest on. A begin follows a release when it comes within this part of the
 usual wait: one in twenty does by accident."""
@@ -179,8 +185,10 @@ def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
     """Tell late calls that waited for the callee to go on from those that were long on the way.
 
     Of two whose waits overlap, those before a callee that stood still begin closer together than they came; those on
-    a slow way begin as far apart as they came. Only calls whose connection was there before are judged. A client that
-    starts on whole milliseconds has one thread, which may have stood still itself: of its calls nearly all must agree.
+    a slow way begin as far apart as they came. So do those before a callee that is short of CPU, which takes longer
+    itself where they waited longer; a slow way has nothing to do with that. Only calls whose connection was there
+    before are judged. A client that starts on whole milliseconds has one thread, which may have stood still itself:
+    of its calls nearly all must agree.
     """
     spoken = (sheet.pool_ns > 0) | (sheet.queue_ns > 0) | (sheet.setup_ns > 0)
     known = slow & ~spoken & (_column(told, "callee_host") != 0) & told["served"].to_numpy()
@@ -207,11 +215,22 @@ def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
             text = f"{bunched} of {pairs} pairs of late calls that waited at once began closer together than they came"
             sheet.queue_ns[rows] = ns
             notes.append(Note(rows, SERVER_QUEUE, ns, stood, text))
-        elif slow_way >= ceilings.CHANCE:
+        elif slow_way >= ceilings.CHANCE and _slower_with_waits(group) > FEW_BY_CHANCE:
+            text = "the longer calls waited for it to begin, the longer this callee took itself: it was short of time"
+            sheet.queue_ns[rows] = ns
+            notes.append(Note(rows, SERVER_QUEUE, ns, slow_way, text))
+        elif slow_way >= ceilings.CHANCE and _slower_with_waits(group) < PLAIN:
             text = f"{apart} of {pairs} pairs of late calls that waited at once began as far apart as they came"
             sheet.network_ns[rows] += ns
             notes.append(Note(rows, NETWORK, ns, slow_way, text))
     return notes
+
+
+def _slower_with_waits(group: pl.DataFrame) -> float:
+    """Return by how many standard errors the ranks of waits and of the callee's own lengths go together."""
+    ranks = group.select(pl.col("wait").rank(), took=(pl.col("server_end") - pl.col("server_start")).rank())
+    together = ranks.select(pl.corr("wait", "took")).item()
+    return 0.0 if together is None or np.isnan(together) else float(together) * float(np.sqrt(group.height - 1))
 
 
 def _clean(told: pl.DataFrame, some: Mask) -> pl.Series:

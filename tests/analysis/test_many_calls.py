@@ -220,6 +220,26 @@ def test_what_one_place_pays_more_than_another_for_the_same_is_the_way(many: Any
         assert {hop["network"] for hop in other.told().hops()} == {None}
 
 
+@pytest.mark.parametrize(("slower", "leads"), [(True, "server_queue"), (False, "network")])
+def test_a_callee_that_is_slower_itself_where_calls_waited_longer_is_no_slow_way(
+    traces: Traces, slower: bool, leads: str
+) -> None:
+    traces.service("web", "render")
+    traces.service("api")
+    for at in range(3 * CALLS):
+        begin, wait = 37.0 * at, 1.0 if at % 4 == 0 else 80 + (at * 17) % 60
+        took = wait / 2 if slower else 10 + (at * 29) % 7
+        over = begin + wait + took
+        traces.span("GET /", "server", "web", begin, over + 2, trace=at + 1)
+        traces.span("call", "client", "web", begin, over + 1, "GET /", trace=at + 1, extent="body", peer="api")
+        traces.span(
+            "answer", "server", "api", begin + wait, over, "call", trace=at + 1, network_peer_port=9_000 + at % 8
+        )
+    late = [row["dominant"][1] for row in traces.told().requests() if row["complete"] > 50]
+    assert late.count(leads) > 2 * CALLS - 10
+    assert {"server_queue", "network"} & set(late) == {leads}
+
+
 @pytest.mark.parametrize("factor", [0.5, 3])
 def test_a_pool_is_a_pool_at_any_pace(many: Any, factor: float) -> None:
     frames = pool(many()).frames()
