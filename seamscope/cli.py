@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "trace": "One request: its waterfall with its seams, its critical path, and who and what held it.",
     "seams": "A row per seam: hops, gap percentiles, share explained, server spans, connections, phases.",
     "findings": "What to act on, costliest first: where, how many requests, what it costs, and the next step.",
+    "whatif": "What requests would take without something, with calls side by side, or with less of a cause.",
     "diff": "What one set of requests spends more of than another.",
     "dashboards": "Static pages of the same results: the boundary at a glance, and a page per route, seam and request.",
     "tui": "The explorer: requests as they come in, and for each the tier, the seam and the cause that made it slow.",

@@ -16,7 +16,7 @@ from seamscope.schema import words
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from analysis.findings import Evidence
     from seamscope.store import Reader, Store
@@ -75,11 +75,9 @@ def refresh(store: Store, rules: object = None) -> int:
     return findings.height
 
 
-def read(reader: Reader, essential: Callable[..., bool | None]) -> Evidence | None:
-    """Read what the rules look at; None where there is no request."""
-    from analysis import findings
-
-    requests = reader.query(statement("findings/requests"), {"most": MOST_REQUESTS, "most_spans": MOST_SPANS})
+def read(reader: Reader, essential: Callable[..., bool | None] | None = None) -> Evidence | None:
+    """Read what the rules look at, of the latest requests; None where there is none."""
+    requests = latest(reader, "true", {})
     if not requests.height:
         return None
     last = requests.row(-1, named=True)
@@ -90,10 +88,28 @@ def read(reader: Reader, essential: Callable[..., bool | None]) -> Evidence | No
         "last_entry": last["entry_span_id"],
         "most_spans": MOST_SPANS,
     }
+    return gathered(reader, requests, statement("findings/chosen"), upto, essential)
+
+
+def latest(reader: Reader, where: str, params: Mapping[str, object]) -> pl.DataFrame:
+    """Give the latest requests of a condition over `base.requests r`, up to so many and so many spans."""
+    bounds = {"most": MOST_REQUESTS, "most_spans": MOST_SPANS}
+    return reader.query(statement("findings/requests", where=where), {**params, **bounds})
+
+
+def gathered(
+    reader: Reader,
+    requests: pl.DataFrame,
+    chosen: str,
+    params: Mapping[str, object],
+    essential: Callable[..., bool | None] | None = None,
+) -> Evidence:
+    """Read what there is to some requests; `chosen` is our own condition over `base.requests r` that holds for them."""
+    from analysis import findings
+
     others = [name for name in findings.COLUMNS if name != "requests"]
-    chosen = statement("findings/chosen")
-    frames = {name: reader.query(statement(f"findings/{name}", chosen=chosen), upto) for name in others}
-    return findings.gather({**frames, "requests": requests}, essential)
+    frames = {name: reader.query(statement(f"findings/{name}", chosen=chosen), params) for name in others}
+    return findings.gather({**frames, "requests": requests}, essential or _unsaid)
 
 
 def _unsaid(*_: object) -> bool | None:

@@ -16,7 +16,7 @@ from analysis.findings.serial import serial_rules
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["COLUMNS", "Evidence", "find", "gather"]
+__all__ = ["COLUMNS", "RULES", "Evidence", "find", "gather"]
 
 RULES: Final = (connection_rules, calling_rules, serial_rules, context_rules, edge_rules)
 

@@ -1,5 +1,5 @@
--- The requests that findings are drawn from: the latest ones, whatever order they came in, up to so many requests and
--- so many spans.
+-- The requests that findings are drawn from: the latest ones of a condition, whatever order they came in, up to so many
+-- requests and so many spans.
 SELECT
     request_no,
     hash(trace_hi, trace_lo) AS trace_id,
@@ -14,8 +14,8 @@ SELECT
     trace_hi,
     trace_lo
 FROM (
-    SELECT * FROM base.requests
-    WHERE spans <= $most_spans
+    SELECT * FROM base.requests r
+    WHERE r.spans <= $most_spans AND ({where})
     ORDER BY start_ns DESC, trace_hi, trace_lo, entry_span_id
     LIMIT $most
 )
