@@ -190,8 +190,8 @@ def _retries(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     repeated = (pl.col("error").fill_null(value=False) | given_up) & again
     inside = (pl.col("attempts").fill_null(1) > 1) | (pl.col("retry_ns").fill_null(0) > 0)
     for (seam,), some in places(ordered.filter(repeated | inside), "seam"):
-        whole = marks(some.filter(repeated & ~inside), WHOLE)
-        lead = marks(some.filter(inside), LEAD, pl.col("retry_ns").fill_null(0))
+        whole = marks(some.filter(repeated), WHOLE)
+        lead = marks(some.filter(inside & ~repeated), LEAD, pl.col("retry_ns").fill_null(0))
         most = some.get_column("attempts").max()
         yield Case(
             rule="retry_storm",

@@ -171,6 +171,17 @@ def test_calls_made_again(scene: Scene) -> None:
     assert finding["costs"] == dict.fromkeys(range(3), 80)
 
 
+def test_an_attempt_that_was_given_up_is_gone_whole(scene: Scene) -> None:
+    """Its span shows no error and has a little of its time as retry; the path says all of it was."""
+    for _ in range(3):
+        scene.request(end=130)
+        first, _ = scene.call(0, 90, served=(5, 400), retry_ns=2 * MS)
+        scene.call(92, 120)
+        scene.stretch(0, 90, first, "render:web", "retry")
+    (finding,) = scene.found()["retry_storm"]
+    assert finding["costs"] == {0: 90, 1: 90, 2: 90}
+
+
 def test_retries_around_retries(scene: Scene) -> None:
     for _ in range(3):
         scene.request(end=200)
