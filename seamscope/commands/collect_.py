@@ -31,6 +31,8 @@ FILE: Final = click.Path(path_type=Path)
 PATIENCE_S: Final = 2.0
 STARTING: Final = "starting; the first start of an installation compiles its decoder"
 
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # before grpc is loaded; else a stranger's handshake is a line of log
+
 
 def size_bytes(text: str) -> int:
     """Read `512MiB`, `1GB` or a number of bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import ssl
 import threading
@@ -449,3 +450,18 @@ def test_a_replay_goes_where_a_token_and_tls_are_asked_for(guarded: Collector, p
                 way.close()
     with pytest.raises(DataError, match="cannot read"):
         link(str(guarded.grpc), Access(INGEST, tmp_path / "absent"))
+
+
+def test_strangers_write_no_log(tmp_path: Path, papers: Papers) -> None:
+    cert, key = papers.server()
+    with traffic.collecting(
+        tmp_path, "--db", "store.duckdb", "--tls-cert", str(cert), "--tls-key", str(key)
+    ) as listening:
+        for address in (listening.grpc, listening.http) * 5:
+            with closing(socket.create_connection((address.host, address.port), traffic.DEADLINE_S)) as raw:
+                raw.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+                while _received(raw):
+                    pass
+        listening.program.send(signal.SIGTERM)
+        code, _, err = listening.program.end()
+        assert (code, err) == (0, "")
