@@ -13,6 +13,8 @@ from seamscope.selection.values import duration_ns, flag, like, number, word_cod
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seamscope.selection.line import Term
 
 
@@ -187,17 +189,19 @@ def _text(term: Term, bound: Bound) -> str:
 
 def attribute(term: Term, bound: Bound) -> str:
     """Give the SQL of a term about an attribute of a span of the request's traces, or of its resource."""
-    test = _attribute_test(term, bound)
-    of_span, of_resource = (test.replace("{list}", f"{table}.attributes") for table in ("x", "z"))
-    return statement("filter/attribute", of_span=of_span, of_resource=of_resource)
-
-
-def _attribute_test(term: Term, bound: Bound) -> str:
     key = bound(term.key.removeprefix("attr."))
-    if term.operator in {":", "="} and "*" not in term.value:
-        return f"list_contains({{list}}, struct_pack(key := {key}, value := {bound(term.value)}))"
-    if term.operator in {":", "="}:
-        holds = _like("a.value", bound(like(term.value, contains=False)))
-    else:
-        holds = f"try_cast(a.value AS DOUBLE) {term.operator} {bound(number(term.value))}"
-    return f"len(list_filter({{list}}, lambda a: a.key = {key} AND {holds})) > 0"
+    of_span = f"base.attribute(x.attribute_keys, x.attribute_texts, {key})"
+    test = _attribute_test(term, bound)
+    return statement("filter/attribute", of_span=test(of_span), of_resource=test(f"attr(z.attributes, {key})"))
+
+
+def _attribute_test(term: Term, bound: Bound) -> Callable[[str], str]:
+    """Give what makes a test of the SQL of a value; of a key that is repeated the last value counts."""
+    if term.operator not in {":", "="}:
+        limit = bound(number(term.value))
+        return lambda value: f"try_cast({value} AS DOUBLE) {term.operator} {limit}"
+    if "*" in term.value:
+        pattern = bound(like(term.value, contains=False))
+        return lambda value: _like(value, pattern)
+    said = bound(term.value)
+    return lambda value: f"{value} = {said}"

@@ -12,6 +12,7 @@ import pyarrow as pa
 from seamscope.schema.tables import OWNERS, RESULTS
 from seamscope.store.folding import fold
 from seamscope.store.inserting import TABLES, insert, roll_back
+from seamscope.store.layout import parts, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +61,8 @@ class Writer:
             self._forget_warnings(frames)
             insert(self._cursor, "owners", fresh)
             for name, frame in frames.items():
-                insert(self._cursor, name, frame.select(TABLES[name].names).to_arrow())
+                for table, rows in parts(name, frame.select(TABLES[name].names).to_arrow(), first).items():
+                    insert(self._cursor, table, rows)
             self._cursor.commit()
         except BaseException:
             roll_back(self._cursor)
@@ -86,8 +88,8 @@ class Writer:
         if replaces is None or not len(replaces):
             return
         with _registered(self._cursor, "replaced", pa.table({"request_no": pa.array(replaces, pa.int64())})):
-            for name in (*RESULTS, "finding_requests"):
-                text = f"DELETE FROM base.{name} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608
+            for table in (*(table for name in RESULTS for table in tables_of(name)), "finding_requests"):
+                text = f"DELETE FROM base.{table} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608
                 self._cursor.execute(text).complete()
 
     def _forget_warnings(self, frames: Mapping[str, pl.DataFrame]) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -45,9 +46,9 @@ class _Opened(Reading):
     def _connect(self) -> None:
         raise NotImplementedError
 
-    def _lend(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _lend(self, connection: duckdb.DuckDBPyConnection, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._connection = connection
-        self._cursors = Cursors(connection.cursor, self.settings)
+        self._cursors = Cursors(cursor, self.settings)
 
     def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement of the house: no deadline, no cap on rows."""
@@ -102,7 +103,7 @@ class StoreFile(_Opened):
         except BaseException:
             connection.close()
             raise
-        self._lend(connection)
+        self._lend(connection, connection.cursor)
 
 
 class Store(_Opened):
@@ -155,12 +156,12 @@ class Store(_Opened):
         connection = opening.connect(self.path, self.settings, read_only=False)
         try:
             tables.prepare(connection, self.path, time.time_ns())
-            self._ingest = ingesting.Writer(connection.cursor(), self._recent, self._service_tier)
-            self._answers = answers.Writer(connection.cursor())
+            self._ingest = ingesting.Writer(opening.cursor(connection), self._recent, self._service_tier)
+            self._answers = answers.Writer(opening.cursor(connection))
         except BaseException:
             connection.close()
             raise
-        self._lend(connection)
+        self._lend(connection, partial(opening.cursor, connection))
 
     def _refill(self) -> None:
         from seamscope.store import ingesting
@@ -243,13 +244,13 @@ class Store(_Opened):
         except duckdb.OutOfMemoryException:
             with self._cursors.without_guests():
                 self._again(write)
-        except duckdb.FatalException as error:
+        except duckdb.Error as error:
+            if not opening.was_given_up(error):
+                raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
             _log.warning("opening %s anew: %s", self.path, " ".join(str(error).split())[:300])
             self._reopen()
             if not is_stored():
                 self._again(write)
-        except duckdb.Error as error:
-            raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
 
     def _again(self, write: Callable[[], object]) -> None:
         try:
@@ -271,10 +272,9 @@ class Store(_Opened):
         try:
             with opening.private_files(), self._cursors.house() as cursor:
                 cursor.execute("CHECKPOINT").complete()
-        except duckdb.FatalException as error:
-            _log.warning("a checkpoint of %s failed: %s", self.path, " ".join(str(error).split())[:300])
-            with self._writing, opening.private_files():
-                if self._connection is connection:
-                    self._reopen()
         except duckdb.Error as error:
             _log.warning("a checkpoint of %s failed: %s", self.path, " ".join(str(error).split())[:300])
+            if opening.was_given_up(error):
+                with self._writing, opening.private_files():
+                    if self._connection is connection:
+                        self._reopen()

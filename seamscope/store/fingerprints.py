@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow as pa
 
+from seamscope.store.packing import KEYS, TEXTS
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -30,7 +32,8 @@ SAID: Final = (
     "resource_id",
     "scope",
     "scope_version",
-    "attributes",
+    KEYS,
+    TEXTS,
     "dropped_attributes",
 )
 EVENT_SAID: Final = ("at_ns", "name", "attributes")
@@ -47,8 +50,8 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def fingerprints(spans: pa.Table, events: pa.Table | None) -> U64:
     """Give each span's fingerprint; its events count, in any order."""
-    rows = frame(spans, SAID).with_columns(pl.col("attributes").list.len().fill_null(0).alias("attribute_count"))
-    digest = rows.with_columns(pl.col("attributes").fill_null([])).hash_rows()
+    rows = frame(spans, SAID)
+    digest = rows.hash_rows()
     if events is None or not events.num_rows:
         return digest.to_numpy()
     return (digest + _of_events(rows.select(KEY), events)).to_numpy()

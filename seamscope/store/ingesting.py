@@ -13,6 +13,8 @@ from seamscope.schema.tables import INGESTED
 from seamscope.schema.words import TIERS, code
 from seamscope.store.fingerprints import EVENT_SAID, KEY, SAID, fingerprints, frame
 from seamscope.store.inserting import insert, roll_back
+from seamscope.store.layout import parts
+from seamscope.store.packing import packed
 from seamscope.store.receipts import CommitReceipt
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Writer:
         if unknown:
             raise ValueError(f"not tables of the store: {sorted(unknown)}")
         given = {name: table for name, table in batch.items() if table.num_rows}
+        if "spans" in given:
+            given["spans"] = packed(given["spans"])
         tables, seen, dropped = self._without_repeats(given)
         raised: dict[int, int] = {}
         if "resources" in tables:
@@ -79,7 +83,8 @@ class Writer:
         self._cursor.begin()
         try:
             for name in group.receipt.rows:
-                insert(self._cursor, name, group.tables[name], stamps)
+                for table, rows in parts(name, group.tables[name], group.receipt.commit_no).items():
+                    insert(self._cursor, table, rows, stamps)
             self._raise_tiers(group.raised)
             self._cursor.commit()
         except BaseException:
@@ -190,7 +195,7 @@ def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
     text = """
         SELECT greatest(
             (SELECT last_commit_no FROM base.store),
-            (SELECT coalesce(max(commit_no), 0) FROM base.spans),
+            (SELECT coalesce(max(commit_no), 0) FROM base.span_rows),
             (SELECT coalesce(max(commit_no), 0) FROM base.logs))
     """
     return int(cursor.execute(text).fetchall()[0][0])
@@ -211,8 +216,8 @@ def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentSpans) -> None:
 def _first_to_remember(cursor: duckdb.DuckDBPyConnection) -> int | None:
     """Give the oldest commit of the last ten minutes with at most `REFILL_SPANS` spans from it on."""
     text = """
-        SELECT commit_no, count(*) AS spans FROM base.spans
-        WHERE ingested_ns >= (SELECT greatest(max(ingested_ns), $back) - $back FROM base.spans)
+        SELECT commit_no, count(*) AS spans FROM base.span_rows
+        WHERE ingested_ns >= (SELECT greatest(max(ingested_ns), $back) - $back FROM base.span_rows)
         GROUP BY commit_no
         ORDER BY commit_no DESC
     """

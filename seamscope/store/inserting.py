@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from seamscope.schema.tables import INGESTED, OWNERS, RESULTS, STORED_SEGMENTS
+from seamscope.store.layout import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 
 TABLES: Final = {**INGESTED, "owners": OWNERS, **RESULTS, "segments": STORED_SEGMENTS}
+"""Tables of the schema; some are kept in several (`seamscope.store.layout`)."""
+_STAMPED: Final = {
+    tables_of(name)[0]: [column for column in ("commit_no", "ingested_ns") if column in schema.names]
+    for name, schema in INGESTED.items()
+}
 _INCOMING: Final = "incoming_rows"
 
 
@@ -43,7 +49,7 @@ def insert(
     """Insert a table's rows; columns in `stamps` get that value in every row. Returns how many rows."""
     if not table.num_rows:
         return 0
-    given = {column: value for column, value in (stamps or {}).items() if column in TABLES[name].names}
+    given = {column: value for column, value in (stamps or {}).items() if column in _STAMPED.get(name, ())}
     cursor.register(_INCOMING, table)
     try:
         cursor.execute(_statement(name, _filled(table, given), tuple(given)), given or None).complete()

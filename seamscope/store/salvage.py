@@ -45,7 +45,7 @@ def salvage(path: Path) -> Salvaged:
     for _ in range(_TRIES):
         try:
             with Store.open(path, create=False) as store:
-                done.spans = int(store.query("SELECT count(*) FROM base.spans").item())
+                done.spans = int(store.query("SELECT count(*) FROM base.span_rows").item())
                 return done
         except (StoreLockedError, StoreVersionError):
             raise

@@ -16,7 +16,7 @@ from seamscope.statements import statement
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Raised when a table changes; views and macros are renewed by themselves."""
 
 VOCABULARIES: Final = (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW_NS = START_NS + 3600 * 1_000_000_000
-OF_THE_STORE = {"resources": ["rule_tier"]}
+OF_THE_STORE = {"resources": ["rule_tier"], "spans": ["attribute_keys", "attribute_texts", "span_no"]}
 """Columns that are the store's own: the door does not send them."""
 
 SQL_TYPES = {

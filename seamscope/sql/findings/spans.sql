@@ -20,9 +20,9 @@ SELECT
     s.cache_reason,
     s.essential,
     s.cold_start,
-    attr(s.attributes, 'seamscope.cache.scope') AS cache_scope,
-    attr(s.attributes, 'http.response.header.cache-control') AS cache_control,
-    attr(s.attributes, 'seamscope.flag.outcome') AS flag_outcome
+    base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.cache.scope') AS cache_scope,
+    base.attribute(s.attribute_keys, s.attribute_texts, 'http.response.header.cache-control') AS cache_control,
+    base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.flag.outcome') AS flag_outcome
 FROM base.spans s
 JOIN base.resources z USING (resource_id)
 WHERE (s.trace_hi, s.trace_lo) IN (

@@ -1,3 +1,3 @@
 -- Whether any span or resource carries an attribute of this key.
-SELECT EXISTS (SELECT 1 FROM base.spans WHERE len(list_filter(attributes, lambda a: a.key = $key)) > 0)
-    OR EXISTS (SELECT 1 FROM base.resources WHERE len(list_filter(attributes, lambda a: a.key = $key)) > 0) AS known
+SELECT EXISTS (SELECT 1 FROM base.span_rows WHERE base.attribute(attribute_keys, attribute_texts, $key) IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM base.resources WHERE attr(attributes, $key) IS NOT NULL) AS known

@@ -3,16 +3,16 @@ SELECT p.request_no, arg_min(found.value, found.place) AS key
 FROM picked p
 LEFT JOIN (
     SELECT t.request_no, row(CASE WHEN x.span_id = q.entry_span_id THEN 0 ELSE 2 END, x.start_ns, x.span_id) AS place,
-        list_filter(x.attributes, lambda a: a.key = $attribute)[-1].value AS value
+        base.attribute(x.attribute_keys, x.attribute_texts, $attribute) AS value
     FROM picked q
     JOIN base.request_traces t USING (request_no)
-    JOIN base.spans x ON x.trace_hi = t.trace_hi AND x.trace_lo = t.trace_lo
+    JOIN base.span_rows x ON x.trace_hi = t.trace_hi AND x.trace_lo = t.trace_lo
     WHERE value IS NOT NULL
     UNION ALL
     SELECT q.request_no, row(1, x.start_ns, x.span_id),
-        list_filter(z.attributes, lambda a: a.key = $attribute)[-1].value AS value
+        attr(z.attributes, $attribute) AS value
     FROM picked q
-    JOIN base.spans x ON x.trace_hi = q.trace_hi AND x.trace_lo = q.trace_lo AND x.span_id = q.entry_span_id
+    JOIN base.span_rows x ON x.trace_hi = q.trace_hi AND x.trace_lo = q.trace_lo AND x.span_id = q.entry_span_id
     JOIN base.resources z USING (resource_id)
     WHERE value IS NOT NULL
 ) found USING (request_no)

@@ -2,6 +2,6 @@
 r.request_no IN (
     SELECT t.request_no
     FROM base.request_traces t
-    JOIN base.spans x USING (trace_hi, trace_lo)
+    JOIN base.span_rows x USING (trace_hi, trace_lo)
     WHERE x.span_id = $span_id::UBIGINT OR x.correlation_id = $text OR x.platform_id = $text
 )

@@ -6,6 +6,6 @@ SELECT
     max(commit_no) AS last_commit,
     max(ingested_ns) AS last_ns,
     count(*) AS spans
-FROM base.spans
+FROM base.span_rows
 WHERE commit_no > $seen AND commit_no <= $upto
 GROUP BY trace_hi, trace_lo;

@@ -3,6 +3,6 @@ SELECT DISTINCT
     trace_hi,
     trace_lo,
     unnest([correlation_id, platform_id]) AS id
-FROM base.spans
+FROM base.span_rows
 SEMI JOIN wanted USING (trace_hi, trace_lo)
 WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL) AND commit_no <= $upto;

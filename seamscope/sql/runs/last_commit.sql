@@ -1,3 +1,3 @@
 -- The latest group commit.
 SELECT coalesce(max(commit_no), 0) AS last_commit
-FROM base.spans;
+FROM base.span_rows;

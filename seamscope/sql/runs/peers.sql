@@ -6,12 +6,12 @@ SELECT
     r.service
 FROM (
     SELECT *
-    FROM base.hops
+    FROM base.hop_rows
     WHERE server_span_id <> 0
     ORDER BY request_no DESC
     LIMIT 200000
 ) AS h
-JOIN base.spans AS s
+JOIN base.span_rows AS s
     ON s.trace_hi = h.trace_hi AND s.trace_lo = h.trace_lo AND s.span_id = h.client_span_id
 JOIN base.owners AS o ON o.owner_no = h.seam_no
 JOIN base.owners AS r ON r.owner = split_part(o.seam, '→', 2)

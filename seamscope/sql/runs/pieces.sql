@@ -4,7 +4,7 @@ WITH told AS (
         trace_hi,
         trace_lo,
         unnest([correlation_id, platform_id]) AS id
-    FROM base.spans
+    FROM base.span_rows
     WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL) AND ingested_ns >= $since_ns
 )
 

@@ -2,5 +2,5 @@
 SELECT DISTINCT
     h.trace_hi,
     h.trace_lo
-FROM base.hops AS h
+FROM base.hop_rows AS h
 WHERE h.server_span_id = 0 AND list_contains($peers::VARCHAR[], h.peer);

@@ -7,7 +7,7 @@ WITH arrived AS (
         max(commit_no) AS last_commit,
         max(ingested_ns) AS last_ns,
         count(*) AS spans
-    FROM base.spans
+    FROM base.span_rows
     WHERE commit_no <= $upto
     GROUP BY trace_hi, trace_lo
 ),

@@ -1,5 +1,6 @@
--- A row per call from one process to another.
-CREATE TABLE base.hops (
+-- A row per call from one process to another: what every call has.
+CREATE TABLE base.hop_rows (
+    hop_no BIGINT,
     request_no BIGINT,
     trace_hi UBIGINT,
     trace_lo UBIGINT,
@@ -21,18 +22,9 @@ CREATE TABLE base.hops (
     request_leg_ns BIGINT,
     response_leg_ns BIGINT,
     leg_error_ns BIGINT,
-    setup_ns BIGINT,
-    dns_ns BIGINT,
-    connect_ns BIGINT,
-    tls_ns BIGINT,
     pool_wait_ns BIGINT,
-    send_ns BIGINT,
     network_ns BIGINT,
-    server_queue_ns BIGINT,
-    transfer_ns BIGINT,
-    retry_ns BIGINT,
     unexplained_ns BIGINT,
-    reused BOOLEAN,
     joined_by UTINYINT,
     "async" BOOLEAN
 );

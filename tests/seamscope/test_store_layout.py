@@ -1,0 +1,113 @@
+"""What the store takes apart comes back whole: attributes as two texts, rare columns in tables beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seamscope.schema.tables import ATTRIBUTES, HOPS, INGESTED, RESULTS, SPANS
+from seamscope.store import Store
+from seamscope.store.layout import LAYOUTS, ROWS_PER_BATCH, parts, tables_of
+from seamscope.store.packing import packed
+from tests.seamscope.store_rows import START_NS, rows, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOSTILE = st.text(st.sampled_from("\x1b\x1fnse a\x00é'"), max_size=6)
+PAIRS = st.lists(st.fixed_dictionaries({"key": HOSTILE, "value": st.none() | HOSTILE}), max_size=4)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(tmp_path_factory.mktemp("packed") / "test.duckdb") as store:
+        yield store
+
+
+@given(lists=st.lists(PAIRS, min_size=1, max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_attributes_come_back_to_the_letter(kept: Store, lists: list[object]) -> None:
+    first = int(kept.query("SELECT count(*) FROM base.span_rows").item())
+    spans = rows("spans", *({**span(first + number), "attributes": said} for number, said in enumerate(lists)))
+    commit = kept.commit({"spans": spans}, now_ns=START_NS).commit_no
+    text = "SELECT attributes FROM base.spans WHERE commit_no = $commit ORDER BY span_no"
+    assert kept.query(text, {"commit": commit})["attributes"].to_list() == lists
+
+
+@pytest.mark.parametrize(
+    ("said", "keys", "texts"),
+    [
+        ([], None, None),
+        ([("", "")], "", ""),
+        ([("a", "1"), ("b", None)], "a\x1fb", "1\x1f\x1bn"),
+        ([("a\x1fb", "\x1bn")], "a\x1bsb", "\x1ben"),
+    ],
+)
+def test_how_attributes_are_kept(said: list[tuple[str, str]], keys: str | None, texts: str | None) -> None:
+    pairs = [{"key": key, "value": value} for key, value in said]
+    kept = packed(pa.table({"attributes": pa.array([pairs], ATTRIBUTES)}))
+    assert kept.to_pylist() == [{"attribute_keys": keys, "attribute_texts": texts}]
+
+
+def test_a_slice_of_a_table_is_packed_by_itself() -> None:
+    column = pa.array([[{"key": name, "value": name}] for name in "abc"], ATTRIBUTES)
+    assert packed(pa.table({"attributes": column}).slice(1, 1)).to_pylist() == [
+        {"attribute_keys": "b", "attribute_texts": "b"}
+    ]
+
+
+@pytest.mark.parametrize(("name", "schema"), [("spans", SPANS), ("hops", HOPS)])
+def test_every_column_is_kept_once(name: str, schema: pa.Schema) -> None:
+    layout = LAYOUTS[name]
+    listed = [column for columns in layout.sides.values() for column in columns]
+    assert len(listed) == len(set(listed))
+    assert set(listed) <= set(schema.names)
+
+
+@pytest.mark.parametrize("name", [*INGESTED, *RESULTS])
+def test_the_tables_are_there(tmp_path: Path, name: str) -> None:
+    with Store.open(tmp_path / "test.duckdb") as store:
+        for table in tables_of(name):
+            assert store.query(f"SELECT * FROM base.{table}").is_empty()  # noqa: S608
+
+
+def test_rows_beside_are_those_with_something_to_say() -> None:
+    given = pa.table(
+        {
+            "request_no": [7, 7, 8],
+            "dns_ns": pa.array([None, 5, None], pa.int64()),
+            "tls_ns": pa.array([None, None, 0], pa.int64()),
+            "gap_ns": [1, 2, 3],
+        }
+    )
+    found = parts("hops", given, 2)
+    first = 2 * ROWS_PER_BATCH
+    assert found["hop_rows"].to_pydict() == {
+        "request_no": [7, 7, 8],
+        "gap_ns": [1, 2, 3],
+        "hop_no": [first, first + 1, first + 2],
+    }
+    assert found["hop_phases"].to_pydict() == {
+        "hop_no": [first + 1, first + 2],
+        "request_no": [7, 8],
+        "dns_ns": [5, None],
+        "tls_ns": [None, 0],
+    }
+
+
+def test_nothing_is_kept_beside_where_nobody_says_anything() -> None:
+    given = pa.table({"request_no": [7], "dns_ns": pa.array([None], pa.int64()), "gap_ns": [1]})
+    assert set(parts("hops", given, 0)) == {"hop_rows"}
+
+
+def test_spans_come_back_with_every_column(tmp_path: Path) -> None:
+    said = [span(1, dns_ns=0, db_system="postgresql"), span(2), span(3, url_full="http://x/", reused=False)]
+    with Store.open(tmp_path / "test.duckdb") as store:
+        store.commit({"spans": rows("spans", *said)}, now_ns=START_NS)
+        found = store.query("SELECT dns_ns, db_system, url_full, reused FROM base.spans ORDER BY span_id").rows()
+    assert found == [(0, "postgresql", None, None), (None, None, None, None), (None, None, "http://x/", False)]
