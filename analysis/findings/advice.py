@@ -43,6 +43,16 @@ _KEEP: Final = {
     "instrumentation-http": "new http.Agent({{ keepAlive: true }}), shared; let {callee} keep connections open",
     "httpx": "One httpx.Client for all calls, with keepalive_expiry above the pause between them",
 }
+_DJANGO: Final = "prefetch_related or select_related in Django's ORM, selectinload in SQLAlchemy's, or one = ANY(…)"
+_AT_ONCE: Final = {
+    "otelpgx": "One statement for all of them (WHERE id = ANY($1), a join), or a pgx.Batch in one round trip",
+    "django": _DJANGO,
+    "psycopg": _DJANGO,
+    "sqlalchemy": "selectinload or joinedload in SQLAlchemy, or one statement with IN (…)",
+    "prisma": "include in one findMany of Prisma, or where: {{ id: {{ in: […] }} }}",
+    "instrumentation-pg": "One statement for all of them: WHERE id = ANY($1), or a join",
+    "redis": "MGET, or a pipeline",
+}
 _REGISTERED: Final = "Keep the W3C propagator of the SDK registered, and let {callee} read traceparent"
 _VERCEL: Final = "instrumentationConfig: {{ fetch: {{ propagateContextUrls: [/{host}/] }} }}"
 _WORKERS: Final = "Set fetch.includeTraceContext for {host} in the instrumentation's configuration"
@@ -87,6 +97,12 @@ def pool(calls: pl.DataFrame, demand: int, used: int) -> str:
 def keep_alive(calls: pl.DataFrame) -> str:
     """Name what keeps connections open."""
     return _by_scope(calls, _KEEP, "Keep connections to {callee} open between calls (keep-alive)", **_names(calls))
+
+
+def at_once(calls: pl.DataFrame, operation: str) -> str:
+    """Say how to ask once instead of once per element, in the words of the client at hand."""
+    line = _by_scope(calls, _AT_ONCE, "Ask once for all of them (a list of ids in one call)", **_names(calls))
+    return f"{line}: {operation}"
 
 
 def context(calls: pl.DataFrame) -> str:

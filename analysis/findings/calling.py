@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analysis.findings import advice, serial
+from analysis.findings import advice, edge, serial
 from analysis.findings.cases import FEWEST, Case, marks, places
 from analysis.findings.retiming import LEAD, WHOLE
 
@@ -61,7 +61,7 @@ def _n_plus_one(calls: pl.DataFrame) -> Iterator[Case]:
                 f"{some['caller'][0]} asks {some['callee'][0]} for {_text(operation)} some {_times(per)} times per "
                 f"request: %requests%, %cost% each on average"
             ),
-            next_step=f"Ask once for all of them (a join, = ANY(…), a list of ids in one call): {_text(operation)}",
+            next_step=advice.at_once(some, _text(operation) or "the same"),
             about=_text(operation) or "",
             fewest=1,
         )
@@ -143,9 +143,8 @@ def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     place = ["route", "seam", "operation"]
     dispensable = (pl.coalesce("essential", "ruled") == False).fill_null(value=False)  # noqa: E712 - null is neither
     told = told.join(_survived(evidence, calls), on=place, how="left", nulls_equal=True, maintain_order="left")
-    told = told.with_columns(dispensable=dispensable).filter(
-        pl.col("dispensable").any().over(place) | (pl.col("survived") >= SURVIVED)
-    )
+    told = told.with_columns(dispensable=dispensable).join(edge.flag_calls(evidence), on="row", how="anti")
+    told = told.filter(pl.col("dispensable").any().over(place) | (pl.col("survived") >= SURVIVED))
     for (route, seam, operation), some in places(told, *place):
         by_word = some.filter("dispensable")
         failures = some["survived"][0]

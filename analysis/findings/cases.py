@@ -151,9 +151,10 @@ def _finding_id(case: Case) -> str:
 
 
 def _finding(case: Case, number: str, sums: Mapping[str, Any]) -> dict[str, object]:
-    said = case.message.replace("%requests%", _requests(sums["requests"])).replace(
-        "%cost%", milliseconds(sums["cost_ns"] / sums["requests"])
-    )
+    said = case.message.replace("%requests%", _requests(sums["requests"]))
+    if sums["requests"] == 1:
+        said = said.replace("%cost% each on average", "%cost%").replace("%cost% each", "%cost%")
+    said = said.replace("%cost%", milliseconds(sums["cost_ns"] / sums["requests"]))
     return {
         "finding_id": number,
         "rule": case.rule,

@@ -40,7 +40,7 @@ def connection_rules(evidence: Evidence) -> Iterator[Case]:
 
 
 def _phase_spans(evidence: Evidence) -> pl.DataFrame:
-    """Give the call (`call`) that each phase span (`row`, `role`) belongs to.
+    """Give the call (`call`) that each phase span (`row`, `role`) belongs to, and whether it is `beside` it.
 
     That is the call that it lies in, or in a phase span of; else the next call of its parent that starts when it is
     over (a pool's span comes before the statement's).
@@ -58,12 +58,14 @@ def _phase_spans(evidence: Evidence) -> pl.DataFrame:
         waiting.sort("begin"), on="begin", by="parent_row", strategy="forward", check_sortedness=False
     )
     beside = beside.drop_nulls("call")
-    found = pl.concat([inside, beside.select("row", "call")])
+    outside = beside.select("row", "call")
+    found = pl.concat([inside, outside])
     for _ in range(2):  # phases inside phases: a handshake in the wait for a connection
         open_ = spans.join(found, on="row", how="anti")
         below = open_.join(found.rename({"row": "parent_row"}), on="parent_row").select("row", "call")
         found = pl.concat([found, below])
-    return found.join(spans.select("row", "role"), on="row").unique("row", keep="first", maintain_order=True)
+    told = found.join(spans.select("row", "role"), on="row").unique("row", keep="first", maintain_order=True)
+    return told.with_columns(beside=pl.col("row").is_in(outside.get_column("row").implode()))
 
 
 def _taken_out(
@@ -81,14 +83,28 @@ def _taken_out(
     return pl.concat([marks(spans, how, pl.col("wait")), marks(heads, LEAD, pl.col("wait"))])
 
 
+def _with_waits(phases: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
+    """Say when each call wanted a connection (`wanted_ns`) and when it had one (`had_ns`).
+
+    A pool's own span comes before the call; a wait that has none, or one inside the call, is the call's beginning.
+    """
+    pools = phases.filter(pl.col("role").is_in(("pool_wait", "getconn")))
+    before = pl.col("row").is_in(pools.filter("beside").get_column("call").implode())
+    wait = pl.col("pool_wait_ns").fill_null(0)
+    return calls.with_columns(
+        wanted_ns=pl.col("start_ns") - pl.when(before).then(wait).otherwise(0),
+        had_ns=pl.col("start_ns") + pl.when(before).then(0).otherwise(wait),
+    )
+
+
 def _concurrency(calls: pl.DataFrame) -> tuple[int, int, pl.DataFrame]:
     """Give the most calls that wanted a connection at once, the most that had one, and per call how many had it."""
     told = calls.select(
         "row",
         whose=pl.col("caller_instance").fill_null("").rank("dense").cast(pl.Int64),
-        begin="start_ns",
+        begin="had_ns",
         finish="end_ns",
-        wanted=pl.col("start_ns") - pl.col("pool_wait_ns").fill_null(0),
+        wanted="wanted_ns",
     )
     whose, begin, finish, wanted = (told.get_column(name).to_numpy() for name in ("whose", "begin", "finish", "wanted"))
     ahead = _before(whose, begin, begin, inclusive=False) - _before(whose, finish, wanted, inclusive=True)
@@ -123,7 +139,7 @@ def _pool(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
     """A call waits for a connection while others have one: there are fewer than are wanted."""
     for (seam,), waiting in places(calls.filter(pl.col("pool_wait_ns") > 0), "seam"):
         whole = calls.filter(pl.col("seam") == seam)
-        demand, used, ahead = _concurrency(whole)
+        demand, used, ahead = _concurrency(_with_waits(phases, whole))
         queued = waiting.join(ahead.filter(pl.col("ahead") > 0), on="row", how="semi")
         if not queued.height:
             continue

@@ -35,7 +35,7 @@ def edge_rules(evidence: Evidence) -> Iterator[Case]:
     calls = evidence.calls.filter(~pl.col("async"))
     at_edge = calls.filter(pl.col("caller").str.starts_with("edge:"))
     yield from _cold_starts(evidence)
-    yield from _flags(evidence, calls, at_edge)
+    yield from _flags(flag_calls(evidence))
     yield from _databases(at_edge)
     yield from _fan_out(at_edge)
     yield from _budget(evidence)
@@ -76,14 +76,18 @@ def _early(evidence: Evidence) -> pl.DataFrame:
     return told.select("request", early=pl.col("start_ns") <= end)
 
 
-def _flags(evidence: Evidence, calls: pl.DataFrame, at_edge: pl.DataFrame) -> Iterator[Case]:
-    """Routing waits for a service that only says which variant to show."""
+def flag_calls(evidence: Evidence) -> pl.DataFrame:
+    """Give calls that only ask which variant to show, by the names of their peers or by what their callers say."""
+    calls = evidence.calls.filter(~pl.col("async"))
     told = evidence.spans.filter(pl.col("flag_outcome").is_not_null()).select("row")
     named = pl.concat_str("peer", "callee", "url_full", separator=" ", ignore_nulls=True).str.contains(_FLAGS)
-    below = calls.join(told.rename({"row": "parent_row"}), on="parent_row", how="semi")
-    asked = pl.concat([at_edge.filter(named), below.filter(named), calls.join(told, on="row", how="semi")]).unique(
-        "row", maintain_order=True
-    )
+    at_edge = calls.filter(pl.col("caller").str.starts_with("edge:") & named)
+    below = calls.join(told.rename({"row": "parent_row"}), on="parent_row", how="semi").filter(named)
+    return pl.concat([at_edge, below, calls.join(told, on="row", how="semi")]).unique("row", maintain_order=True)
+
+
+def _flags(asked: pl.DataFrame) -> Iterator[Case]:
+    """Routing waits for a service that only says which variant to show."""
     for (seam,), some in places(asked, "seam"):
         yield Case(
             rule="blocking_flag_service",
