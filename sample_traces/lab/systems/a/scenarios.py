@@ -197,12 +197,12 @@ _CODE = (
               replace(_QUERY, findings=("uncached_fetch",), kinds=("catalog",))),
     _scenario("duplicate", "proxy and page make the same call", _mostly("account"), _slow("me", 45, 80),
               replace(_QUERY, findings=("duplicate_call",), kinds=("account",))),
-    _scenario("n-plus-one", "a statement per neighbour", _mostly("product"), _slow("stars", 6, 11),
-              replace(_QUERY, findings=("n_plus_one",), kinds=("product",))),
-    _scenario("slow-query", "one slow statement", _mostly("report"), _slow("report", 90, 160), _REPORT),
-    _scenario("third-party", "a carrier outside answers late", _mostly("shipping"),
-              lambda dice: {"carrier": [f"-takes={_pick(dice, 90, 160)}ms"]},
-              Fault("external_call", "external:rates.parcelco.example", not_findings=_HEALTH), needs=_NAMED),
+    *_both("n-plus-one", "a statement per neighbour", _mostly("product"), _slow("stars", 6, 11),
+           replace(_QUERY, findings=("n_plus_one",), kinds=("product",))),
+    *_both("slow-query", "one slow statement", _mostly("report"), _slow("report", 90, 160), _REPORT),
+    *_both("third-party", "a carrier outside answers late", _mostly("shipping"),
+           lambda dice: {"carrier": [f"-takes={_pick(dice, 90, 160)}ms"]},
+           Fault("external_call", "external:rates.parcelco.example", not_findings=_HEALTH), needs=_NAMED),
 )  # fmt: skip
 
 # A process that has just started
