@@ -127,7 +127,12 @@ def distances(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
     same service: what they wait for in the database is alike, what is not is the way there.
     """
     place = ["window", "calling", "peer", "operation"]
-    silent = told.filter(~pl.col("served") & (pl.col("lead") != MISSING))
+    asked = ~told["served"].to_numpy() & (told["lead"].to_numpy() != MISSING)
+    instances = told.filter(asked).select("calling", "caller").unique()
+    several = instances.filter(pl.len().over("calling") > 1)
+    if not several.height:
+        return []
+    silent = told.filter(asked).join(several, on=["calling", "caller"], how="semi")
     each = silent.group_by(*place, "caller").agg(
         least=pl.col("before").quantile(0.1, "lower"), most=pl.col("before").quantile(0.9, "higher"), calls=pl.len()
     )

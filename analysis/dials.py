@@ -75,12 +75,13 @@ def _follows(came: Int64s, begin: Int64s, release: Int64s, slack: int) -> Mask:
     return follows
 
 
-def first_statements(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
-    """Find setups in their callers' own time before the first statement of a request."""
-    free = sheet.lead_ns == 0
-    known = told.filter(
-        ~pl.col("served") & (pl.col("lead") != MISSING) & (pl.col("above") != 0) & pl.Series(free)
-    ).with_columns(wait=pl.col("start") - pl.col("lead"))
+def first_statements(told: pl.DataFrame, late: Mask, sheet: Sheet) -> list[Note]:
+    """Find setups in their callers' own time before the first statement of a request (`late`: `waits.idle`)."""
+    if not late.any():
+        return []
+    known = told.filter((sheet.lead_ns == 0) & late & (told["above"] != 0).to_numpy()).with_columns(
+        wait=pl.col("start") - pl.col("lead")
+    )
     usual = known.group_by(PAIR).agg(
         pl.col("wait").quantile(0.9, "lower").alias("most"),
         (pl.col("end") - pl.col("start")).median().alias("length"),

@@ -77,8 +77,9 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     slow = waits.worth_a_look(told, pairs, gap_before) & legs_known
     notes += baselines.statements(told, pairs, sheet)
     notes += baselines.distances(told, sheet)
-    notes += waits.statements(told, pairs, sheet)
-    notes += dials.first_statements(told, sheet)
+    late = waits.idle(told, pairs)
+    notes += waits.statements(told, late, sheet)
+    notes += dials.first_statements(told, late, sheet)
     dials.checkouts(told, sheet)
     pooled, found_waits = waits.calls(told, slow, sheet)
     notes += found_waits

@@ -106,11 +106,17 @@ def _groups(told: pl.DataFrame, keys: list[str]) -> Iterator[pl.DataFrame]:
         yield from some.partition_by(keys, maintain_order=True)
 
 
-def statements(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
-    """Find waits for a connection before statements: the caller did nothing else, and began as another ended."""
-    start, lead = _column(told, "start"), _column(told, "lead")
-    known = ~told["served"].to_numpy() & (lead != MISSING) & (_column(told, "caller_host") != 0)
-    asked = known & worth_a_look(told, pairs, np.where(known, start - lead, MISSING))
+def idle(told: pl.DataFrame, pairs: Pairs) -> Mask:
+    """Mark statements of pairs before which their callers did nothing else for long enough to be worth a look."""
+    lead = _column(told, "lead")
+    known = ~told["served"].to_numpy() & (lead != MISSING)
+    marked: Mask = known & worth_a_look(told, pairs, np.where(known, _column(told, "start") - lead, MISSING))
+    return marked
+
+
+def statements(told: pl.DataFrame, late: Mask, sheet: Sheet) -> list[Note]:
+    """Find waits for a connection before statements (`idle`), which begin as another ends."""
+    asked = late & (_column(told, "caller_host") != 0)
     if not asked.any():
         return []
     wait = told.filter(asked).with_columns(wait=pl.col("start") - pl.col("lead"))
