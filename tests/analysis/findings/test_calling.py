@@ -162,6 +162,25 @@ def test_pages_that_survive_a_calls_failure_do_not_need_it(scene: Scene) -> None
     assert finding["confidence"] < 0.8
 
 
+def test_a_call_for_flags_is_one_finding(scene: Scene) -> None:
+    """Pages survive its failures; that it blocks routing says it already."""
+    for number in range(8):
+        scene.request(end=100)
+        flags = "edge:web→external:flags.example"
+        scene.call(0, 60, flags, span=http("/api/eval"), peer="flags.example", error=number < 4)
+    found = scene.found()
+    assert "blocking_flag_service" in found
+    assert "nonessential_block" not in found
+
+
+def test_one_request_has_no_average(scene: Scene) -> None:
+    scene.request(end=100)
+    for number in range(6):
+        scene.call(10 * number, 10 * number + 10, DATA, operation="SELECT reviews")
+    (finding,) = scene.found()["n_plus_one"]
+    assert finding["message"].endswith("some 6 times per request: 1 request, 50 ms")
+
+
 def test_calls_made_again(scene: Scene) -> None:
     for _ in range(3):
         scene.request(end=200)

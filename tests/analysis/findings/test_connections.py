@@ -31,6 +31,16 @@ def test_a_pool_that_has_nothing_left(scene: Scene) -> None:
     assert finding["next_step"].startswith("Set pool_max_conns=4 in the pgx connection string")
 
 
+def test_a_wait_that_no_span_shows_is_the_calls_beginning(scene: Scene) -> None:
+    """Four calls at once, of 40 ms each over one connection: one runs, however long the others' spans are."""
+    for number in range(4):
+        scene.request(end=200, at=0)
+        scene.call(0, 40 + 40 * number, served=(40 * number, 40 + 40 * number), pool_wait_ns=40 * number * MS)
+    (finding,) = scene.found()["pool_exhausted"]
+    assert "up to 4 calls wanted one at a time, at most 1 ran" in finding["message"]
+    assert finding["costs"] == {1: 40, 2: 80, 3: 120}
+
+
 def test_a_wait_while_nobody_has_a_connection_is_no_exhaustion(scene: Scene) -> None:
     """A ping of an idle connection, a slow start: waits, but not for others."""
     pool_scene(scene, [40, 40, 40, 40], at_once=False)

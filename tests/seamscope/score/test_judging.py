@@ -18,7 +18,7 @@ SEAM = "render:web→origin:orders"
 def truth(
     leads: list[tuple[str, str] | None],
     measured: list[tuple[int, str, str, int]] = (),  # type: ignore[assignment]
-    rules: list[tuple[int, str, bool]] = (),  # type: ignore[assignment]
+    rules: list[tuple[int, str, bool | None]] = (),  # type: ignore[assignment]
     variant: str = "phases",
     **changes: Any,
 ) -> Truth:
@@ -167,6 +167,15 @@ def test_findings_are_right_missed_forbidden_or_unlisted() -> None:
         (0, "retry_storm", "forbidden"),
         (1, "cold_start", "unlisted"),
         (1, "n_plus_one", "missed"),
+    ]
+
+
+def test_what_is_true_but_was_not_measured_counts_neither_way() -> None:
+    told = truth([None, None], rules=[(0, "serial_fanout", None), (0, "n_plus_one", None), (1, "n_plus_one", None)])
+    given = pl.DataFrame([(0, "serial_fanout"), (1, "cold_start")], {"no": pl.UInt32, "rule": pl.String}, orient="row")
+    assert judging.judge_findings(told, given).rows() == [
+        (0, "serial_fanout", "possible"),
+        (1, "cold_start", "unlisted"),
     ]
 
 

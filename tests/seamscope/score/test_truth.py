@@ -108,6 +108,7 @@ def test_a_bad_head(changes: dict[str, Any], words: str) -> None:
         ({"dominant": {"owner": "origin:o"}}, "cause is missing"),
         ({"findings": ["slow"]}, 'findings: "slow" is not one of'),
         ({"not_findings": ["pool_exhausted"]}, "pool_exhausted is both in findings and in not_findings"),
+        ({"possible_findings": ["pool_exhausted"]}, "pool_exhausted is both in findings and in possible_findings"),
     ],
 )
 def test_a_bad_request_is_named_with_its_line(changes: dict[str, Any], words: str) -> None:
