@@ -26,6 +26,7 @@ _PHASES: Final = ("pool_wait", "getconn", "dns", "connect", "tls", "setup")
 _BEFORE: Final = ("pool_wait", "getconn", "setup")
 """Phases that have a span beside the call's and before it; a handshake beside it lies in it (undici)."""
 _SLACK_NS: Final = 1_000_000
+_OPENED: Final = ("dns", "connect", "tls", "setup")
 _OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
 
 
@@ -170,13 +171,26 @@ def _cold(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
             rule="cold_connections",
             route=None,
             seam=seam,
-            marks=_taken_out(phases, some, ("dns", "connect", "tls", "setup"), WHOLE, opening),
+            marks=_opened(phases, some, opening),
             message=(
                 f"{some['caller'][0]} opens a new connection to {some['callee'][0]} for {some['share'][0]:.0%} of its "
                 f"calls; that held %requests%, %cost% each on average"
             ),
             next_step=advice.keep_alive(some),
         )
+
+
+def _opened(phases: pl.DataFrame, calls: pl.DataFrame, opening: pl.Expr) -> pl.DataFrame:
+    """Mark the opening of connections: its own spans, or its part of the span in which one is got (SQLAlchemy's)."""
+    own = phases.filter(pl.col("role").is_in(_OPENED)).get_column("call").implode()
+    got = phases.filter((pl.col("role") == "getconn") & ~pl.col("call").is_in(own)).get_column("call").implode()
+    inside = pl.col("row").is_in(got)
+    return pl.concat(
+        [
+            _taken_out(phases, calls.filter(~inside), _OPENED, WHOLE, opening),
+            _taken_out(phases, calls.filter(inside), ("getconn",), LEAD, opening),
+        ]
+    )
 
 
 def _backlog(calls: pl.DataFrame) -> Iterator[Case]:

@@ -67,6 +67,16 @@ def test_a_connection_for_every_call(scene: Scene) -> None:
     assert "for 100% of its calls" in finding["message"]
 
 
+def test_a_connection_that_is_opened_where_one_is_got(scene: Scene) -> None:
+    """SQLAlchemy without a pool: one span before the statement, all of it the new connection's."""
+    for number in range(5):
+        scene.request(end=300, at=number * 1_000)
+        scene.span(scene.entry, 10, 210, "client", role="getconn", scope="opentelemetry.instrumentation.sqlalchemy")
+        scene.call(211, 230, DATA, setup_ns=190 * MS, operation="SELECT orders")
+    (finding,) = scene.found()["cold_connections"]
+    assert finding["costs"] == dict.fromkeys(range(5), 190)
+
+
 def test_a_pool_that_grows_is_not_cold(scene: Scene) -> None:
     for number in range(20):
         scene.request(end=100)
