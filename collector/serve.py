@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from collector.decode import Body
@@ -142,7 +142,8 @@ class Collector:
         return self._settling.analyze(everything=False)
 
     def _ingest(self, bodies: Sequence[Body]) -> Ingested:
-        return ingest(bodies, self._config.rules)
+        ingested = ingest(bodies, self._config.rules)
+        return replace(ingested, tables=self.store.ready(ingested.tables))
 
     def _open_store(self, parts: ExitStack) -> None:
         settings = StoreSettings(memory_bytes=self.plan.memory_bytes)

@@ -31,6 +31,9 @@ REFILL_SPANS: Final = 1 << 17
 REFILL_NS: Final = 10 * 60 * 1_000_000_000
 """At a start, spans of the last ten minutes before the newest are remembered, 131,072 of them at most (0.3 s)."""
 
+FINGERPRINT: Final = "fingerprint"
+"""The column that tells a span from others (`seamscope.store.fingerprints`); it is not kept."""
+
 _WEAK: Final = {code(TIERS, "unknown"): 0, code(TIERS, "origin"): 1}
 """Tiers that a telling scope may raise; any other stays."""
 
@@ -45,6 +48,20 @@ class Group:
     """Fingerprints of its spans."""
     raised: dict[int, int] = field(default_factory=dict)
     """Resources whose tier a telling scope raised, and to what."""
+
+
+def ready(batch: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """Do what of a commit needs no store, on any thread: bring spans into the form they are kept in, tell them apart.
+
+    Tables without rows are left out; a batch that is ready is left as it is.
+    """
+    given = {name: table for name, table in batch.items() if table.num_rows}
+    spans = given.get("spans")
+    if spans is not None and FINGERPRINT not in spans.column_names:
+        kept = packed(spans)
+        digests = pa.array(fingerprints(kept, given.get("span_events")))
+        given["spans"] = kept.append_column(FINGERPRINT, digests)
+    return given
 
 
 class Writer:
@@ -66,10 +83,7 @@ class Writer:
         unknown = set(batch) - set(INGESTED)
         if unknown:
             raise ValueError(f"not tables of the store: {sorted(unknown)}")
-        given = {name: table for name, table in batch.items() if table.num_rows}
-        if "spans" in given:
-            given["spans"] = packed(given["spans"])
-        tables, seen, dropped = self._without_repeats(given)
+        tables, seen, dropped = self._without_repeats(ready(batch))
         raised: dict[int, int] = {}
         if "resources" in tables:
             tables["resources"], raised = self._new_resources(tables["resources"])
@@ -116,11 +130,12 @@ class Writer:
         spans = batch.get("spans")
         if spans is None:
             return dict(batch), np.empty(0, np.uint64), 0
-        digests = fingerprints(spans, batch.get("span_events"))
+        digests = spans[FINGERPRINT].to_numpy()
+        spans = spans.drop_columns([FINGERPRINT])
         fresh = self._recent.unseen(digests) & pl.Series(digests).is_first_distinct().to_numpy()
         dropped = len(fresh) - int(fresh.sum())
         if not dropped:
-            return dict(batch), digests, 0
+            return {**batch, "spans": spans}, digests, 0
         kept = {**batch, "spans": spans.filter(pa.array(fresh))}
         for name in ("span_events", "span_links"):
             if name in batch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -42,6 +43,12 @@ def _texts(lists: pa.ListArray, field: str) -> pa.ListArray:
 
 def _escaped(texts: pa.StringArray) -> pa.StringArray:
     for sign, instead in _ESCAPED:
-        if pc.any(pc.match_substring(texts, sign)).as_py():
+        if _has(texts, ord(sign)):
             texts = pc.replace_substring(texts, sign, instead)
     return texts
+
+
+def _has(texts: pa.StringArray, byte: int) -> bool:
+    """Tell whether a byte is in a column's text at all: a hundredth of the work of asking every row."""
+    data = texts.buffers()[2]
+    return data is not None and bool((np.frombuffer(data, np.uint8) == byte).any())

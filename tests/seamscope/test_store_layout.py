@@ -111,3 +111,14 @@ def test_spans_come_back_with_every_column(tmp_path: Path) -> None:
         store.commit({"spans": rows("spans", *said)}, now_ns=START_NS)
         found = store.query("SELECT dns_ns, db_system, url_full, reused FROM base.spans ORDER BY span_id").rows()
     assert found == [(0, "postgresql", None, None), (None, None, None, None), (None, None, "http://x/", False)]
+
+
+def test_a_batch_made_ready_beforehand_is_stored_alike(tmp_path: Path) -> None:
+    given = {"spans": rows("spans", span(1), span(2, attributes=[])), "logs": rows("logs")}
+    with Store.open(tmp_path / "test.duckdb") as store:
+        ready = store.ready(given)
+        assert set(ready) == {"spans"}
+        assert store.ready(ready) == ready
+        store.commit(ready, now_ns=START_NS)
+        assert store.commit(given, now_ns=START_NS).duplicate_spans == 2
+        assert store.query("SELECT span_id, len(attributes) AS n FROM base.spans ORDER BY ALL").rows() == [(2, 2), (3, 0)]
