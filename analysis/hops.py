@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 PHASES: Final = ("setup", "dns", "connect", "tls", "pool_wait", "send", "network", "server_queue", "transfer", "retry")
 SETUP: Final = words.code(words.CAUSES, "setup")
+KNOWN_BY: Final = ("inferred", "bounded", "header", "linked", "measured")
+"""Kinds of evidence, the surest last: what is more than the gap is taken off the least sure."""
+
+NATURE: Final = tuple(words.code(words.CAUSES, cause) for cause in ("query", "external_call", "unobserved"))
+"""Causes of time inside the callee, as its nature bounds it: no part of a gap."""
+
 PHASE_OF_ROLE: Final = {"dns": "dns", "connect": "connect", "tls": "tls", "setup": "setup"}
 
 
@@ -65,6 +71,18 @@ def _phases(journeys: Journeys, gap: Int64s, marks: pl.DataFrame) -> dict[str, p
     return {**told, "unexplained_ns": known(np.where(gap == MISSING, MISSING, sums[0]))}
 
 
+def _known_by(journeys: Journeys, gap: Int64s) -> dict[str, pl.Series]:
+    """Return how much of every call's explained time is known by header, by bounds and by inference."""
+    labels = journeys.labels
+    line_of = np.full(len(words.EVIDENCE), words.UNKNOWN, np.uint8)
+    for line, evidence in enumerate(("unexplained", *KNOWN_BY)):
+        line_of[words.code(words.EVIDENCE, evidence)] = line
+    inside = (labels.cause == phases.INSIDE) | np.isin(labels.cause, NATURE)
+    told = np.where(inside, np.uint8(phases.INSIDE), labels.evidence)
+    sums = phases.sum_phases(labels.firsts, labels.low, labels.high, told, line_of, np.maximum(gap, -1))
+    return {f"{name}_ns": known(sums[KNOWN_BY.index(name) + 1], 0) for name in ("header", "bounded", "inferred")}
+
+
 def hops_table(
     journeys: Journeys, requests: Requests, gaps: Gaps, marks: pl.DataFrame, owner_no: Int64s
 ) -> pl.DataFrame:
@@ -109,6 +127,7 @@ def hops_table(
             "response_leg_ns": known(gaps.response),
             "leg_error_ns": known(gaps.error),
             **_phases(journeys, gaps.gap, marks),
+            **_known_by(journeys, gaps.gap),
             "reused": _reused(journeys),
             "joined_by": np.where(seams.first_server >= 0, forest.joined[server], 0),
             "async": times.unawaited[calls.outer] == 1,

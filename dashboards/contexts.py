@@ -119,6 +119,8 @@ class SeamPage:
     pieces: tuple[Piece, ...]
     phases: Table
     gaps: Table
+    known_by: Table | None
+    lacking: Table | None
     widest: Table | None
 
 

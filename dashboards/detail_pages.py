@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dashboards.contexts import Fact, GroupPage, SeamPage
 from dashboards.index_page import NO_ROUTE
 from dashboards.parts import held, page, pieces, points, requests_table
-from dashboards.tables import Cell, Table, columns
+from dashboards.tables import Cell, Table, columns, words
 from seamscope.reading.request_parts import PHASES
 from seamscope.results import Share
 from seamscope.schema.words import HORIZONS
@@ -44,6 +44,8 @@ def seam_page(seen: Boundary, row: SeamRow, where: Addresses) -> SeamPage:
         pieces=pieces(shares, row.hops),
         phases=_phases(row),
         gaps=_gap_kinds(row),
+        known_by=_known_by(row),
+        lacking=_lacking(row),
         widest=requests_table("widest-gaps", widest, where, extra="gap") if widest else None,
     )
 
@@ -66,9 +68,17 @@ def _facts(row: SeamRow, where: Addresses) -> tuple[Fact, ...]:
             percent(row.cold, row.reused_known),
             about=f"known for {count(row.reused_known)} hops",
         ),
+        Fact("clocks agree within", _interval(row), about="of the two instances with most hops"),
         Fact("failed", percent(row.errors, row.hops), about=count(row.errors)),
         Fact("tried more than once", percent(row.retried, row.hops), about=count(row.retried)),
     )
+
+
+def _interval(row: SeamRow) -> str:
+    if row.clock_interval_ns is None:
+        return UNKNOWN
+    low, high = row.clock_interval_ns
+    return f"{duration(low)} to +{duration(high)}"
 
 
 def _phases(row: SeamRow) -> Table:
@@ -88,3 +98,26 @@ def _phases(row: SeamRow) -> Table:
 def _gap_kinds(row: SeamRow) -> Table:
     rows = tuple((Cell(kind.replace("_", " ")), Cell(count(hops), hops)) for kind, hops in row.gap_kinds.items())
     return Table("gaps", columns("how the gap is known, or why not", ">hops"), rows)
+
+
+def _known_by(row: SeamRow) -> Table | None:
+    rows = tuple(
+        (Cell(evidence), Cell(duration(ns), ns), Cell(percent(ns, row.gap_sum_ns)))
+        for evidence, ns in row.explained_by.items()
+    )
+    return Table("known-by", columns("how the gap is known", ">time", ">of the gap"), rows) if rows else None
+
+
+def _lacking(row: SeamRow) -> Table | None:
+    rows = tuple(
+        (
+            Cell(", ".join(one.tells).replace("_", " ")),
+            Cell(duration(one.ns), "" if one.ns is None else one.ns),
+            Cell(count(one.hops), one.hops),
+            Cell(one.side),
+            words(one.step),
+        )
+        for one in row.lacking
+    )
+    titles = columns("not told", ">time, at most", ">hops", "to be set at", "what would tell it")
+    return Table("lacking", titles, rows) if rows else None

@@ -306,6 +306,23 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """Something that nobody tells of a seam's calls, and the instrumentation that would."""
+
+    tells: tuple[str, ...]
+    """The phases that it would tell apart, or `server_span`, or `gap`."""
+    side: str
+    """Where it is to be set: `caller` or `callee`."""
+    emitter: str | None
+    """The instrumentation scope that sends the spans of that side now."""
+    step: str
+    hops: int
+    """Hops on which it would tell more."""
+    ns: int | None
+    """Time of those hops that it could explain at most (of several that could, each is given all); None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class SeamRow:
     """A line of `seams`."""
 
@@ -333,6 +350,13 @@ class SeamRow:
     """Hops with more than one attempt."""
     examples: dict[str, str] = field(default_factory=dict)
     """`p50`, `p95`, `p99`, `max` of the gap → the id of a request with that gap."""
+    explained_by: dict[str, int] = field(default_factory=dict)
+    """Evidence → ns of the gap that is known by it; with `unexplained` they sum to `gap_sum_ns`."""
+    lacking: tuple[Lacking, ...] = ()
+    """What would explain the rest, what may lie behind most time first."""
+    clock_interval_ns: tuple[int, int] | None = None
+    """How far the callee's clock may still be off the caller's, of the two instances with most calls; None where no
+    call tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def command(db: str, config: Path, filter_: str, since: str | None, until: str | None, *, as_json: bool) -> None:
     """A row per seam: hops, gap percentiles, share explained, server spans, connections, phases.
 
-    The gap is what the client saw and the server did not. Asynchronous hops are left out.
+    The gap is what the client saw and the server did not. Below the table stands, per seam, how the gap is known
+    (measured, from a header, bounded, inferred) and which instrumentation would tell what is not told. Asynchronous
+    hops are left out.
     """
     del config
     from seamscope.reading.reports import seams

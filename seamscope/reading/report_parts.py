@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.hexadecimal import request_id
+from seamscope.reading.coverage import lacking
 from seamscope.reading.request_parts import PHASES, boundary, word
 from seamscope.results import Group, HeldBy, Percentiles, SeamRow, Share
 from seamscope.schema.words import CAUSES, EVIDENCE, GAP_KINDS, HORIZONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from seamscope.reading.coverage import Side
 
 POINTS: Final = ("p50", "p95", "p99", "max")
 """Where an example request is named."""
@@ -93,8 +96,17 @@ def examples(row: Mapping[str, Any]) -> dict[str, str]:
     return {point: request_id(*row[point].values()) for point in POINTS if row[point] is not None}
 
 
-def seam_row(row: Mapping[str, Any]) -> SeamRow:
-    """Make a line of `seams` from a row of `report/seams.sql`."""
+def _explained_by(row: Mapping[str, Any]) -> dict[str, int]:
+    """Give evidence → ns of the gap, what is not explained beside it."""
+    told = {name: int(row[f"{name}_ns"]) for name in ("header", "bounded", "inferred")}
+    explained = int(row["explained_ns"] or 0)
+    measured = explained - sum(told.values())
+    found = {"measured": measured, **told, "unexplained": int(row["gap_sum_ns"] or 0) - explained}
+    return {name: ns for name, ns in found.items() if ns}
+
+
+def seam_row(row: Mapping[str, Any], senders: Mapping[str, Side]) -> SeamRow:
+    """Make a line of `seams` from a row of `report/seams.sql` and who sends the spans on its sides."""
     gaps, total = row["gaps"], int(row["gap_sum_ns"] or 0)
     p50, p95, p99 = row["q_ns"] or (None, None, None)
     return SeamRow(
@@ -117,4 +129,7 @@ def seam_row(row: Mapping[str, Any]) -> SeamRow:
         phase_hops={phase: row[f"{phase}_hops"] for phase in PHASES if row[f"{phase}_hops"]},
         retried=row["retried"],
         examples=examples(row),
+        explained_by=_explained_by(row),
+        lacking=lacking(row, senders),
+        clock_interval_ns=None if row["clock_low_ns"] is None else (row["clock_low_ns"], row["clock_high_ns"]),
     )

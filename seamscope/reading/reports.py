@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.errors import UsageError
+from seamscope.reading.coverage import sides
 from seamscope.reading.report_parts import group, seam_row
 from seamscope.reading.request_parts import PHASES, word
 from seamscope.results import Group, Report, SeamRow, Selection
@@ -176,4 +177,7 @@ def seams(reader: Reader, selection: Selection | None = None, *, now_ns: int | N
     chosen = predicate(selection or Selection(), time.time_ns() if now_ns is None else now_ns)
     sums = ", ".join(f"sum({name}_ns) AS {name}_sum, count({name}_ns) AS {name}_hops" for name in PHASES)
     rows = reader.query(statement("report/seams", where=chosen.where, sums=sums), chosen.params)
-    return [seam_row(row) for row in rows.iter_rows(named=True)]
+    senders = sides(
+        reader.query(statement("report/seam_emitters", where=chosen.where), chosen.params).iter_rows(named=True)
+    )
+    return [seam_row(row, senders.get(row["seam"], {})) for row in rows.iter_rows(named=True)]

@@ -262,6 +262,10 @@ HOPS: Final = pa.schema(
                 "unexplained",
             )
         ],
+        # how what is explained is known; what is left of it was measured, or told by a linked trace
+        ("header_ns", pa.int64()),
+        ("bounded_ns", pa.int64()),
+        ("inferred_ns", pa.int64()),
         ("reused", pa.bool_()),
         ("joined_by", pa.uint8()),
         ("async", pa.bool_()),  # asynchronous work: linked, never on the path

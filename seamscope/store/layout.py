@@ -102,6 +102,8 @@ LAYOUTS: Final = {
                 "server_queue_ns",
                 "transfer_ns",
                 "retry_ns",
+                "header_ns",
+                "bounded_ns",
                 "reused",
             ),
         },

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from seamscope.palette import cause_hex
-from seamscope.text.figures import count, duration, percent
-from seamscope.text.paper import Paper, draw, name, table
+from seamscope.text.figures import count, duration, percent, plural
+from seamscope.text.paper import Paper, draw, line, name, table
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
 
-    from seamscope.results import SeamRow
+    from seamscope.results import Lacking, SeamRow
 
 
 def seams_text(rows: Sequence[SeamRow], paper: Paper, notes: Sequence[str] = ()) -> str:
@@ -50,7 +51,29 @@ def seams_text(rows: Sequence[SeamRow], paper: Paper, notes: Sequence[str] = ())
             percent(row.cold, row.reused_known),
             _phases(row),
         )
-    return draw(paper, *parts, drawn)
+    return draw(paper, *parts, drawn, *_coverage(rows))
+
+
+def _coverage(rows: Sequence[SeamRow]) -> list[RenderableType]:
+    """Say per seam how its gap is known, and what would tell the rest."""
+    lines: list[RenderableType] = []
+    for row in rows:
+        if row.explained_by or row.lacking:
+            lines += [Text(), line(name(row.seam, "bold"), f"   {_known_by(row)}"), *map(_lacking, row.lacking)]
+    return [Text(), Text("how the gap is known, and what would tell the rest", "bold"), *lines] if lines else []
+
+
+def _known_by(row: SeamRow) -> str:
+    told = [f"{percent(ns, row.gap_sum_ns)} {evidence}" for evidence, ns in row.explained_by.items()]
+    if row.clock_interval_ns is not None:
+        low, high = row.clock_interval_ns
+        told.append(f"clocks agree within {duration(low)} to +{duration(high)}")
+    return ", ".join(told) or f"no gap of {plural(row.hops, 'hop')} is known"
+
+
+def _lacking(one: Lacking) -> Text:
+    most = "" if one.ns is None else f"up to {duration(one.ns)} "
+    return Text(f"  {', '.join(one.tells)}: {most}on {plural(one.hops, 'hop')}; at the {one.side}: {safe(one.step)}")
 
 
 def _phases(row: SeamRow) -> Text:

@@ -311,6 +311,8 @@ def check(results: Results) -> None:
     phases = [f"{name}_ns" for name in words.CAUSES if f"{name}_ns" in hops.columns]
     handed_out = known_gap.select(pl.sum_horizontal(phases)).to_series()
     assert (handed_out <= known_gap.get_column("gap_ns")).all()
+    known_how = known_gap.select(pl.sum_horizontal("header_ns", "bounded_ns", "inferred_ns")).to_series()
+    assert (known_how <= known_gap.get_column("gap_ns") - known_gap.get_column("unexplained_ns")).all()
     assert requests.get_column("request_no").to_list() == list(range(requests.height))
 
 

@@ -306,6 +306,9 @@ def test_a_header_tells_of_the_servers_queue(traces: Traces) -> None:
         ("origin:orders", "compute", 30),
     ]
     assert told.path()[2].evidence == "header"
+    hop = told.hop("call")
+    assert (hop["gap"], hop["unexplained"], hop["header"]) == (50, 20, 30)
+    assert (hop["bounded"], hop["inferred"]) == (None, None)
 
 
 def test_a_pool_wait_before_a_statement(traces: Traces) -> None:

@@ -130,6 +130,7 @@ def test_new_ports_that_cost_more_are_setups(traces: Traces) -> None:
                  enumerate(fresh)]).told()  # fmt: skip
     setup = [hop["setup"] for hop in told.hops()]
     assert [value is not None for value in setup] == [new == 1 for new in fresh]
+    assert all(hop["inferred"] >= hop["setup"] for hop in told.hops() if hop["setup"])
     said = told.results["inferences"].filter(pl.col("cause") == words.code(words.CAUSES, "setup"))
     assert said.height == sum(fresh)
     assert said["confidence"].min() >= ceilings.SURE

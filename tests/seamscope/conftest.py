@@ -205,6 +205,7 @@ class Scene:
             first,
             first - 8,
             network_ns=6 * MS,
+            bounded_ns=6 * MS,
             unexplained_ns=2 * MS,
             reused=True,
         )
@@ -222,6 +223,9 @@ class Scene:
             second - 6,
             tls_ns=4 * MS,
             network_ns=2 * MS,
+            inferred_ns=2 * MS,
+            caller_instance="web-1",
+            callee_instance="auth-1",
             reused=False,
         )
 

@@ -13,8 +13,29 @@ seam AS (
         sum(greatest(gap_ns - coalesce(unexplained_ns, 0), 0)) AS explained_ns,
         count(reused) AS reused_known, count(*) FILTER (NOT reused) AS cold,
         histogram(gap_kind::INTEGER) AS gap_kinds,
+        coalesce(sum(header_ns) FILTER (gap_ns IS NOT NULL), 0) AS header_ns,
+        coalesce(sum(bounded_ns) FILTER (gap_ns IS NOT NULL), 0) AS bounded_ns,
+        coalesce(sum(inferred_ns) FILTER (gap_ns IS NOT NULL), 0) AS inferred_ns,
+        sum(least(coalesce(unexplained_ns, 0), request_leg_ns)) FILTER (gap_ns IS NOT NULL) AS out_ns,
+        count(*) FILTER (unexplained_ns > 0 AND request_leg_ns > 0) AS out_hops,
+        sum(least(coalesce(unexplained_ns, 0), response_leg_ns)) FILTER (gap_ns IS NOT NULL) AS back_ns,
+        count(*) FILTER (unexplained_ns > 0 AND response_leg_ns > 0) AS back_hops,
+        coalesce(sum(duration_ns) FILTER (server_span_id = 0), 0) AS unmatched_ns,
         {sums}
     FROM hop
+    GROUP BY seam_no
+),
+pair AS (
+    SELECT seam_no, caller_instance, callee_instance, -min(response_leg_ns) AS low, min(request_leg_ns) AS high,
+        count(*) AS hops
+    FROM hop
+    WHERE gap_ns IS NOT NULL AND caller_instance IS NOT NULL AND callee_instance IS NOT NULL
+    GROUP BY ALL
+),
+clock AS (
+    SELECT seam_no, arg_max(low, (hops, caller_instance, callee_instance)) AS clock_low_ns,
+        arg_max(high, (hops, caller_instance, callee_instance)) AS clock_high_ns
+    FROM pair
     GROUP BY seam_no
 ),
 example AS (
@@ -24,8 +45,10 @@ example AS (
     GROUP BY h.seam_no
 )
 SELECT o.seam, s.* EXCLUDE (seam_no, gap_kinds), map_keys(s.gap_kinds) AS gap_kinds,
-    map_values(s.gap_kinds) AS gap_kind_hops, e.* EXCLUDE (seam_no)
+    map_values(s.gap_kinds) AS gap_kind_hops, e.* EXCLUDE (seam_no),
+    c.clock_low_ns, c.clock_high_ns
 FROM seam s
 JOIN base.owners o ON o.owner_no = s.seam_no
 LEFT JOIN example e USING (seam_no)
+LEFT JOIN clock c USING (seam_no)
 ORDER BY coalesce(s.gap_sum_ns, 0) DESC, s.hops DESC, o.seam

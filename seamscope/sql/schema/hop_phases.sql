@@ -10,5 +10,7 @@ CREATE TABLE base.hop_phases (
     server_queue_ns BIGINT,
     transfer_ns BIGINT,
     retry_ns BIGINT,
+    header_ns BIGINT,
+    bounded_ns BIGINT,
     reused BOOLEAN
 );

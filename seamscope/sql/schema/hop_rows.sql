@@ -25,6 +25,7 @@ CREATE TABLE base.hop_rows (
     pool_wait_ns BIGINT,
     network_ns BIGINT,
     unexplained_ns BIGINT,
+    inferred_ns BIGINT,
     joined_by UTINYINT,
     "async" BOOLEAN
 );

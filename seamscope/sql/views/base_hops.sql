@@ -33,6 +33,9 @@ SELECT
     p.transfer_ns,
     p.retry_ns,
     h.unexplained_ns,
+    p.header_ns,
+    p.bounded_ns,
+    h.inferred_ns,
     p.reused,
     h.joined_by,
     h."async"

@@ -36,7 +36,10 @@ SELECT
     make_timestamp_ns(h.start_ns) AS start_at,
     h.duration_ns,
     h.server_ns,
-    h."async"
+    h."async",
+    h.header_ns,
+    h.bounded_ns,
+    h.inferred_ns
 FROM base.hops h
 JOIN base.requests r USING (request_no)
 LEFT JOIN base.owners o ON o.owner_no = h.seam_no;
