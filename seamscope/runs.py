@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import polars as pl
 
@@ -21,6 +21,7 @@ from analysis import INPUT, LINK_INPUT, NoRules, Peers, analyse, only
 from seamscope.findings import Conclusions
 from seamscope.schema import words
 from seamscope.statements import statement
+from seamscope.store.spans import spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -292,12 +293,13 @@ class Settler:
         late = _from_the_start(written.join(stored, on=KEYS, how="semi").select(KEYS))
         fresh = written.join(stored, on=KEYS, how="anti")
         parts = [part for part in (fresh, pl.concat([late, beside])) if part.height]
-        spans = [self._rows(statement("runs/spans", columns=", ".join(INPUT)), part) for part in parts]
-        links = [self._rows(statement("runs/links", columns=", ".join(LINK_INPUT)), part) for part in parts]
+        spans = [spans_of(self._store, INPUT, part.select(KEYS), *_commits(part)) for part in parts]
+        links = [self._links(part) for part in parts]
         return pl.concat(spans), pl.concat(links)
 
-    def _rows(self, text: str, traces: pl.DataFrame) -> pl.DataFrame:
-        first, last = traces.get_column("first_commit").min(), traces.get_column("last_commit").max()
+    def _links(self, traces: pl.DataFrame) -> pl.DataFrame:
+        first, last = _commits(traces)
+        text = statement("runs/links", columns=", ".join(LINK_INPUT))
         return self._store.query_with(text, _wanted(traces), {"first_commit": first, "last_commit": last})
 
     def _learn(self, peers: pl.DataFrame) -> set[str]:
@@ -322,6 +324,12 @@ class Settler:
 
 def _wanted(traces: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {"wanted": traces.select(KEYS)}
+
+
+def _commits(traces: pl.DataFrame) -> tuple[int, int]:
+    """Give the first and the last commit that brought spans of some traces."""
+    first, last = traces.get_column("first_commit").min(), traces.get_column("last_commit").max()
+    return cast("int", first), cast("int", last)
 
 
 def _from_the_start(traces: pl.DataFrame) -> pl.DataFrame:

@@ -8,11 +8,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from seamscope.schema.tables import ATTRIBUTES, HOPS, INGESTED, RESULTS, SPANS
 from seamscope.store import Store
 from seamscope.store.layout import LAYOUTS, ROWS_PER_BATCH, parts, tables_of
 from seamscope.store.packing import packed
+from seamscope.store.spans import spans_of
 from tests.seamscope.store_rows import START_NS, rows, span
 
 if TYPE_CHECKING:
@@ -121,4 +123,25 @@ def test_a_batch_made_ready_beforehand_is_stored_alike(tmp_path: Path) -> None:
         assert store.ready(ready) == ready
         store.commit(ready, now_ns=START_NS)
         assert store.commit(given, now_ns=START_NS).duplicate_spans == 2
-        assert store.query("SELECT span_id, len(attributes) AS n FROM base.spans ORDER BY ALL").rows() == [(2, 2), (3, 0)]
+        assert store.query("SELECT span_id, len(attributes) AS n FROM base.spans ORDER BY ALL").rows() == [
+            (2, 2),
+            (3, 0),
+        ]
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"dns_ns": 5}, {"db_system": "mysql", "url_full": "http://x/", "reused": True, "essential": False}]
+)
+def test_spans_are_read_as_the_view_gives_them(tmp_path: Path, said: dict[str, object]) -> None:
+    given = [span(number, **(said if number % 3 else {})) for number in range(40)]
+    with Store.open(tmp_path / "test.duckdb") as store:
+        store.commit({"spans": rows("spans", *given[:25])}, now_ns=START_NS)
+        store.commit({"spans": rows("spans", *given[25:])}, now_ns=START_NS)
+        columns = [name for name in SPANS.names if name != "attributes"]
+        listed = ", ".join(columns)
+        whole = store.query(f"SELECT {listed} FROM base.spans WHERE trace_lo IN (2, 3) ORDER BY span_no")  # noqa: S608
+        traces = whole.select("trace_hi", "trace_lo").unique()
+        read = spans_of(store, columns, traces, 0, 9).sort("span_id")
+        assert_frame_equal(read, whole.sort("span_id"))
+        assert spans_of(store, columns, traces, 2, 2).height == 5
+        assert spans_of(store, columns, traces, 3, 9).schema == whole.schema
