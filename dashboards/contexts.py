@@ -92,6 +92,7 @@ class IndexPage:
     held: tuple[Held, ...]
     made_of: tuple[Chart, ...]
     percentiles: Chart
+    metrics: Table | None
     seams: Table
     seams_chart: Chart
     unknown: tuple[Fact, ...]
@@ -107,6 +108,7 @@ class GroupPage:
     facts: tuple[Fact, ...]
     held: tuple[Held, ...]
     typical: tuple[Held, ...]
+    metrics: Table | None
     slowest: Table | None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dashboards.contexts import Fact, GroupPage, SeamPage
-from dashboards.index_page import NO_ROUTE
+from dashboards.index_page import NO_ROUTE, metrics_table
 from dashboards.parts import held, page, pieces, points, requests_table
 from dashboards.tables import Cell, Table, columns, words
 from seamscope.reading.request_parts import PHASES
@@ -30,6 +30,7 @@ def route_page(seen: Boundary, group: Group, where: Addresses) -> GroupPage:
         ),
         held=tuple(held(group, horizon, "mean", where) for horizon in HORIZONS),
         typical=tuple(held(typical, horizon, "p95", where) for horizon in HORIZONS) if typical else (),
+        metrics=metrics_table(group),
         slowest=requests_table("slowest-requests", [(row, None) for row in slowest], where) if slowest else None,
     )
 
@@ -119,5 +120,5 @@ def _lacking(row: SeamRow) -> Table | None:
         )
         for one in row.lacking
     )
-    titles = columns("not told", ">time, at most", ">hops", "to be set at", "what would tell it")
+    titles = columns("not told", ">time, at most", ">hops", "to be set at", "~what would tell it")
     return Table("lacking", titles, rows) if rows else None

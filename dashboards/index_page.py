@@ -10,6 +10,7 @@ from dashboards.parts import held, page, points, requests_table
 from dashboards.tables import Cell, Table, columns, words
 from seamscope.schema.words import HORIZONS
 from seamscope.text.figures import count, duration, percent, plural, when
+from seamscope.text.report_text import metric_value
 
 if TYPE_CHECKING:
     from dashboards.addresses import Addresses
@@ -40,6 +41,7 @@ def index_page(seen: Boundary, where: Addresses) -> IndexPage:
             percentile_spans(report.groups, where.route),
             percentiles_table(report, where),
         ),
+        metrics=metrics_table(report.total),
         seams=seams_table(seen.seams, where),
         seams_chart=Chart(
             "seam-phases",
@@ -111,6 +113,21 @@ def _percentile_row(group: Group, where: Addresses) -> tuple[Cell, ...]:
         for point, ns in points(getattr(group, horizon)).items():
             cells.append(Cell(duration(ns), "" if ns is None else ns, where.request(examples.get(point))))
     return tuple(cells)
+
+
+def metrics_table(group: Group) -> Table | None:
+    """Give the boundary metrics of a group, each with its count and what it says."""
+    rows = tuple(
+        (
+            Cell(metric.name),
+            words(metric.label or ""),
+            Cell(metric_value(metric), "" if metric.value is None else metric.value),
+            Cell(count(metric.count), metric.count),
+            Cell(metric.definition),
+        )
+        for metric in group.metrics
+    )
+    return Table("metrics", columns("metric", "of", ">value", ">count", "~definition"), rows) if rows else None
 
 
 def seams_table(rows: tuple[SeamRow, ...], where: Addresses) -> Table:

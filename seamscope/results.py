@@ -283,6 +283,21 @@ class HeldBy:
 
 
 @dataclass(frozen=True, slots=True)
+class Metric:
+    """A boundary metric of some requests."""
+
+    name: str
+    """Ends in its unit: `_ns`, `_ratio`; else a number."""
+    label: str | None
+    """Which database, seam, tier or cache scope it is of; None where it is of all."""
+    value: float | int | None
+    """None: nobody tells what it is made of."""
+    count: int
+    """Requests, calls or spans that it is made of."""
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """The requests of one route, seam, boundary, service, place or attribute value, and what held them."""
 
@@ -303,6 +318,8 @@ class Group:
     """`shell`, `complete` → (cause, requests in which this cause is the largest), over the `requests_in` requests."""
     examples: dict[str, dict[str, str]] = field(default_factory=dict)
     """`shell`, `complete` → `p50`, `p95`, `p99`, `max` → the request id that stands exactly there."""
+    metrics: tuple[Metric, ...] = ()
+    """The boundary metrics, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

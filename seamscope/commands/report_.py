@@ -93,5 +93,6 @@ def command(
             at=at,
             horizons=(horizon,) if horizon else HORIZONS,
             limit=limit,
+            measured=True,
         )
     click.echo(_print(found, "json" if as_json else form, top), nl=False)

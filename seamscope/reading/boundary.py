@@ -34,7 +34,7 @@ def boundary(
     """Read everything the pages draw; the requests that tables name get a page, up to `pages` of them."""
     moment = time.time_ns() if now_ns is None else now_ns
     taken, notes = one_environment(reader, selection or Selection())
-    totals = report(reader, taken, by="route", now_ns=moment, notes=notes)
+    totals = report(reader, taken, by="route", now_ns=moment, notes=notes, measured=True)
     rows = tuple(seams(reader, taken, now_ns=moment))
     chosen = predicate(taken, moment)
     slowest, widest = _slowest(reader, chosen), _slowest_by_seam(reader, chosen)

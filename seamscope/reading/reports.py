@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.errors import UsageError
 from seamscope.reading.coverage import sides
+from seamscope.reading.metrics import metrics
 from seamscope.reading.report_parts import group, seam_row
 from seamscope.reading.request_parts import PHASES, word
 from seamscope.results import Group, Report, SeamRow, Selection
@@ -54,6 +56,7 @@ def report(
     limit: int = 100,
     now_ns: int | None = None,
     notes: tuple[str, ...] = (),
+    measured: bool = False,
 ) -> Report:
     """Add up who and what held the requests of a selection.
 
@@ -67,12 +70,17 @@ def report(
         limit: Groups at most, those with most time first; a note counts the rest.
         now_ns: What ages (`15m`) count back from; the present by default.
         notes: What is already to be said about the selection.
+        measured: With the boundary metrics of every group.
     """
     keys, keys_params = _keys(by)
     _check(at, horizons)
     taken, chosen_notes = one_environment(reader, selection or Selection())
     chosen = predicate(taken, time.time_ns() if now_ns is None else now_ns)
     groups, total, found = _groups(reader, chosen, keys, keys_params, at, limit)
+    if measured:
+        whole, each = metrics(reader, chosen, keys, keys_params)
+        total = replace(total, metrics=whole)
+        groups = tuple(replace(group, metrics=each.get(group.key, ())) for group in groups)
     counted = reader.query(statement("report/counted", where=chosen.where), {**chosen.params, "other": OTHER})
     counts: dict[str, int] = counted.row(0, named=True)
     notes += chosen_notes + _notes(by, at, groups, found, counts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seamscope.results import Group, Hop, Percentiles, Report, RequestDetail, SeamRow, Segment, Share
+    from seamscope.results import Group, Hop, Metric, Percentiles, Report, RequestDetail, SeamRow, Segment, Share
 
 
 def written(document: object) -> str:
@@ -67,6 +67,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "left_out": report.left_out,
         "warnings": report.warnings,
         "notes": list(report.notes),
+        "metrics": {metric.name: metric.definition for metric in report.total.metrics},
         "total": _group(report.total, report.horizons),
         "groups": [_group(group, report.horizons) for group in report.groups],
     }
@@ -79,7 +80,12 @@ def _group(group: Group, horizons: Sequence[str]) -> dict[str, Any]:
         "weight": group.weight,
         "errors": group.errors,
         "horizons": {name: _horizon(group, name) for name in horizons},
+        "metrics": [_metric(metric) for metric in group.metrics],
     }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {"name": metric.name, "label": metric.label, "value": metric.value, "count": metric.count}
 
 
 def _horizon(group: Group, name: str) -> dict[str, Any]:

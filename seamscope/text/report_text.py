@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from seamscope.results import Group, HeldBy, Percentiles, Report, Share
+    from seamscope.results import Group, HeldBy, Metric, Percentiles, Report, Share
 
 SHARES_SHOWN: Final = 8
 CALLS_SHOWN: Final = 5
@@ -30,6 +30,7 @@ def report_text(report: Report, paper: Paper, *, top: int = SHARES_SHOWN) -> str
         parts += [_overview(report), Text("")]
         for group in report.groups:
             parts += _group(group, report, top)
+        parts += _metrics(report.total.metrics)
     return draw(paper, *parts)
 
 
@@ -62,6 +63,30 @@ def _left_out(report: Report) -> str:
     }
     said = [f"{count(number)} {words.get(what, what)}" for what, number in report.left_out.items() if number]
     return f" ({', '.join(said)})" if said else ""
+
+
+def _metrics(metrics: Sequence[Metric]) -> list[RenderableType]:
+    """Draw the boundary metrics that something tells of, and name the others."""
+    if not metrics:
+        return []
+    drawn = table(["boundary metric", "of", ">value", ">count"])
+    for metric in metrics:
+        if metric.value is not None:
+            drawn.add_row(metric.name, name(metric.label), metric_value(metric), count(metric.count))
+    unknown = [metric.name for metric in metrics if metric.value is None]
+    said = [Text(f"not known here: {', '.join(unknown)}", "dim")] if unknown else []
+    return [Text(""), drawn, *said]
+
+
+def metric_value(metric: Metric) -> str:
+    """Give a metric's value as people read it; what it is in, its name says."""
+    if metric.value is None:
+        return UNKNOWN
+    if metric.name.endswith("_ns"):
+        return duration(int(metric.value))
+    if metric.name.endswith("_ratio"):
+        return f"{100 * metric.value:.1f} %"
+    return count(metric.value) if isinstance(metric.value, int) else f"{metric.value:.2f}"
 
 
 def _overview(report: Report) -> RenderableType:

@@ -294,6 +294,12 @@ def example_scene() -> Scene:
     return scene
 
 
+@pytest.fixture
+def scene() -> Scene:
+    """A store to be: no requests yet."""
+    return Scene()
+
+
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The example store, open."""
