@@ -15,6 +15,7 @@ from seamscope.schema import words
 
 if TYPE_CHECKING:
     from analysis.arrays import Codes, Int32s, Int64s, Mask
+    from analysis.forest import Forest
     from analysis.journeys import Journeys, Labels
     from analysis.rules import Walk
 
@@ -46,6 +47,7 @@ SERVER: Final = words.code(words.SPAN_KINDS, "server")
 CLIENT: Final = words.code(words.SPAN_KINDS, "client")
 CONSUMER: Final = words.code(words.SPAN_KINDS, "consumer")
 REQUEST: Final = words.code(words.ROLES, "request")
+HANDLER: Final = words.code(words.EXTENTS, "handler")
 RENDER: Final = words.code(words.TIERS, "render")
 _NONE: Final = np.empty(0, np.int64)
 NO_OWN_TIME: Final = OwnTime(np.empty(0, np.int32), _NONE, _NONE, _NONE, np.empty(0, np.uint8), np.empty(0, np.int32))
@@ -112,7 +114,18 @@ def _unseen_marks(journeys: Journeys, region: Int32s) -> Codes:
     return marks
 
 
-def _kinds(journeys: Journeys, top: Int32s, entry: Int32s, other: Codes, traits: Codes, by_middleware: Mask) -> Codes:
+def _lone_passes(forest: Forest, region: Int32s, top: Int32s) -> Mask:
+    """Return which requests are nothing but the pass in which Next.js ran its middleware: part of a request elsewhere.
+
+    Its router writes the response, or has the page handled, from another root (`stitch`).
+    """
+    alone = np.bincount(region, minlength=forest.count)[top] == 1
+    serves = (forest.role[top] == REQUEST) & (forest.kind[top] == SERVER)
+    lone: Mask = alone & serves & (forest.extent[top] == HANDLER)
+    return lone
+
+
+def _kinds(journeys: Journeys, entry: Int32s, other: Mask, traits: Codes, by_middleware: Mask) -> Codes:
     """Say what kind each request is; a page framework's request is a page, rendered or not, unless a handler ran."""
     forest = journeys.forest
     rpc = forest.spans.gather("rpc_system", entry).is_not_null().to_numpy()
@@ -122,7 +135,7 @@ def _kinds(journeys: Journeys, top: Int32s, entry: Int32s, other: Codes, traits:
     kind = np.where(page | (traits & entries.RENDERS != 0), entries.PAGE, kind)
     job = (forest.kind[entry] == CONSUMER) | (traits & (entries.CONSUMES | entries.IS_JOB) != 0)
     kind = np.where(job, entries.JOB, kind)
-    return np.where(other[top] == 1, entries.OTHER, kind).astype(np.uint8)
+    return np.where(other, entries.OTHER, kind).astype(np.uint8)
 
 
 def _entries(journeys: Journeys, top: Int32s) -> Int32s:
@@ -196,7 +209,7 @@ def find_requests(journeys: Journeys) -> Requests:
         top=top,
         entry=entry,
         number_of=number_of[region],
-        kind=_kinds(journeys, top, entry, other, traits, by_middleware),
+        kind=_kinds(journeys, entry, (other[top] == 1) | _lone_passes(forest, region, top), traits, by_middleware),
         start=times.start[top],
         shell=horizons.shell,
         complete=horizons.complete,

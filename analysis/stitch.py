@@ -2,8 +2,11 @@
 
 A piece is a trace whose root serves. It is hung under the one call of another trace with the same request or
 platform id that was open when it began and that nothing else answered; under several it stays where it is, and is
-counted. Next.js 14 and 15 run the middleware in a trace of its own: the page of the same process that begins right
-after it, of the same method and path, is its other half. Candidates without a shared id are joined only when asked.
+counted. Next.js 14 and 15 make up to three traces of one request: the router has the server run the middleware (the
+pass, `BaseServer.handleRequest` with `next.bubble`), the sandbox begins a trace of its own inside it
+(`Middleware.execute`), and the router then has the page handled, again from a root. The middleware hangs under the
+pass around it, and so does the page that begins right after it, of the same method and path: the shape that Next.js 16
+sends in one trace. Candidates without a shared id are joined only when asked.
 
 A client span whose parent had ended before it began, or was never received, ran in somebody else's context: undici
 begins a call that waited in its pool where the pool wakes, under whichever request opened the connection. Its
@@ -30,11 +33,18 @@ FETCH: Final = words.code(words.ROLES, "fetch")
 REQUEST: Final = words.code(words.ROLES, "request")
 MIDDLEWARE: Final = words.code(words.ROLES, "middleware")
 
+HANDLER: Final = words.code(words.EXTENTS, "handler")
+
 MOST_PIECES: Final = 64
 """An id on more traces than this is no request's."""
 
 HANDOVER_NS: Final = 50_000_000
 """Next.js hands a request from its middleware to its page within this time, or it is another request."""
+
+PASS_NS: Final = 10_000_000_000
+"""No middleware is waited for longer."""
+BUCKET_NS: Final = 50_000_000
+"""Passes and middleware are looked for in the same stretch of this length."""
 
 STITCHES: Final = {
     "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "to_hi": pl.UInt64, "to_lo": pl.UInt64,
@@ -83,8 +93,9 @@ def find(spans: pl.DataFrame, *, candidates: bool = False) -> Joins:
         return none()
     roots = spans.filter((pl.col("parent_id") == 0) & serves)
     parts = [_by_id(spans, roots, column) for column in IDS if column in columns]
-    halves = _halves(roots)
-    found = pl.concat([*parts, halves])
+    found = pl.concat([*parts, _halves(roots)])
+    around = _around(roots)
+    found = pl.concat([_under_passes(found, around), around])
     if candidates:
         found = pl.concat([found, _by_chance(spans, roots)])
     if not found.height:
@@ -230,7 +241,9 @@ def _halves(roots: pl.DataFrame) -> pl.DataFrame:
         *same, *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS), pl.col("span_id").alias("to_id"),
         pl.col("start_ns").alias("open"), pl.col("end_ns").alias("shut"), _slack(roots).alias("slack"),
     )  # fmt: skip
-    asked = roots.filter(pl.col("role") == REQUEST).select(*KEYS, *same, "span_id", pl.col("start_ns").alias("begin"))
+    asked = roots.filter((pl.col("role") == REQUEST) & ~_is_pass(roots)).select(
+        *KEYS, *same, "span_id", pl.col("start_ns").alias("begin")
+    )
     near = (
         asked.sort("begin").join_asof(
             guards.sort("open"),
@@ -250,6 +263,49 @@ def _halves(roots: pl.DataFrame) -> pl.DataFrame:
     )
     alone = pl.len().over("to_hi", "to_lo", "to_id") == 1
     return _one_each(near.filter(alone), "candidate")
+
+
+def _is_pass(roots: pl.DataFrame) -> pl.Expr:
+    """Return whether each root is the pass that only ran the middleware: nobody else's request ends where that does."""
+    if "extent" not in roots.columns:
+        return pl.lit(value=False)
+    return (pl.col("role") == REQUEST) & (pl.col("kind") == SERVER) & (pl.col("extent") == HANDLER)
+
+
+def _around(roots: pl.DataFrame) -> pl.DataFrame:
+    """Hang middleware under the pass of the same method and path around it, where each is the other's only choice.
+
+    The pass awaits the middleware (next/dist/server/next-server.js, `handleCatchallMiddlewareRequest`), in one process:
+    it is open from before the middleware's start until after its end, to within what their clock can tell.
+    """
+    same = [pl.col("method"), _plain("operation").str.strip_prefix("middleware ").alias("asked")]
+    slack = _slack(roots)
+    passes = roots.filter(_is_pass(roots) & (pl.col("end_ns") - pl.col("start_ns") <= PASS_NS)).select(
+        *same, *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS), pl.col("span_id").alias("to_id"),
+        open=pl.col("start_ns") - slack, shut=pl.col("end_ns") + slack,
+    )  # fmt: skip
+    guards = roots.filter((pl.col("role") == MIDDLEWARE) & (pl.col("kind") != SERVER)).select(
+        *KEYS, *same, "span_id", begin=pl.col("start_ns") + slack, done=pl.col("end_ns") - slack,
+    )  # fmt: skip
+    if not passes.height or not guards.height:
+        return pl.DataFrame(schema=STITCHES)
+    spread = passes.with_columns(
+        bucket=pl.int_ranges(pl.col("open") // BUCKET_NS, pl.col("shut") // BUCKET_NS + 2)
+    ).explode("bucket")
+    pairs = guards.with_columns(bucket=pl.col("begin") // BUCKET_NS).join(spread, on=["method", "asked", "bucket"])
+    pairs = pairs.filter((pl.col("open") <= pl.col("begin")) & (pl.col("done") <= pl.col("shut")))
+    alone = (pl.len().over(*KEYS, "span_id") == 1) & (pl.len().over("to_hi", "to_lo", "to_id") == 1)
+    return _one_each(pairs.filter(alone), "candidate")
+
+
+def _under_passes(found: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
+    """Hang what would go under middleware under the pass around that, which is its request's top."""
+    guard = [pl.col(name).alias(at) for name, at in zip((*KEYS, "span_id"), ("to_hi", "to_lo", "to_id"), strict=True)]
+    tops = around.select(*guard, pl.col("to_hi").alias("hi"), pl.col("to_lo").alias("lo"), pl.col("to_id").alias("top"))
+    moved = found.join(tops, on=["to_hi", "to_lo", "to_id"], how="left", maintain_order="left")
+    return moved.with_columns(
+        to_hi=pl.coalesce("hi", "to_hi"), to_lo=pl.coalesce("lo", "to_lo"), to_id=pl.coalesce("top", "to_id")
+    ).select(*STITCHES)
 
 
 def _by_chance(spans: pl.DataFrame, roots: pl.DataFrame) -> pl.DataFrame:

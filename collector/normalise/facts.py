@@ -165,6 +165,7 @@ def _pack_flags(packed: _Packed, own: Promoted) -> None:
     """Pack what attributes say by being there."""
     flags = {
         "category": ("category",),
+        "bubbled": ("bubbled",),
         "routed": ("route",),
         "store": ("db_system", "db_statement"),
         "rpc": ("rpc_system", "rpc_method"),
@@ -204,6 +205,7 @@ def _facts(packed: _Packed, number: int, scope: tuple[str, str], sdk: str, *, ed
         trigger=word("trigger", roles.TRIGGERS),
         old_next=version == OLD_NEXT and not flag("category"),
         new_next=flag("category") or version not in {"", OLD_NEXT},
+        bubbled=flag("bubbled"),
         routed=flag("routed"),
         store=flag("store"),
         rpc=flag("rpc"),

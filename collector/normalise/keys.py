@@ -175,6 +175,7 @@ PHASES: Final[dict[str, tuple[str, ...]]] = {
 MARKS: Final[dict[str, tuple[str, ...]]] = {
     "span_type": ("next.span_type",),
     "category": ("next.span_category",),
+    "bubbled": ("next.bubble",),
     "asgi_event": ("asgi.event.type",),
     "phase": ("seamscope.phase",),
     "component": ("component",),

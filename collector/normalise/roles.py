@@ -243,6 +243,8 @@ class Facts(NamedTuple):
     """Next.js 14 or 15: the scope's version is 0.0.1, and `next.span_category` is not there."""
     new_next: bool
     """Next.js 16 or later: `next.span_category` is there, or the scope states Next's own version."""
+    bubbled: bool
+    """Next.js threw its result back to its router: this was the pass that only ran the middleware."""
     routed: bool
     """A route was sent."""
     store: bool
@@ -298,8 +300,9 @@ def _next_extent(facts: Facts) -> str:
         # up to 15 it ends when the shell is there, from 16 on when all of it is
         return "headers" if facts.old_next else "body" if facts.new_next else "unknown"
     if facts.span_type == "BaseServer.handleRequest":
-        # without a route it is the pass that only ran the middleware and handed on
-        return "body" if facts.routed else "handler"
+        # the pass that only ran the middleware and handed on: 14 and 15 always say so; a page that is not found has
+        # no route there either (next/dist/server/base-server.js: `middlewareInvoke`, `err.bubble`)
+        return "handler" if facts.bubbled or not (facts.routed or facts.old_next) else "body"
     if facts.span_type in {"Next.request", "AppRouteRouteHandlers.runHandler", "Node.runHandler"}:
         return "handler"
     return "headers" if facts.span_type == "AppRender.fetch" else "unknown"

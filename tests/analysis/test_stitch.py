@@ -148,3 +148,41 @@ def test_a_piece_that_was_longer_at_it_than_any_open_call_stays_alone(traces: Tr
     traces.span("GET /v1/me", "client", "web", 10, 40, "GET /dash", trace=1, **NOW)
     traces.span("GET /v1/me", "server", "api", 3_000, 3_200, trace=2, correlation_id="id", **NOW)
     assert len(traces.told().requests()) == 2
+
+
+def next15(traces: Traces, at: float = 0, trace: int = 1, path: str = "GET /dash") -> Traces:
+    """The pass, the middleware inside it, and the page after it: three roots of one process, starts in whole ms."""
+    clock = {"grain_ns": 1_000_000}
+    traces.span(f"{path} (pass {trace})", "server", "web", at, at + 7, role="request", extent="handler", trace=trace,
+                operation=path, **NOW, **clock)  # fmt: skip
+    traces.span(f"middleware {path} {trace}", "internal", "web", at + 2, at + 7.5, role="middleware", trace=trace + 1,
+                tier_hint="edge", operation=f"middleware {path}", **NOW, **clock)  # fmt: skip
+    traces.span(f"{path} {trace}", "server", "web", at + 8, at + 80, role="request", extent="body", trace=trace + 2,
+                operation=path, **NOW, **clock)  # fmt: skip
+    traces.span(f"render {trace}", "internal", "web", at + 9, at + 70, f"{path} {trace}", role="render",
+                trace=trace + 2)  # fmt: skip
+    return traces
+
+
+def test_the_pass_that_ran_the_middleware_is_the_top_of_its_page(traces: Traces) -> None:
+    traces.service("web", "render")
+    told = next15(traces).told()
+    request = told.request()
+    assert (request["entry"], request["complete"]) == ("GET /dash (pass 1)", 80)
+    assert joins(told) == [(1, "trace_context"), (2, "candidate"), (3, "candidate")]
+    assert {cause for _, cause, _ in told.brief()} == {"compute", "middleware", "render", "unexplained"}
+
+
+def test_a_pass_with_another_path_is_not_the_middlewares(traces: Traces) -> None:
+    traces.service("web", "render")
+    next15(traces)
+    next15(traces, at=1, trace=11, path="GET /feed")
+    assert len(traces.told().requests()) == 2
+
+
+def test_of_two_passes_around_one_middleware_none_is_taken_and_neither_is_a_page(traces: Traces) -> None:
+    traces.service("web", "render")
+    next15(traces)
+    next15(traces, at=0.5, trace=11)
+    kinds = sorted(words.REQUEST_KINDS[kind] for kind in traces.told().results["requests"]["kind"])
+    assert kinds.count("other") == 2
