@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.decode import Body, decode_traces
+from collector.decoding.decode import Body, decode_traces
+from collector.decoding.signals import TRACES
+from collector.decoding.wire import read_wire
 from collector.ingest import ingest
-from collector.signals import TRACES
-from collector.wire import read_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.addresses import Address
+from collector.doors.addresses import Address
+from collector.doors.grpc_door import GrpcDoor
 from collector.groups import Groups
-from collector.grpc_door import GrpcDoor
 from collector.ingest import Ingested, Outcome
 from collector.intake import Intake
 from collector.telemetry import Telemetry
@@ -28,7 +28,7 @@ from seamscope.store import Store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.decode import Body
+    from collector.decoding.decode import Body
 
 PROMOTED = {
     "method": "http.request.method",

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.decode import request
-from collector.decode import Body
+from collector.decoding.decode import Body
 from collector.ingest import ingest
 from seamscope.store import Settings, Store, StoreFile
 

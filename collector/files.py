@@ -18,18 +18,18 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import numpy as np
 import zstandard
 
-from collector import foreign_json
-from collector.decode import Body
-from collector.otlp_json import read_json
-from collector.signals import LOGS, METRICS, TRACES
-from collector.wire import read_wire
+from collector.decoding import foreign_json
+from collector.decoding.decode import Body
+from collector.decoding.otlp_json import read_json
+from collector.decoding.signals import LOGS, METRICS, TRACES
+from collector.decoding.wire import read_wire
 from seamscope.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import BufferedReader
 
-    from collector.decode import Encoding, Signal
+    from collector.decoding.decode import Encoding, Signal
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from collector.decode import Body
+    from collector.decoding.decode import Body
     from collector.ingest import Ingested
     from collector.telemetry import Telemetry
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from collector.decode import Body
+    from collector.decoding.decode import Body
     from seamscope.config import Rules
     from seamscope.remote import Lent
     from seamscope.store import Store

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from collector import admit, logs
-from collector.decode import decode_traces
+from collector import logs
+from collector.decoding import admit
+from collector.decoding.decode import decode_traces
 from collector.normalise import normalise
 from seamscope.config import Rules
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collector.decode import Body
+    from collector.decoding.decode import Body
 
 _log = logging.getLogger(__name__)
 

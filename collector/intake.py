@@ -23,7 +23,7 @@ from seamscope.errors import SeamscopeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from collector.decode import Body
+    from collector.decoding.decode import Body
     from collector.groups import Groups, Settled
     from collector.ingest import Ingested
     from collector.telemetry import Telemetry

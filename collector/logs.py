@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.admit import LATEST_NS, AttributeLimits, cut_text, limited
-from collector.columns import CellTable, attributes, enumeration, ids, values
-from collector.flat import FAULT_ID, FAULT_SHAPE, FAULT_TIME
+from collector.decoding.admit import LATEST_NS, AttributeLimits, cut_text, limited
+from collector.decoding.columns import CellTable, attributes, enumeration, ids, values
+from collector.decoding.flat import FAULT_ID, FAULT_SHAPE, FAULT_TIME
+from collector.decoding.otlp_json import read_json
+from collector.decoding.signals import LOGS, METRICS
+from collector.decoding.wire import read_wire
 from collector.normalise.resources import Resources, list_column
-from collector.otlp_json import read_json
-from collector.signals import LOGS, METRICS
-from collector.wire import read_wire
 from seamscope.schema import tables
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from collector.decode import Body
-    from collector.flat import AttributeColumns
-    from collector.layout import Layout
-    from collector.wire import Cells, WireLimits
+    from collector.decoding.decode import Body
+    from collector.decoding.flat import AttributeColumns
+    from collector.decoding.layout import Layout
+    from collector.decoding.wire import Cells, WireLimits
 
     Mask = NDArray[np.bool_]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from collector.decode import Body
+    from collector.decoding.decode import Body
 
 _SUFFIX: Final = {"protobuf": "otlp.pb", "json": "otlp.ndjson"}
 

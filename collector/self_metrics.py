@@ -17,8 +17,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
-from collector.decode import Body
-from collector.links import BusyError, link
+from collector.decoding.decode import Body
+from collector.sending.links import BusyError, link
 from seamscope import __version__
 from seamscope.errors import SeamscopeError
 

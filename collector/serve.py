@@ -10,15 +10,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self, cast
 
-from collector.decode import Body
-from collector.doors import Doors
-from collector.entry import Security, entry
+from collector.decoding.decode import Body
+from collector.doors.entry import Security, entry
+from collector.doors.grpc_door import GrpcDoor
+from collector.doors.http_door import HttpDoor
+from collector.doors.listening import Doors
+from collector.doors.query_door import serve_queries
 from collector.groups import Groups
-from collector.grpc_door import GrpcDoor
-from collector.http_door import HttpDoor
 from collector.ingest import ingest
 from collector.intake import QUEUE_BYTES, Intake, RefusedError
-from collector.query_door import serve_queries
 from collector.recorder import Recorder
 from collector.self_metrics import SelfMetrics
 from collector.settling import Settling
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from collector.addresses import Address
-    from collector.decode import Encoding, Signal
+    from collector.decoding.decode import Encoding, Signal
+    from collector.doors.addresses import Address
     from collector.ingest import Ingested
     from seamscope.config import Config
 

@@ -13,12 +13,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from collector.decode import Body
+from collector.decoding.decode import Body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from collector.decode import Signal
+    from collector.decoding.decode import Signal
 
 
 def _attributes() -> list[KeyValue]:

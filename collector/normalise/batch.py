@@ -11,7 +11,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.flat import FlatTraces
+    from collector.decoding.flat import FlatTraces
     from collector.normalise.facts import Verdicts
     from collector.normalise.keys import Promoted
     from collector.normalise.resources import Resources

@@ -23,7 +23,7 @@ from seamscope.schema import words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.flat import FlatTraces
+    from collector.decoding.flat import FlatTraces
     from collector.normalise.keys import Promoted
     from collector.normalise.resources import Resources
     from collector.normalise.texts import I32, Mask

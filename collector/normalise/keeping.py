@@ -11,7 +11,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.flat import AttributeColumns, FlatTraces
+    from collector.decoding.flat import AttributeColumns, FlatTraces
     from collector.normalise.texts import Mask
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from collector.flat import AttributeColumns
+    from collector.decoding.flat import AttributeColumns
     from collector.normalise.texts import I32, U8, Mask
 
     I64 = NDArray[np.int64]

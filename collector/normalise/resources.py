@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from collector.flat import STRING
+from collector.decoding.flat import STRING
 from collector.normalise.scopes import sdk_class
 from collector.normalise.texts import Texts, readonly
 from seamscope.kernel import kernel
@@ -22,7 +22,7 @@ from seamscope.schema.tables import ATTRIBUTES, RESOURCES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.flat import AttributeColumns
+    from collector.decoding.flat import AttributeColumns
     from collector.normalise.texts import I32, U8, Mask
 
     U64 = NDArray[np.uint64]

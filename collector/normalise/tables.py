@@ -26,7 +26,7 @@ from seamscope.schema.tables import SPAN_EVENTS, SPAN_LINKS, SPANS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from collector.flat import AttributeColumns, FlatTraces
+    from collector.decoding.flat import AttributeColumns, FlatTraces
     from collector.normalise.batch import Columns
     from collector.normalise.texts import Mask
     from seamscope.config import Rules

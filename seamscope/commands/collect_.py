@@ -123,7 +123,7 @@ def patiently(words: str) -> Iterator[None]:
 @contextmanager
 def started(plan: Plan, config: Config, *, as_json: bool = False) -> Iterator[Collector]:
     """Run a collector; `as_json`: its complaints are JSON objects, one a line."""
-    from collector.complaints import complain_to
+    from collector.doors.complaints import complain_to
     from collector.serve import Collector
 
     debug = bool((click.get_current_context().find_root().obj or {}).get("debug"))
@@ -253,8 +253,8 @@ def command(
     Other machines may connect only with TLS and with a token or a certificate. Readers elsewhere need a token of their
     own: seamscope report --db grpc://HOST:4317 --token-file FILE --tls-ca FILE.
     """
-    from collector.addresses import Address
-    from collector.entry import Security
+    from collector.doors.addresses import Address
+    from collector.doors.entry import Security
     from collector.intake import QUEUE_BYTES
     from collector.serve import Plan
 

@@ -17,7 +17,7 @@ from seamscope.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from collector.decode import Body
+    from collector.decoding.decode import Body
     from collector.importing import Sink, Tally
     from collector.ingest import Outcome
 

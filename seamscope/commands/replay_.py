@@ -16,8 +16,8 @@ from seamscope.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from collector.decode import Body
-    from collector.replay import Tally
+    from collector.decoding.decode import Body
+    from collector.sending.replay import Tally
 
 STDIN: Final = Path("-")
 RECORDED: Final = (".otlp.pb", ".otlp.ndjson", ".otlp.json", ".otlp.jsonl")
@@ -88,10 +88,10 @@ def send(
         EndpointError: nothing answers there, or it keeps refusing.
         DataError: a file is no OTLP.
     """
-    from collector.links import Access, link
-    from collector.pacing import live, schedule
-    from collector.replay import Replay
-    from collector.shifting import extent, now_ns, shifted
+    from collector.sending.links import Access, link
+    from collector.sending.pacing import live, schedule
+    from collector.sending.replay import Replay
+    from collector.sending.shifting import extent, now_ns, shifted
     from seamscope.remote import read_token
 
     to = link(endpoint, Access(read_token(token_file), tls_ca) if token_file or tls_ca else None)

@@ -136,7 +136,7 @@ def command(*, db: str, config: Path, once: bool, samples: Path, out: Path, grpc
     recorded, or at once with --once. Then the pages are written, the summary is
     printed, and the explorer opens; without a terminal it stays a collector until it is interrupted.
     """
-    from collector.addresses import Address
+    from collector.doors.addresses import Address
     from collector.serve import Plan
     from seamscope.remote import find_collector
 

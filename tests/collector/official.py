@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.flat import ARRAY, BOOL, BYTES, DOUBLE, EMPTY, INT, KVLIST, STRING, AttributeColumns, FlatTraces
+from collector.decoding.flat import ARRAY, BOOL, BYTES, DOUBLE, EMPTY, INT, KVLIST, STRING, AttributeColumns, FlatTraces
 
 TYPES = {
     None: EMPTY,

@@ -21,7 +21,7 @@ import grpc
 import pytest
 import zstandard
 
-from collector.grpc_door import MESSAGE_BYTES
+from collector.doors.grpc_door import MESSAGE_BYTES
 from tests.collector import traffic
 from tests.collector.transports import TRANSPORTS, Said, read, send
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from collector.decode import Body
+from collector.decoding.decode import Body
 from collector.files import INFLATED_BYTES, iter_bodies, write_delimited
 from seamscope.errors import DataError
 from tests.collector import traffic

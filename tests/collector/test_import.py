@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector import importing
-from collector.decode import Body
+from collector.decoding.decode import Body
 from collector.files import write_delimited
 from seamscope import cli
 from seamscope.store import StoreFile

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from collector import ingest as module
-from collector.decode import Body, decode_traces
-from collector.flat import concat, empty
+from collector.decoding.decode import Body, decode_traces
+from collector.decoding.flat import concat, empty
 from collector.ingest import Outcome, ingest
 from seamscope.schema.tables import INGESTED
 from tests.collector import traffic

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.decode import Body
+from collector.decoding.decode import Body
 from collector.groups import FAILED_COMMITS, Groups
 from collector.ingest import Ingested, ingest
 from collector.intake import Intake, RefusedError

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from collector.decode import Body
+from collector.decoding.decode import Body
 from collector.logs import REASONS, count_metrics, decode_logs
 from tests.collector import traffic
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.decode import Body
+from collector.decoding.decode import Body
 from collector.files import iter_bodies
 from collector.recorder import Recorder
 from seamscope.errors import StoreError

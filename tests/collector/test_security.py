@@ -16,8 +16,8 @@ import grpc
 import pytest
 import trustme
 
-from collector.certificates import Certificates
-from collector.entry import Security
+from collector.doors.certificates import Certificates
+from collector.doors.entry import Security
 from seamscope.errors import DataError, EndpointError, QueryError, UsageError
 from seamscope.remote import SERVICE, Lent, open_store
 from tests.collector import traffic
@@ -25,7 +25,7 @@ from tests.collector import traffic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.addresses import Address
+    from collector.doors.addresses import Address
     from collector.serve import Collector
 
 INGEST, READ = "ingest-0123456789abcdef", "read-0123456789abcdef"
@@ -188,7 +188,7 @@ def test_old_tls_is_refused(guarded: Collector, papers: Papers) -> None:
 
 
 def test_a_handshake_that_dawdles_is_ended(tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch) -> None:
-    from collector import grpc_door, http_server
+    from collector.doors import grpc_door, http_server
 
     quick = tuple(
         (key, 300 if key == "grpc.server_handshake_timeout_ms" else value) for key, value in grpc_door.OPTIONS
@@ -274,7 +274,7 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> str:
 
 
 def test_both_doors_follow_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.certificates.LOOK_S", 0.0)
+    monkeypatch.setattr("collector.doors.certificates.LOOK_S", 0.0)
     monkeypatch.setattr(Certificates.__init__, "__defaults__", (None, 0.0))
     old, new = Papers(tmp_path, trustme.CA()), Papers(tmp_path, trustme.CA())
     cert, key = old.server()
@@ -307,7 +307,7 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path: Path, papers: Pape
     ],
 )
 def test_a_public_address_needs_tls_and_a_token(tmp_path: Path, more: dict[str, Any], words: str) -> None:
-    from collector.addresses import Address
+    from collector.doors.addresses import Address
 
     public = Address("0.0.0.0", 0)  # noqa: S104 - that is the point
     with (
@@ -320,7 +320,7 @@ def test_a_public_address_needs_tls_and_a_token(tmp_path: Path, more: dict[str, 
 
 
 def test_a_public_address_with_both_or_by_its_name_is_taken(tmp_path: Path, papers: Papers) -> None:
-    from collector.addresses import Address
+    from collector.doors.addresses import Address
 
     public = (Address("0.0.0.0", 4317),)  # noqa: S104 - that is the point
     cert, key = papers.server()
@@ -433,8 +433,8 @@ def test_without_allowed_origins_no_page_may_send_or_look(tmp_path: Path) -> Non
 
 
 def test_a_replay_goes_where_a_token_and_tls_are_asked_for(guarded: Collector, papers: Papers, tmp_path: Path) -> None:
-    from collector.decode import Body
-    from collector.links import Access, link
+    from collector.decoding.decode import Body
+    from collector.sending.links import Access, link
 
     body = Body(traffic.spans(8, seed=77).SerializeToString(), "protobuf", "traces")
     for endpoint in (str(guarded.grpc), f"https://{guarded.http}"):

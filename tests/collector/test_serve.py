@@ -15,7 +15,7 @@ from tests.collector import traffic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.addresses import Address
+    from collector.doors.addresses import Address
 
 
 def send_until_refused(address: Address, start: int, acknowledged: set[int], busy: threading.Barrier) -> None:

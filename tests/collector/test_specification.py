@@ -19,8 +19,8 @@ import zstandard
 from google.rpc import error_details_pb2
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from collector.grpc_door import MESSAGE_BYTES
-from collector.http_door import BODY_BYTES
+from collector.doors.grpc_door import MESSAGE_BYTES
+from collector.doors.http_door import BODY_BYTES
 from seamscope.commands.collect_ import command
 from tests.collector import traffic
 from tests.collector.transports import PATHS, TRANSPORTS, encoded, read, send

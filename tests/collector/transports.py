@@ -10,7 +10,7 @@ import grpc
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from google.rpc import error_details_pb2, status_pb2
 
-from collector.otlp_status import REPLIES
+from collector.doors.otlp_status import REPLIES
 from tests.collector import traffic
 
 if TYPE_CHECKING:

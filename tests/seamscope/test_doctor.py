@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from collector.query_door import serve_queries
+from collector.doors.query_door import serve_queries
 from seamscope import health
 from seamscope.cli import group
 from seamscope.remote import LiveCollector, find_collector, socket_path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.query_door import QueryDoor, serve_queries
+from collector.doors.query_door import QueryDoor, serve_queries
 from seamscope.errors import EndpointError, QueryError, SeamscopeError, StoreError, StoreLockedError
 from seamscope.remote import Lent, find_collector, open_store, read_token, socket_path
 from seamscope.store import Store, StoreFile
@@ -196,7 +196,7 @@ def test_dead_collectors_socket_is_ignored_and_replaced(path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from collector.query_door import serve_queries
+from collector.doors.query_door import serve_queries
 from seamscope.remote import socket_path
 from seamscope.store import Store
 path = Path(sys.argv[1])

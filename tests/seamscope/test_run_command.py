@@ -57,7 +57,7 @@ def test_without_a_terminal_it_stays_a_collector(first: tuple[Path, tuple[int, s
         assert grpc_at is not None
         while "pages" not in (line := program.line()):
             assert line, program.end()
-        from collector.addresses import Address
+        from collector.doors.addresses import Address
 
         request = traffic.spans(8, seed=77)
         traffic.call(Address.parse(grpc_at[1]), request.SerializeToString())

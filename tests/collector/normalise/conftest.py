@@ -10,13 +10,13 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 
-from collector.decode import Body, decode_traces
+from collector.decoding.decode import Body, decode_traces
 from collector.normalise import normalise
 from seamscope.config import Rules
 from seamscope.schema import words
 
 if TYPE_CHECKING:
-    from collector.flat import FlatTraces
+    from collector.decoding.flat import FlatTraces
 
 START_NS = 1_800_000_000_000_000_000
 KINDS = {name: number for number, name in enumerate(words.SPAN_KINDS)}

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from collector.decode import Body, decode_traces
+from collector.decoding.decode import Body, decode_traces
 from collector.normalise import normalise
 from seamscope.config import Rules
 from seamscope.schema import words

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector import flat as columns
+from collector.decoding import flat as columns
 from collector.normalise import keys, normalise
 from collector.normalise.tables import WRITERS_COLUMNS
 from seamscope.config import Rules

@@ -1,0 +1,1 @@
+"""Bodies into columns: the wire and JSON readers of OTLP, others' JSON, and which of what they find is admitted."""

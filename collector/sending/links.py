@@ -1,0 +1,216 @@
+"""Ways to an OTLP endpoint, as `seamscope replay` needs them: send one body, say what the endpoint said."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf import json_format  # type: ignore[import-untyped]
+
+from collector.decoding.messages import parse
+from collector.doors import otlp_status
+from collector.doors.grpc_door import MESSAGE_BYTES, METHODS
+from collector.doors.http_door import MEDIA_TYPE, PATHS
+from seamscope.errors import DataError, EndpointError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from collector.decoding.decode import Body, Signal
+
+CONNECT_S: Final = 5.0
+REQUEST_S: Final = 60.0
+
+_RETRYABLE: Final = frozenset(
+    {
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+_RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
+
+
+class BusyError(Exception):
+    """The endpoint wants the request again.
+
+    Attributes:
+        after_s: seconds it asked to wait; None where it did not say.
+    """
+
+    def __init__(self, message: str, after_s: float | None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class Link(Protocol):
+    """A way to an endpoint."""
+
+    def send(self, body: Body) -> tuple[int, str]:
+        """Send one body; return how many items were rejected and why.
+
+        Raises:
+            BusyError: send it again.
+            DataError: it is of no use to send it again.
+        """
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an endpoint asks for: a bearer token, and TLS with the certificate of its CA; None where it does not."""
+
+    token: str | None = None
+    tls_ca: Path | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, or metadata, of each request."""
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def roots(self) -> bytes | None:
+        """Return the CA's certificate.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        try:
+            return self.tls_ca.read_bytes() if self.tls_ca is not None else None
+        except OSError as error:
+            raise DataError(f"cannot read {self.tls_ca}: {error.strerror}", "name a PEM file") from None
+
+
+def _channel(endpoint: str, access: Access) -> Any:
+    limits = [("grpc.max_send_message_length", MESSAGE_BYTES), ("grpc.max_receive_message_length", MESSAGE_BYTES)]
+    roots = access.roots()
+    if roots is None:
+        return grpc.insecure_channel(endpoint, options=limits)
+    return grpc.secure_channel(endpoint, grpc.ssl_channel_credentials(roots), options=limits)
+
+
+class GrpcLink:
+    """An OTLP/gRPC endpoint, `HOST:PORT`.
+
+    Raises:
+        EndpointError: nothing answers there.
+        DataError: the CA's certificate cannot be read.
+    """
+
+    def __init__(self, endpoint: str, access: Access | None = None) -> None:
+        access = access or Access()
+        self._metadata = tuple(access.headers.items())
+        self._channel = _channel(endpoint, access)
+        try:
+            grpc.channel_ready_future(self._channel).result(timeout=CONNECT_S)
+        except grpc.FutureTimeoutError:
+            self._channel.close()
+            raise EndpointError(
+                f"nothing answers OTLP/gRPC at {endpoint}", "start `seamscope collect`, or name another --endpoint"
+            ) from None
+        self._calls = {signal: self._channel.unary_unary(path) for path, signal in METHODS.items()}
+
+    def send(self, body: Body) -> tuple[int, str]:
+        """Send one body; see `Link`."""
+        data = body.data if body.encoding == "protobuf" else parse(body).SerializeToString()
+        try:
+            reply = self._calls[body.signal](data, timeout=REQUEST_S, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self._explained(error) from None
+        return _rejections(body.signal, reply, "protobuf")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._channel.close()
+
+    @staticmethod
+    def _explained(error: Any) -> Exception:
+        details = dict(error.trailing_metadata() or ()).get(otlp_status.STATUS_KEY)
+        after_s = otlp_status.retry_delay_s(details)
+        told = f"{error.code().name}: {error.details()}"
+        exhausted = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and after_s is not None
+        return BusyError(told, after_s) if error.code() in _RETRYABLE or exhausted else DataError(told)
+
+
+class HttpLink:
+    """An OTLP/HTTP endpoint, `http://HOST:PORT`; one connection per thread.
+
+    Raises:
+        EndpointError: nothing answers there.
+        DataError: the CA's certificate cannot be read.
+    """
+
+    def __init__(self, endpoint: str, access: Access | None = None) -> None:
+        access = access or Access()
+        parts = urlsplit(endpoint)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UsageError(f"{endpoint!r} is not an endpoint", "write HOST:PORT or http://HOST:PORT")
+        self._headers = access.headers
+        self._connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
+        if parts.scheme == "https":
+            roots = access.roots()
+            context = ssl.create_default_context(cadata=roots.decode() if roots else None)
+            self._connect = partial(http.client.HTTPSConnection, context=context)
+        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._of_thread = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
+        try:
+            self._connection().connect()
+        except OSError as error:
+            hint = "start `seamscope collect`, or name another --endpoint"
+            raise EndpointError(f"nothing answers at {endpoint}: {error.strerror or error}", hint) from None
+
+    def send(self, body: Body) -> tuple[int, str]:
+        """Send one body; see `Link`."""
+        path = next(path for path, signal in PATHS.items() if signal == body.signal)
+        connection = self._connection()
+        try:
+            headers = {"content-type": MEDIA_TYPE[body.encoding], **self._headers}
+            connection.request("POST", self._path + path, body.data, headers)
+            reply = connection.getresponse()
+            content = reply.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise BusyError(str(error) or type(error).__name__, None) from None
+        if reply.status in _RETRYABLE_HTTP:
+            after = reply.headers.get("retry-after", "")
+            raise BusyError(f"HTTP {reply.status}", float(after) if after.isdecimal() else None)
+        if reply.status != 200:
+            raise DataError(f"HTTP {reply.status}: {content[:300].decode(errors='replace')}")
+        return _rejections(body.signal, content, body.encoding)
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._opened:
+            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not hasattr(self._of_thread, "connection"):
+            self._of_thread.connection = self._connect(self._host, self._port, timeout=REQUEST_S)
+            self._opened.append(self._of_thread.connection)
+        found: http.client.HTTPConnection = self._of_thread.connection
+        return found
+
+
+def _rejections(signal: Signal, reply: bytes, encoding: str) -> tuple[int, str]:
+    if not reply or reply == b"{}":
+        return 0, ""
+    reply_type, count = otlp_status.REPLIES[signal]
+    message = reply_type.FromString(reply) if encoding == "protobuf" else json_format.Parse(reply, reply_type())
+    return getattr(message.partial_success, count), message.partial_success.error_message
+
+
+def link(endpoint: str, access: Access | None = None) -> Link:
+    """Connect to an endpoint: `HOST:PORT` over gRPC, `http://…` or `https://…` over HTTP."""
+    return HttpLink(endpoint, access) if "://" in endpoint else GrpcLink(endpoint, access)
