@@ -18,7 +18,7 @@ from seamscope.schema import words
 from seamscope.schema.tables import OWNERS, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from analysis.arrays import Mask
     from analysis.rules import Rules
@@ -87,22 +87,44 @@ def analyse(
 
     A trace that makes a stage raise is set aside with the warning `stage_failed`; the others are not touched.
     """
+    return compare([prepare(spans, resources, links, rules, peers, walk)], peers)[0].results()
+
+
+def prepare(
+    spans: pl.DataFrame,
+    resources: pl.DataFrame,
+    links: pl.DataFrame | None = None,
+    rules: Rules = NO_RULES,
+    peers: Peers = NO_PEERS,
+    walk: Walk = DEFAULT_WALK,
+) -> Prepared:
+    """Take a batch of whole traces through pass A, to be compared with other batches; arguments as for `analyse`."""
     told = spans.select([name for name in INPUT if _says_anything(spans, name)])
     linked = _no_links() if links is None else links.select(LINK_INPUT)
     desk = _Desk(resources, linked, rules, peers, walk, stitch.none())
     joins = desk.stitch(told)
     cut = list(chunks(told, linked, joins))
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
-        parts = [part for found in pool.map(desk.prepare, cut) for part in found]
-        everyone = peers.and_those(row for part in parts for row in _learned(part))
-        if len(parts) > 1:
-            parts = list(pool.map(lambda part: desk.informed(part, everyone), parts))
-        if not parts:
-            return join(desk.set_aside) if desk.set_aside else _empty()
-        parts, known = desk.compare(parts)
-        said = [known.of(at) for at in range(len(parts))]
-        results = [one for found in pool.map(desk.finish, parts, said, repeat(known)) for one in found]
-    return join([*results, *desk.set_aside])
+        return Prepared(desk, [part for found in pool.map(desk.prepare, cut) for part in found])
+
+
+def compare(batches: Sequence[Prepared], peers: Peers = NO_PEERS) -> list[Compared]:
+    """Take batches through pass B together (the last knows all resources): it does not matter how they were cut."""
+    parts = [part for batch in batches for part in batch.parts]
+    whose = [batch.desk for batch in batches for _ in batch.parts]
+    everyone = peers.and_those(row for part in parts for row in _learned(part))
+    if len(parts) > 1:
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
+            parts = list(pool.map(lambda desk, part: desk.informed(part, everyone), whose, parts))
+    known = patterns.nothing()
+    if parts:
+        parts, known = batches[-1].desk.compare(parts)
+    compared, first = [], 0
+    for batch in batches:
+        mine = range(first, first + len(batch.parts))
+        compared.append(Compared(batch.desk, [parts[at] for at in mine], [known.of(at) for at in mine], known))
+        first = mine.stop
+    return compared
 
 
 def _says_anything(spans: pl.DataFrame, name: str) -> bool:
@@ -158,6 +180,35 @@ class _Part:
     gaps: gaps.Gaps
     facts: pl.DataFrame
     peers: Peers
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch of traces that went through pass A."""
+
+    desk: _Desk
+    parts: list[_Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A batch of traces that went through passes A and B."""
+
+    desk: _Desk
+    parts: list[_Part]
+    told: list[patterns.Told]
+    known: patterns.Known
+
+    @property
+    def peers(self) -> pl.DataFrame:
+        """Hosts that turned out to be services, as in `Results`."""
+        return pl.concat([_empty().peers, *(part.journeys.seams.learned for part in self.parts)])
+
+    def results(self) -> Results:
+        """Take the batch through pass C."""
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
+            found = list(pool.map(self.desk.finish, self.parts, self.told, repeat(self.known)))
+        return join([*(one for some in found for one in some), *self.desk.set_aside] or [_empty()])
 
 
 @dataclass(slots=True)

@@ -13,11 +13,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
-from analysis import INPUT, LINK_INPUT, NoRules, Peers, analyse, only
+from analysis import INPUT, LINK_INPUT, NoRules, Peers, compare, only, prepare
+from seamscope.batches import ahead, batches, commits, from_the_start
 from seamscope.findings import Conclusions
 from seamscope.schema import words
 from seamscope.statements import statement
@@ -27,15 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
-    import numpy as np
-
-    from analysis import Results, Rules
+    from analysis import Compared, Prepared, Results, Rules
     from seamscope.store import Store
 
     Progress = Callable[[int, int], None]
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +42,10 @@ SETTLE_NS: Final = 10_000_000_000
 BATCH_SPANS: Final = 250_000
 """Traces are analysed together up to this many spans: some 300 MB at the peak, while the batch before is written."""
 
-KEYS: Final = ("trace_hi", "trace_lo")
+COMPARED_SPANS: Final = 500_000
+"""Batches of one run whose calls are compared with each other, in spans: what is known of them stays in memory."""
 
-_LATEST: Final = (1 << 63) - 1
+KEYS: Final = ("trace_hi", "trace_lo")
 
 LATEST_PIECE_NS: Final = 900_000_000_000
 """How long before a trace another piece of its request may have come: exporters and drains hold spans for minutes."""
@@ -209,11 +207,12 @@ class Settler:
             ThreadPoolExecutor(1, thread_name_prefix="spans") as reader,
         ):
             before: tuple[_Batch, Future[int]] | None = None
-            for taken in ahead(reader, self._read, batches(self._beside_their_pieces(ready), BATCH_SPANS)):
-                batch = self._analyse(taken, everything=everything)
-                if before is not None:
-                    yield self._finish(*before)
-                before = batch, writer.submit(self._store.write_results, *batch.rows)
+            cut = batches(self._beside_their_pieces(ready), BATCH_SPANS)
+            for group in self._prepared(ahead(reader, self._read, cut)):
+                for batch in self._compared(group, everything=everything):
+                    if before is not None:
+                        yield self._finish(*before)
+                    before = batch, writer.submit(self._write, batch)
             if before is not None:
                 yield self._finish(*before)
 
@@ -225,9 +224,34 @@ class Settler:
         resources = self._store.query(statement("runs/resources"))
         return _Taken(traces, written, beside, stored, spans, links, resources)
 
-    def _analyse(self, taken: _Taken, *, everything: bool) -> _Batch:
-        """Analyse one batch of traces."""
-        results = analyse(taken.spans, taken.resources, taken.links, self._rules, Peers(self._peers))
+    def _prepared(self, read: Iterable[_Taken]) -> Iterator[list[tuple[_Taken, Prepared]]]:
+        """Take batches, two at a time, through what each needs alone; give as many as are compared with each other."""
+        with ThreadPoolExecutor(2, thread_name_prefix="prepared") as desk:
+            group: list[tuple[_Taken, Future[Prepared]]] = []
+            for taken in read:
+                known = taken.resources, taken.links, self._rules, Peers(self._peers)
+                group.append((taken, desk.submit(prepare, taken.spans, *known)))
+                if len(group) > 1:
+                    group[-2][1].result()
+                if sum(one.spans.height for one, _ in group) >= COMPARED_SPANS:
+                    yield [(one, prepared.result()) for one, prepared in group]
+                    group = []
+            if group:
+                yield [(one, prepared.result()) for one, prepared in group]
+
+    def _compared(self, group: list[tuple[_Taken, Prepared]], *, everything: bool) -> Iterator[_Batch]:
+        """Compare batches with each other, then finish one after the other, and let go of it."""
+        compared = compare([prepared for _, prepared in group], Peers(self._peers))
+        news = {host for one in compared for host in self._learn(one.peers)}
+        taken = [one for one, _ in group]
+        group.clear()
+        while taken:
+            yield self._batch(taken.pop(0), compared.pop(0), news, everything=everything)
+            news = set()
+
+    def _batch(self, taken: _Taken, compared: Compared, news: set[str], *, everything: bool) -> _Batch:
+        """Make one batch ready to be written."""
+        results = compared.results()
         if taken.beside.height:
             results = only(results, taken.written)
         tables = dict(results.tables)
@@ -237,9 +261,19 @@ class Settler:
             traces=taken.traces,
             written=taken.written,
             rows=(tables, results.owners, _numbers(taken.stored)),
-            news=self._learn(results.peers),
+            news=news | self._learn(results.peers),
             summary=_summary(taken.traces, taken.spans, results, taken.stored),
         )
+
+    def _write(self, batch: _Batch) -> int:
+        """Store a batch's rows; a sender that a batch before this one took in too was stored anew since it was read."""
+        tables, owners, replaces = batch.rows
+        again = batch.written.join(batch.traces, on=KEYS, how="anti")
+        if again.height:
+            since = _numbers(self._store.query_with(statement("runs/stored_requests"), _wanted(again)))
+            found = [numbers for numbers in (replaces, since) if numbers is not None]
+            replaces = np.unique(np.concatenate(found)) if found else None
+        return self._store.write_results(tables, owners, replaces)
 
     def _finish(self, batch: _Batch, writing: Future[int]) -> RunSummary:
         """Wait until a batch's rows are stored; then its traces are done."""
@@ -255,12 +289,12 @@ class Settler:
         """
         waiting = self._open_traces()
         senders = self._store.query_with(statement("runs/producers"), _wanted(batch))
-        settled = _from_the_start(senders.join(waiting, on=KEYS, how="anti"))
+        settled = from_the_start(senders.join(waiting, on=KEYS, how="anti"))
         pieces = self._pieces(batch).join(settled, on=KEYS, how="anti")
-        written = pl.concat([batch, settled, _from_the_start(pieces)], how="vertical_relaxed")
+        written = pl.concat([batch, settled, from_the_start(pieces)], how="vertical_relaxed")
         most = {"most": MOST_CONSUMERS}
         receivers = self._store.query_with(statement("runs/consumers"), _wanted(written), most)
-        return written, _from_the_start(receivers.join(written, on=KEYS, how="anti"))
+        return written, from_the_start(receivers.join(written, on=KEYS, how="anti"))
 
     def _pieces(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Find analysed traces that carry an id of these: they may be pieces of one request."""
@@ -290,15 +324,15 @@ class Settler:
         self, written: pl.DataFrame, beside: pl.DataFrame, stored: pl.DataFrame
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Read spans and links of whole traces: of those seen before from the store's beginning."""
-        late = _from_the_start(written.join(stored, on=KEYS, how="semi").select(KEYS))
+        late = from_the_start(written.join(stored, on=KEYS, how="semi").select(KEYS))
         fresh = written.join(stored, on=KEYS, how="anti")
         parts = [part for part in (fresh, pl.concat([late, beside])) if part.height]
-        spans = [spans_of(self._store, INPUT, part.select(KEYS), *_commits(part)) for part in parts]
+        spans = [spans_of(self._store, INPUT, part.select(KEYS), *commits(part)) for part in parts]
         links = [self._links(part) for part in parts]
         return pl.concat(spans), pl.concat(links)
 
     def _links(self, traces: pl.DataFrame) -> pl.DataFrame:
-        first, last = _commits(traces)
+        first, last = commits(traces)
         text = statement("runs/links", columns=", ".join(LINK_INPUT))
         return self._store.query_with(text, _wanted(traces), {"first_commit": first, "last_commit": last})
 
@@ -319,49 +353,11 @@ class Settler:
         found = self._store.query(statement("runs/silent_callers"), {"peers": sorted(hosts)})
         again = found.join(batch, on=KEYS, how="anti").join(self._open_traces(), on=KEYS, how="anti")
         if again.height:
-            self._note(_from_the_start(again))
+            self._note(from_the_start(again))
 
 
 def _wanted(traces: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {"wanted": traces.select(KEYS)}
-
-
-def _commits(traces: pl.DataFrame) -> tuple[int, int]:
-    """Give the first and the last commit that brought spans of some traces."""
-    first, last = traces.get_column("first_commit").min(), traces.get_column("last_commit").max()
-    return cast("int", first), cast("int", last)
-
-
-def _from_the_start(traces: pl.DataFrame) -> pl.DataFrame:
-    """Make rows of open traces whose spans may be anywhere in the store."""
-    bounds = {"first_commit": 0, "last_commit": _LATEST, "last_ns": 0, "spans": 0}
-    return traces.select(KEYS).with_columns(pl.lit(value, pl.Int64).alias(name) for name, value in bounds.items())
-
-
-def batches(traces: pl.DataFrame, spans: int) -> Iterator[pl.DataFrame]:
-    """Split traces into batches of about `spans` spans, in the order in which they began.
-
-    Traces that began in one commit stay together, unless they alone are more than a batch.
-    """
-    own = (pl.col("spans").cum_sum() - 1).clip(0) // spans
-    ordered = traces.sort("first_commit", *KEYS).with_columns(batch=own)  # apart: `over` would sum by commit
-    large = pl.col("spans").sum().over("first_commit") > spans
-    number = pl.when(large).then("batch").otherwise(pl.col("batch").min().over("first_commit"))
-    ordered = ordered.with_columns(batch=number)
-    for _, batch in ordered.group_by("batch", maintain_order=True):
-        yield batch.drop("batch")
-
-
-def ahead(reader: ThreadPoolExecutor, read: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Give `read(item)` of each item in turn; the next one is read by `reader` while the caller is busy with one."""
-    waiting: Future[R] | None = None
-    for item in items:
-        following = reader.submit(read, item)
-        if waiting is not None:
-            yield waiting.result()
-        waiting = following
-    if waiting is not None:
-        yield waiting.result()
 
 
 def _numbers(stored: pl.DataFrame) -> np.ndarray | None:

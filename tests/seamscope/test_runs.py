@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from seamscope import runs
+from seamscope.batches import batches
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.store import Store
 
@@ -190,21 +191,40 @@ def test_batches_hold_whole_traces_and_about_so_many_spans(
 ) -> None:
     named = {"trace_hi": [0] * 5, "trace_lo": [1, 2, 3, 4, 5], "last_ns": [0] * 5}
     traces = pl.DataFrame({**named, "first_commit": commits, "spans": spans})
-    found = [batch.get_column("trace_lo").to_list() for batch in runs.batches(traces, 100)]
+    found = [batch.get_column("trace_lo").to_list() for batch in batches(traces, 100)]
     assert [trace for batch in found for trace in batch] == [1, 2, 3, 4, 5]
     assert [len(batch) for batch in found] == made
 
 
-def test_many_batches_give_what_one_gives(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for trace in range(1, 7):  # too few for patterns: those are of the calls that one batch holds
+@pytest.mark.parametrize("parts", [2, 7])
+def test_many_batches_give_what_one_gives(store: Store, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for trace in range(1, 31):  # enough for what only many calls tell
         commit(store, page(trace), trace / 10)
     runs.analyze(store)
-    one = rows_of(store)
-    monkeypatch.setattr(runs, "BATCH_SPANS", 7)
+    one, said = rows_of(store), store.query("FROM inferences").sort(pl.all())
+    assert said.height
+    monkeypatch.setattr(runs, "BATCH_SPANS", -(-90 // parts))
     runs.analyze(store, everything=True)
     many = rows_of(store)
     for name in TABLES:
         assert one[name].equals(many[name]), name
+    assert said.equals(store.query("FROM inferences").sort(pl.all()))
+
+
+def test_a_sender_whose_messages_come_in_two_batches_is_stored_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(store, [span(1, 1, 2, 0, 100), span(1, 2, 4, 10, 20, 1)], 0)
+    runs.analyze(store)
+    monkeypatch.setattr(runs, "BATCH_SPANS", 1)
+    for trace in (2, 3):
+        rows, links = message(trace, 1)
+        commit(store, rows, trace, links)
+    runs.analyze(store)
+    assert store.query("SELECT trace_lo, count(*) FROM base.requests GROUP BY 1 ORDER BY 1").rows() == [
+        (1, 1), (2, 1), (3, 1)
+    ]  # fmt: skip
+    assert store.query("SELECT count(*) FROM async_work").item() == 2
 
 
 def message(trace: int, sender: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
