@@ -25,6 +25,7 @@ RECEIVES: Final = 4
 
 GETCONN: Final = words.code(words.ROLES, "getconn")
 QUERY: Final = words.code(words.CAUSES, "query")
+EDGE: Final = words.code(words.TIERS, "edge")
 ERROR: Final = words.code(words.STATUSES, "error")
 BODY: Final = words.code(words.EXTENTS, "body")
 HEADERS: Final = words.code(words.EXTENTS, "headers")
@@ -211,6 +212,7 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "marks": marks,
             "failed": forest.padded(forest.spans.column("status", np.uint8, 0), 0)[outer] == ERROR,
             "first_seen": (marks & RECEIVES) != 0,
+            "started": np.where(known, _started(journeys)[server], words.UNKNOWN),
             "reused": _reuse(journeys),
             "connection": np.where(known, _connections(forest, server), 0),
             "sampled": forest.spans.column("weight", np.float64, 1)[np.minimum(outer, forest.unseen_from - 1)] != 1,
@@ -238,6 +240,16 @@ def _checkouts(journeys: Journeys) -> tuple[Int64s, Int64s]:
     rows = np.flatnonzero((journeys.lent >= 0) & (forest.role == GETCONN))
     began[journeys.lent[rows]], ended[journeys.lent[rows]] = forest.start[rows], forest.end[rows]
     return began, ended
+
+
+def _started(journeys: Journeys) -> Codes:
+    """Return, by row, what a function's own span says: 1 its instance was started for it, 0 it was not, 255 nothing.
+
+    Nothing of the edge, where an instance serves many calls at once.
+    """
+    said = journeys.forest.padded(journeys.forest.spans.column("cold_start", np.uint8, words.UNKNOWN), words.UNKNOWN)
+    started: Codes = np.where(journeys.tier == EDGE, words.UNKNOWN, said).astype(np.uint8)
+    return started
 
 
 def _reuse(journeys: Journeys) -> Codes:

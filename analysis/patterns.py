@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analysis import baselines, clocks, dials, setups, waits
+from analysis import baselines, clocks, dials, setups, starts, waits
 from analysis.arrays import MISSING
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
@@ -83,6 +83,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     dials.checkouts(told, sheet)
     pooled, found_waits = waits.calls(told, slow, sheet)
     notes += found_waits
+    notes += starts.find(told, sheet)
     notes += setups.find(told, slow, sheet)
     notes += waits.stalls(told, slow & ~pooled, sheet)
     notes += waits.ways_back(told, pairs, sheet)
