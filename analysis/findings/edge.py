@@ -8,6 +8,7 @@ import polars as pl
 
 from analysis.findings import advice
 from analysis.findings.cases import Case, marks, milliseconds, places
+from analysis.findings.evidence import CLIENT
 from analysis.findings.retiming import KEEP, LEAD, WHOLE
 
 if TYPE_CHECKING:
@@ -44,11 +45,15 @@ def edge_rules(evidence: Evidence) -> Iterator[Case]:
 
 
 def _cold_starts(evidence: Evidence) -> Iterator[Case]:
-    """Time spent on starting what should have been running: on the first request of a route in a process."""
-    told = pl.col("cold_start").fill_null(value=False) | pl.col("early").fill_null(value=False)
+    """Time spent on starting what should have been running: on the first request of a route in a process.
+
+    And before a function answered: what lies in a call is a cold start only where the function's instance says so.
+    """
+    called = pl.col("kind") == CLIENT
+    told = called | pl.col("cold_start").fill_null(value=False) | pl.col("early").fill_null(value=False)
     cold = (
         evidence.path.filter((pl.col("cause") == "cold_start") & (pl.col("row") >= 0))
-        .join(evidence.spans.select("row", "cold_start"), on="row")
+        .join(evidence.spans.select("row", "kind", "cold_start"), on="row")
         .join(_early(evidence), on="request", how="left")
         .filter(told)
         .group_by("request", "row", "owner", maintain_order=True)

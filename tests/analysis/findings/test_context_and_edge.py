@@ -91,6 +91,15 @@ def test_a_look_up_is_no_start(scene: Scene) -> None:
     assert scene.found() == {}
 
 
+def test_a_call_that_waits_for_a_function_to_start_is_one_every_time(scene: Scene) -> None:
+    for at in (0, 5_000):
+        scene.request(end=100, at=at)
+        client, _ = scene.call(0, 80, served=(60, 79))
+        scene.stretch(0, 60, client, "origin:orders", "cold_start")
+    (finding,) = scene.found()["cold_start"]
+    assert finding["costs"] == {0: 60, 1: 60}
+
+
 def test_flags_asked_for_before_routing(scene: Scene) -> None:
     for _ in range(3):
         scene.request(end=100)
