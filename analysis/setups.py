@@ -156,8 +156,12 @@ def _two_humps(group: pl.DataFrame, sheet: Sheet, cold: Mask, where: str) -> lis
 def _always(group: pl.DataFrame, sheet: Sheet, cold: Mask) -> list[Note]:
     """Judge calls that never share a connection: what most way there cost, about the same, and no way back, is setup.
 
-    Some may be quick all the same: a name that was looked up a moment before, a session that was resumed.
+    Some may be quick all the same: a name that was looked up a moment before, a session that was resumed. What waited
+    for a pool or in a queue says nothing of what connections cost.
     """
+    cold, group = cold[group["free"].to_numpy()], group.filter("free")
+    if not group.height:
+        return []
     wait, back, rows = group["before"].to_numpy(), group["response"].to_numpy(), group["row"].to_numpy()
     way, grain = float(np.median(back)), float(group["slack"].max())  # type: ignore[arg-type]
     late = wait > 4 * way + 2 * grain
@@ -167,7 +171,7 @@ def _always(group: pl.DataFrame, sheet: Sheet, cold: Mask) -> list[Note]:
     confidence = ceilings.wilson(float(cold.sum()), float(cold.size))
     if least < usual / 2 or confidence < ceilings.SURE:
         return []
-    at = late & group["free"].to_numpy() & (sheet.setup_ns[rows] == 0)
+    at = late & (sheet.setup_ns[rows] == 0)
     ns = np.maximum(wait - round(way), 0)
     text = (
         f"{int(cold.sum())} of {cold.size} calls came over a connection of their own; {int(late.sum())} of them took "

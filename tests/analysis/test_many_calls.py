@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,9 @@ import pytest
 
 from analysis import analyse, ceilings, clocks, passes
 from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Traces = Any
 POOL, CALLS = 2, 40
@@ -172,13 +175,13 @@ def test_a_key_that_may_be_several_hosts_names_no_pool(traces: Traces) -> None:
     assert {row["dominant"][1] for row in told.requests()} <= {"compute", "query"}
 
 
-def connections(traces: Traces, *, shared: bool) -> Traces:
+def connections(traces: Traces, *, shared: bool, came_at: Callable[[int], float] = lambda at: 12.0 * at) -> Traces:
     """Calls that wait for one of two places, over the place's own connection or each over one of its own."""
     traces.service("web", "render", pooled=True)
     traces.service("api")
     free = [0.0] * POOL
     for at in range(CALLS):
-        came = 12.0 * at
+        came = came_at(at)
         place = free.index(min(free))
         begin = max(came, free[place])
         free[place] = begin + 52
@@ -194,6 +197,19 @@ def test_connections_name_a_pool_whatever_hosts_their_caller_stands_for(many: An
     assert leading.count(("render:web", "pool_wait")) > CALLS / 2
     leading = [row["dominant"] for row in connections(many(), shared=False).told().requests()]
     assert leading.count(("origin:api", "server_queue")) > CALLS / 2
+
+
+def test_what_stood_in_a_queue_says_nothing_of_what_connections_cost(many: Any) -> None:
+    """Three late calls that met no queue are too few for that, and those that did are no evidence of it."""
+    traces = connections(many(), shared=False, came_at=lambda at: max(26.0 * (at - 8), at))
+    for at in range(3):
+        came, trace = 10_000.0 + 500 * at, CALLS + at + 1
+        traces.span("GET /", "server", "web", came, came + 94, trace=trace)
+        traces.span("call", "client", "web", came, came + 92, "GET /", trace=trace, extent="body", peer="api")
+        traces.span("answer", "server", "api", came + 41, came + 91, "call", trace=trace, network_peer_port=20_000 + at)
+    told = traces.told()
+    assert {hop["setup"] for hop in told.hops()} == {None}
+    assert sorted(hop["unexplained"] or 0 for hop in told.hops())[-3:] == [40, 40, 40]
 
 
 def places(traces: Traces, far: Any, *, called: str = "edge") -> Traces:
