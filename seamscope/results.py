@@ -78,6 +78,10 @@ class Hop:
     error: bool = False
     caller_instance: str | None = None
     callee_instance: str | None = None
+    header_ns: int | None = None
+    """Of the gap's explained part, what a header told; what was bounded and what was inferred follow."""
+    bounded_ns: int | None = None
+    inferred_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

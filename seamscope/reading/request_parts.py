@@ -129,6 +129,9 @@ def _hop(row: Mapping[str, Any], request_start_ns: int) -> Hop:
         error=bool(row["error"]),
         caller_instance=row["caller_instance"],
         callee_instance=row["callee_instance"],
+        header_ns=row["header_ns"],
+        bounded_ns=row["bounded_ns"],
+        inferred_ns=row["inferred_ns"],
     )
 
 

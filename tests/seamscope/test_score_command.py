@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def test_a_missing_recording_is_named(copied: Path) -> None:
 
 def test_a_broken_truth_is_named_before_any_work(copied: Path) -> None:
     truth = copied / "one" / "expected.json"
-    truth.write_text(truth.read_text().replace('"horizon": "', '"horizon": "x', 1))
+    truth.write_text(re.sub(r'"horizon": ?"', '"horizon":"x', truth.read_text(), count=1))
     with pytest.raises(DataError, match=r"one/expected\.json:\d+: request '.*': horizon: "):
         run(str(copied))
     truth.write_bytes(b'{\n"a": "\xff"')
