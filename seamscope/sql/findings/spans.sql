@@ -1,4 +1,11 @@
 -- Spans of the traces of the chosen requests.
+WITH wanted AS MATERIALIZED (
+    SELECT DISTINCT t.trace_hi, t.trace_lo FROM base.request_traces t JOIN base.requests r USING (request_no)
+    WHERE {chosen}
+),
+found AS (
+    SELECT s.* FROM base.span_rows s SEMI JOIN wanted USING (trace_hi, trace_lo)
+)
 SELECT
     hash(s.trace_hi, s.trace_lo) AS trace_id,
     s.span_id,
@@ -12,20 +19,19 @@ SELECT
     s.scope,
     s.operation,
     s.method,
-    s.url_full,
+    n.url_full,
     s.url_path,
-    s.db_system,
+    d.db_system,
     s.correlation_id,
-    s.cache_status,
-    s.cache_reason,
-    s.essential,
-    s.cold_start,
+    f.cache_status,
+    f.cache_reason,
+    f.essential,
+    f.cold_start,
     base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.cache.scope') AS cache_scope,
     base.attribute(s.attribute_keys, s.attribute_texts, 'http.response.header.cache-control') AS cache_control,
     base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.flag.outcome') AS flag_outcome
-FROM base.spans s
+FROM found s
 JOIN base.resources z USING (resource_id)
-WHERE (s.trace_hi, s.trace_lo) IN (
-    SELECT (t.trace_hi, t.trace_lo) FROM base.request_traces t JOIN base.requests r USING (request_no)
-    WHERE {chosen}
-)
+LEFT JOIN base.span_network n USING (span_no)
+LEFT JOIN base.span_database d USING (span_no)
+LEFT JOIN base.span_details f USING (span_no)
