@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from seamscope.schema.tables import OWNERS, RESULTS
 from seamscope.store.folding import fold
-from seamscope.store.inserting import TABLES, insert, roll_back
+from seamscope.store.inserting import TABLES, begin, insert, roll_back
 from seamscope.store.layout import parts, tables_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Writer:
         frames = {name: _renumbered(name, _frame(rows), first, numbers) for name, rows in results.items()}
         if "segments" in frames:
             frames["segments"] = fold(frames["segments"])
-        self._cursor.begin()
+        begin(self._cursor)
         try:
             self._forget(replaces)
             self._forget_warnings(frames)

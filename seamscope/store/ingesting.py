@@ -12,7 +12,7 @@ import pyarrow as pa
 from seamscope.schema.tables import INGESTED
 from seamscope.schema.words import TIERS, code
 from seamscope.store.fingerprints import EVENT_SAID, KEY, SAID, fingerprints, frame
-from seamscope.store.inserting import insert, roll_back
+from seamscope.store.inserting import begin, insert, roll_back
 from seamscope.store.layout import parts
 from seamscope.store.packing import packed
 from seamscope.store.receipts import CommitReceipt
@@ -94,7 +94,7 @@ class Writer:
     def write(self, group: Group, now_ns: int) -> None:
         """Write a prepared group in one transaction; where this raises, nothing of it is stored."""
         stamps = {"commit_no": group.receipt.commit_no, "ingested_ns": now_ns}
-        self._cursor.begin()
+        begin(self._cursor)
         try:
             for name in group.receipt.rows:
                 for table, rows in parts(name, group.tables[name], group.receipt.commit_no).items():

@@ -58,6 +58,15 @@ def insert(
     return int(table.num_rows)
 
 
+def begin(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Begin a transaction; one that failed when memory was too short even to undo it is undone first."""
+    try:
+        cursor.begin()
+    except duckdb.TransactionException:
+        cursor.rollback()
+        cursor.begin()
+
+
 def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
     """Undo a transaction that failed; one that is gone already (the database gave up) needs no undoing."""
     with suppress(duckdb.Error):

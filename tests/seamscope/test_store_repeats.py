@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,3 +153,13 @@ def test_memory_is_bounded() -> None:
     for first in range(0, 100_000, 700):
         recent.remember(np.arange(first + 1, first + 701, dtype=np.uint64))
     assert len(recent._young) + len(recent._old) <= 8192
+
+
+def test_a_transaction_left_open_by_a_failure_is_undone_before_the_next(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "test.duckdb") as store:
+        cursor = store._ingest._cursor
+        cursor.begin()
+        with pytest.raises(duckdb.Error):
+            cursor.execute("SELECT error('no memory')").fetchall()
+        store.commit({"spans": spans(3)}, now_ns=START_NS)
+        assert store.query("SELECT count(*) FROM base.spans").item() == 3
