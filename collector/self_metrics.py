@@ -39,6 +39,9 @@ class Metric:
     gauge: bool = False
 
 
+LAST_S: Final = 5.0
+"""How long a stop waits for the last ones to be sent."""
+
 METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.requests": Metric("{request}", "Requests whose body arrived whole"),
     "seamscope.collector.request.size": Metric("By", "Bytes of their bodies, decompressed"),
@@ -91,8 +94,8 @@ def _attributes(of: Mapping[str, str]) -> list[KeyValue]:
     return [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in of.items()]
 
 
-def request(snapshot: Mapping[str, Any], now_ns: int) -> ExportMetricsServiceRequest:
-    """Return a snapshot as an OTLP request."""
+def request(snapshot: Mapping[str, Any], start_ns: int, now_ns: int) -> ExportMetricsServiceRequest:
+    """Return a snapshot as an OTLP request; a series whose `start_ns` changes would read as one begun anew."""
     message = ExportMetricsServiceRequest()
     resource = message.resource_metrics.add()
     about = {"service.name": "seamscope", "service.version": __version__, "host.name": socket.gethostname()}
@@ -101,7 +104,6 @@ def request(snapshot: Mapping[str, Any], now_ns: int) -> ExportMetricsServiceReq
     scope = resource.scope_metrics.add()
     scope.scope.name = "seamscope.collector"
     made: dict[str, Any] = {}
-    start_ns = now_ns - int(snapshot["uptime_s"] * 1e9)
     for name, value, of in points(snapshot):
         if name not in made:
             made[name] = _series(scope, name)
@@ -136,6 +138,7 @@ class SelfMetrics:
         self._telemetry = telemetry
         self._endpoint = endpoint
         self._every_s = every_s
+        self._start_ns = time.time_ns()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="metrics", daemon=True)
 
@@ -144,9 +147,9 @@ class SelfMetrics:
         self._thread.start()
 
     def stop(self) -> None:
-        """Send the last ones and end the thread."""
+        """Send the last ones and end the thread; one whose endpoint dawdles is left behind."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(LAST_S)
 
     def send(self) -> None:
         """Send them once.
@@ -155,7 +158,7 @@ class SelfMetrics:
             SeamscopeError: the endpoint does not answer, or does not take them.
             BusyError: it does not take them now.
         """
-        data = request(self._telemetry.snapshot(), time.time_ns()).SerializeToString()
+        data = request(self._telemetry.snapshot(), self._start_ns, time.time_ns()).SerializeToString()
         way = link(self._endpoint)
         try:
             way.send(Body(data, "protobuf", "metrics"))
@@ -170,3 +173,5 @@ class SelfMetrics:
                 self.send()
             except (SeamscopeError, BusyError) as error:
                 _log.warning("the collector's own metrics could not be sent: %s", error)
+            except Exception:  # noqa: BLE001 - whatever the endpoint answers, the next ones are sent
+                _log.exception("the collector's own metrics could not be sent")

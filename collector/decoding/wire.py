@@ -43,6 +43,9 @@ _MESSAGES: Final = 10_000_000
 """Messages of one body that are walked step by step: far more than 64 MiB of real spans have, scopes' attributes and
 what nests in values included. (Attributes of the usual shape are read in one step.)"""
 
+LARGE_BYTES: Final = 8 * 1024 * 1024
+"""From this size on, a body that comes alone is counted where it lies."""
+
 _VALUE: Final = 3
 _OPAQUE: Final = 5
 _EMPTY, _STRING, _BOOL, _INT, _DOUBLE = 0, 1, 2, 3, 4
@@ -64,6 +67,13 @@ def _varint(data: Bytes, at: Int, end: Int, longest: Int) -> tuple[Int, Int]:
         if byte < 128:
             return value, at
     return np.int64(0), np.int64(-2)
+
+
+@piece
+def _four(data: Bytes, at: Int) -> Int:
+    """Return four bytes as a number; unlike `load8`, it touches nothing behind them."""
+    low = np.int64(data[at]) | np.int64(data[at + 1]) << 8
+    return low | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
 
 
 @piece
@@ -167,11 +177,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop, so that its state stays i
             if end - at < (8 if wire == 1 else 4):
                 code = _CUT
                 break
-            value = np.int64(load8(data, at))
-            at += 8
-            if wire == 5:
-                value &= 0xFFFFFFFF
-                at -= 4
+            value = np.int64(load8(data, at)) if wire == 1 else _four(data, at)
+            at += 8 if wire == 1 else 4
         else:
             code = _GROUP if wire < 5 else _TAG
             break
@@ -343,6 +350,13 @@ def joined(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
     return np.frombuffer(b"".join([*bodies, bytes(PADDING)]), np.uint8), bounds
 
 
+def _countable(bodies: Sequence[bytes]) -> tuple[Bytes, Numbers]:
+    """Return what `joined` does, good for the first pass: a large body as it lies, for a bomb is not worth a copy."""
+    if len(bodies) != 1 or len(bodies[0]) < LARGE_BYTES:
+        return joined(bodies)
+    return np.frombuffer(bodies[0], np.uint8), np.array([0, len(bodies[0])], np.int64)
+
+
 def room(layout: Layout, rows: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Return empty cells for the rows that bodies have per table, where each table begins, and each table's rows."""
     totals = rows.sum(axis=0)
@@ -354,7 +368,7 @@ def room(layout: Layout, rows: Numbers) -> tuple[Numbers, Numbers, Numbers]:
 def read_wire(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None = None) -> Cells:
     """Read request bodies; together they are less than 2 GiB. Never raises for what a body holds."""
     bounded = limits or WireLimits()
-    data, bounds = joined(bodies)
+    data, bounds = _countable(bodies)
     rows = np.zeros((len(bodies), len(layout.tables)), np.int64)
     verdicts = np.zeros((len(bodies), 3), np.int64)
 
@@ -368,5 +382,6 @@ def read_wire(bodies: Sequence[bytes], layout: Layout, limits: WireLimits | None
     oddities = np.where(good, verdicts[:, 2], 0)
     cells, bases, totals = room(layout, rows[good])
     if totals.any():
+        data = data if len(data) > bounds[-1] else joined(bodies)[0]
         walk(good, cells, bases, np.zeros((1, len(totals)), np.int64), totals)
     return Cells(layout, data, cells, bases, errors, oddities)

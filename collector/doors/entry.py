@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector.doors.certificates import Certificates
 from collector.doors.peers import Peers
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.doors.addresses import Address
+
+
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class Security:
             UsageError: such a case, and what to say instead.
             EndpointError: a host has no address.
         """
+        for origin in self.origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                words = f"--cors-origin {origin!r} is no origin, as a browser names it"
+                raise UsageError(words, "write https://app.example, with its port where it has one and no path, or *")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UsageError("--tls-cert and --tls-key go together", "give both")
         if self.tls_client_ca is not None and self.tls_cert is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import zlib
 from email.message import Message
 from typing import TYPE_CHECKING, Final, Protocol
@@ -195,7 +196,7 @@ async def read_body(
         await _inflate(inflating, body)
     if inflating is not None and begun:
         inflating.end()
-    return bytes(body.data)
+    return body.whole()
 
 
 async def _inflate(inflating: _Inflating, body: _Body) -> None:
@@ -211,13 +212,16 @@ async def _inflate(inflating: _Inflating, body: _Body) -> None:
 
 class _Body:
     def __init__(self, limit_bytes: int, has_room: Callable[[int], bool]) -> None:
-        self.data = bytearray()
+        self._data = io.BytesIO()  # gives what it gathered without a copy
         self._limit = limit_bytes
         self._has_room = has_room
 
     def add(self, piece: bytes) -> None:
-        if len(self.data) + len(piece) > self._limit:
+        if self._data.tell() + len(piece) > self._limit:
             raise TooLargeError
         if not self._has_room(len(piece)):
             raise NoRoomError
-        self.data += piece
+        self._data.write(piece)
+
+    def whole(self) -> bytes:
+        return self._data.getvalue()

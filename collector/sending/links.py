@@ -5,16 +5,18 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import grpc
 from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from collector.decoding.messages import parse
 from collector.doors import otlp_status
+from collector.doors.addresses import Address
 from collector.doors.grpc_door import MESSAGE_BYTES, METHODS
 from collector.doors.http_door import MEDIA_TYPE, PATHS
 from seamscope.errors import DataError, EndpointError, UsageError
@@ -93,7 +95,11 @@ class Access:
 
 
 def _channel(endpoint: str, access: Access) -> Any:
-    limits = [("grpc.max_send_message_length", MESSAGE_BYTES), ("grpc.max_receive_message_length", MESSAGE_BYTES)]
+    limits = [
+        ("grpc.max_send_message_length", MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+        ("grpc.enable_http_proxy", 0),  # it would ask the proxy for this machine too; nor is one asked over HTTP
+    ]
     roots = access.roots()
     if roots is None:
         return grpc.insecure_channel(endpoint, options=limits)
@@ -153,16 +159,14 @@ class HttpLink:
 
     def __init__(self, endpoint: str, access: Access | None = None) -> None:
         access = access or Access()
-        parts = urlsplit(endpoint)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError(f"{endpoint!r} is not an endpoint", "write HOST:PORT or http://HOST:PORT")
+        parts = _url(endpoint)
         self._headers = access.headers
         self._connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
         if parts.scheme == "https":
             roots = access.roots()
             context = ssl.create_default_context(cadata=roots.decode() if roots else None)
             self._connect = partial(http.client.HTTPSConnection, context=context)
-        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._host, self._port, self._path = parts.hostname or "", parts.port, parts.path.rstrip("/")
         self._of_thread = threading.local()
         self._opened: list[http.client.HTTPConnection] = []
         try:
@@ -211,6 +215,27 @@ def _rejections(signal: Signal, reply: bytes, encoding: str) -> tuple[int, str]:
     return getattr(message.partial_success, count), message.partial_success.error_message
 
 
+def _url(endpoint: str) -> SplitResult:
+    parts = urlsplit(endpoint)
+    with suppress(ValueError):  # of a port that is none
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts
+    raise UsageError(f"{endpoint!r} is not an endpoint", "write HOST:PORT or http://HOST:PORT")
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Refuse what `link` could never connect to.
+
+    Raises:
+        UsageError: it is neither `HOST:PORT` nor a URL.
+    """
+    if "://" in endpoint:
+        _url(endpoint)
+    else:
+        Address.parse(endpoint)
+
+
 def link(endpoint: str, access: Access | None = None) -> Link:
     """Connect to an endpoint: `HOST:PORT` over gRPC, `http://…` or `https://…` over HTTP."""
+    check_endpoint(endpoint)
     return HttpLink(endpoint, access) if "://" in endpoint else GrpcLink(endpoint, access)

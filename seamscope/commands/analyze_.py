@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seamscope.commands.options import config_option, db_option, json_option
+from seamscope.commands.options import config_option, db_option, json_option, operators_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +49,9 @@ def _through_collector(db: str, *, everything: bool) -> Mapping[str, Any] | None
 
 def _on_file(db: str, config: Path, *, everything: bool) -> Mapping[str, Any]:
     from seamscope import runs
-    from seamscope.config import load
     from seamscope.store import Store
 
-    named = click.get_current_context().get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
-    rules = load(config if named else None)
+    rules = operators_rules(config)
     with Store.open(db, create=False, service_tier=rules.service_tier) as store:
         return asdict(runs.analyze(store, everything=everything, rules=rules, progress=_bar()))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
-from seamscope.commands.options import config_option, db_option
+from seamscope.commands.options import config_option, db_option, operators_rules
 from seamscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,13 +66,6 @@ def store_path(db: str) -> Path:
     if db.startswith("grpc://"):
         raise UsageError(f"{db} is another collector's store", "name a file: --db PATH")
     return Path(db)
-
-
-def given_config(path: Path) -> Config:
-    """Read the operator's rules; only the default file may be missing."""
-    from seamscope.config import DEFAULT_FILE, load
-
-    return load(None if path == Path(DEFAULT_FILE) else path)
 
 
 class Stopping:
@@ -256,8 +249,11 @@ def command(
     from collector.doors.addresses import Address
     from collector.doors.entry import Security
     from collector.intake import QUEUE_BYTES
+    from collector.sending.links import check_endpoint
     from collector.serve import Plan
 
+    if metrics_endpoint is not None:
+        check_endpoint(metrics_endpoint)
     queue = min(QUEUE_BYTES, max_memory // 8)
     plan = Plan(
         db=store_path(db),
@@ -273,7 +269,7 @@ def command(
         metrics_endpoint=metrics_endpoint,
         metrics_every_s=metrics_every,
     )
-    with Stopping() as stopping, started(plan, given_config(config), as_json=log_format == "json") as collector:
+    with Stopping() as stopping, started(plan, operators_rules(config), as_json=log_format == "json") as collector:
         announce(collector, ready_file)
         watch(collector, stopping)
         tell_service_manager("STOPPING=1")

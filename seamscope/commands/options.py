@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from seamscope.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,22 +79,32 @@ def db_option(*, remote: bool = True) -> Decorator:
 
 
 def config_option() -> Decorator:
-    """`--config`: the operator's rules."""
+    """`--config`: the operator's rules; a file that somebody named must be there, whoever reads it."""
     return click.option(
         "--config",
         type=click.Path(path_type=Path),
         default=Path("seamscope.toml"),
         show_default=True,
         help="Operator's rules: tiers, peers, phases.",
+        callback=_named_file,
     )
+
+
+def _was_named(context: click.Context) -> bool:
+    return context.get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
+
+
+def _named_file(context: click.Context, _parameter: click.Parameter, config: Path) -> Path:
+    if _was_named(context) and not config.is_file():
+        raise UsageError(f"{config}: no such file", "name the file with the operator's rules, or leave --config out")
+    return config
 
 
 def operators_rules(config: Path) -> Config:
     """Read the operator's rules; a file that nobody named may be absent."""
     from seamscope.config import load
 
-    named = click.get_current_context().get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
-    return load(config if named else None)
+    return load(config if _was_named(click.get_current_context()) else None)
 
 
 def selection_options() -> Decorator:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from seamscope.commands.collect_ import Stopping, announce, given_config, patiently, started, store_path, watch
-from seamscope.commands.options import config_option, db_option
+from seamscope.commands.collect_ import Stopping, announce, patiently, started, store_path, watch
+from seamscope.commands.options import config_option, db_option, operators_rules
 
 if TYPE_CHECKING:
     from collector.serve import Collector
@@ -148,7 +148,7 @@ def command(*, db: str, config: Path, once: bool, samples: Path, out: Path, grpc
             explore(db)
         return 0
     plan = Plan(path, Address.parse(grpc), Address.parse(http))
-    with Stopping() as stopping, started(plan, given_config(config)) as collector:
+    with Stopping() as stopping, started(plan, operators_rules(config)) as collector:
         announce(collector, None)
         alone(collector, samples, out, once=once)
         if explorer:

@@ -1,7 +1,8 @@
 """What is sent to do harm: bombs, floods and dawdlers, against a collector in a process of its own.
 
-After each attack a good request is stored. What is packed never grows the process by twice the request limit. A bomb
-that is as large as a request may be is held once more to be judged, and over gRPC thrice: grpcio copies it twice.
+After each attack a good request is stored. What is packed, and a bomb that is as large as a request may be, never
+grows the process by twice the request limit; over gRPC such a bomb takes three times that, for grpcio copies a message
+twice while it hands it over.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ MIB = 1 << 20
 TOKEN = "ingest-0123456789abcdef"  # noqa: S105 - of these tests
 BOMB_BYTES = 256 * MIB
 LIMIT = MESSAGE_BYTES
-MOST_GROWTH = {"grpc": 4.5 * LIMIT, "http/protobuf": 3.5 * LIMIT}
+MOST_GROWTH = {"grpc": 3.5 * LIMIT, "http/protobuf": 2 * LIMIT}
 
 
 def memory(process: int, what: str) -> int:
@@ -248,7 +249,7 @@ def test_large_bodies_together_stay_within_the_budget(victim: Victim, transport:
     grown = victim.grows(lambda: said.extend(in_parallel(jobs)))
     assert {each.verdict for each in said} <= {"ok", "later"}
     assert "ok" in {each.verdict for each in said}
-    assert grown < 10 * LIMIT
+    assert grown < (8 if transport == "grpc" else 4) * LIMIT
 
 
 # Floods and dawdlers.

@@ -304,9 +304,12 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path: Path, papers: Pape
         ({"tls_cert": Path("c"), "tls_key": Path("k")}, "without a token"),
         ({"tls_cert": Path("c")}, "--tls-key"),
         ({"tls_client_ca": Path("c")}, "--tls-cert"),
+        ({"origins": ("https://app.example/",), "insecure_public": True}, "--cors-origin"),
+        ({"origins": ("app.example",), "insecure_public": True}, "--cors-origin"),
+        ({"origins": ("https://*.example",), "insecure_public": True}, "--cors-origin"),
     ],
 )
-def test_a_public_address_needs_tls_and_a_token(tmp_path: Path, more: dict[str, Any], words: str) -> None:
+def test_what_does_not_fit_together_is_refused(tmp_path: Path, more: dict[str, Any], words: str) -> None:
     from collector.doors.addresses import Address
 
     public = Address("0.0.0.0", 0)  # noqa: S104 - that is the point

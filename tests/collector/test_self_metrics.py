@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from queue import Queue
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.ingest import Outcome
 from collector.self_metrics import METRICS, SelfMetrics, request
@@ -15,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+    from collector.decoding.decode import Body
 
 
 def values(message: ExportMetricsServiceRequest) -> dict[tuple[str, ...], float]:
@@ -30,6 +37,12 @@ def values(message: ExportMetricsServiceRequest) -> dict[tuple[str, ...], float]
     return found
 
 
+def starts(message: ExportMetricsServiceRequest) -> set[int]:
+    """Return when the sums of a message began."""
+    metrics = message.resource_metrics[0].scope_metrics[0].metrics
+    return {point.start_time_unix_nano for metric in metrics for point in metric.sum.data_points}
+
+
 def test_every_count_is_a_metric() -> None:
     telemetry = Telemetry()
     telemetry.looks_at("free_disk_bytes", lambda: 7)
@@ -42,7 +55,7 @@ def test_every_count_is_a_metric() -> None:
     telemetry.committed(2_000_000, ok=True, duplicates=1)
     telemetry.committed(4_000_000, ok=False)
     telemetry.holds(9)
-    message = request(telemetry.snapshot(), traffic.START_NS)
+    message = request(telemetry.snapshot(), traffic.START_NS, traffic.START_NS + 1)
     found = values(message)
     assert found.pop(("uptime",)) >= 0
     assert found.pop(("commit.duration", "p50")) == found.pop(("commit.duration", "p99")) == 4.0
@@ -79,12 +92,50 @@ def test_another_collector_takes_them(tmp_path: Path) -> None:
             assert watcher.telemetry.total("accepted") > before + 10  # the last are sent at the stop
 
 
-def test_where_nobody_takes_them_the_collector_lives_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_where_nobody_takes_them_the_collector_lives_on(caplog: pytest.LogCaptureFixture) -> None:
     telling = SelfMetrics(Telemetry(), "http://127.0.0.1:9", 3600.0)
     telling.start()
     telling.stop()
     assert "could not be sent" in caplog.text
-    del tmp_path
+
+
+def test_sums_begin_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Body] = []
+    way = SimpleNamespace(send=sent.append, close=lambda: None)
+    monkeypatch.setattr("collector.self_metrics.link", lambda _: way)
+    telling = SelfMetrics(Telemetry(), "somewhere:4317", 3600.0)
+    telling.send()
+    telling.send()
+    first, second = (ExportMetricsServiceRequest.FromString(body.data) for body in sent)
+    assert starts(first) == starts(second)
+    assert len(starts(first)) == 1
+
+
+class Nonsense(BaseHTTPRequestHandler):
+    """Answers 200 with what is no message."""
+
+    came: Queue[str] = Queue()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"\xff" * 9)
+        self.came.put(self.path)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_an_endpoint_that_answers_nonsense_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+    with HTTPServer(("127.0.0.1", 0), Nonsense) as server:
+        threading.Thread(target=server.serve_forever).start()
+        telling = SelfMetrics(Telemetry(), f"http://127.0.0.1:{server.server_port}", 0.001)
+        telling.start()
+        assert [Nonsense.came.get(timeout=traffic.DEADLINE_S) for _ in range(3)] == ["/v1/metrics"] * 3
+        telling.stop()
+        server.shutdown()
+    assert "could not be sent" in caplog.text
 
 
 def test_whatever_is_sent_is_counted_somewhere(tmp_path: Path) -> None:

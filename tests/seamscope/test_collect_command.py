@@ -37,6 +37,13 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     return run
 
 
+@pytest.mark.parametrize("command", ["collect", "report", "import x.json", "analyze"])
+def test_a_config_that_somebody_named_must_be_there(said: Said, command: str) -> None:
+    code, _, err = said(*command.split(), "--config", "seamscope.toml", "--db", "store.duckdb")
+    assert code == 2
+    assert "seamscope.toml: no such file" in err
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_it_says_where_it_listens_and_stops_when_asked(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with traffic.collecting(tmp_path, "--db", "store.duckdb", "--settle", "0s") as listening:

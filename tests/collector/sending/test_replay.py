@@ -10,7 +10,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from collector.decoding.decode import Body
 from collector.decoding.messages import items, parse
-from collector.sending.links import BusyError, HttpLink, link
+from collector.sending.links import BusyError, link
 from collector.sending.replay import Replay
 from collector.sending.shifting import extent, shifted
 from seamscope.errors import DataError, EndpointError, UsageError
@@ -115,8 +115,24 @@ def test_where_nothing_answers_is_said_so(tmp_path: Path, monkeypatch: pytest.Mo
         link(str(gone[0]))
     with pytest.raises(EndpointError, match="nothing answers"):
         link(f"http://{gone[1]}")
-    with pytest.raises(UsageError, match="endpoint"):
-        HttpLink("ftp://x")
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://x", "http://", "http://x:99999", "localhost", "a:b:c", "x:99999", ""])
+def test_what_is_no_endpoint_is_said_so(endpoint: str) -> None:
+    with pytest.raises(UsageError, match="is not an"):
+        link(endpoint)
+
+
+@pytest.mark.parametrize("door", ["grpc", "http"])
+def test_no_proxy_comes_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with traffic.running(tmp_path) as collector:
+        to = link(str(collector.grpc) if door == "grpc" else f"http://{collector.http}")
+        assert to.send(bodies(1)[0]) == (0, "")
+        to.close()
 
 
 def timed() -> ExportTraceServiceRequest:
