@@ -8,6 +8,7 @@ import polars as pl
 
 from analysis.findings import advice, edge, serial
 from analysis.findings.cases import FEWEST, Case, marks, places
+from analysis.findings.evidence import SERVER
 from analysis.findings.retiming import LEAD, WHOLE
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ MANY: Final = 5
 """The same call so often in one request is a loop around a call."""
 SEEN: Final = 5
 """Times that an answer must be asked for, on average, to be asked for again and again."""
+MOST_NAMED: Final = 4
+"""Operations that one sentence names."""
 SURVIVED: Final = 3
 """Failures of a call that a page has to survive before the page is taken not to need it."""
 
@@ -97,21 +100,17 @@ def _duplicates(calls: pl.DataFrame) -> Iterator[Case]:
 
 
 def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
-    """A render asks for the same public answer again and again."""
-    said = evidence.spans.select(server_row="row", cache_scope="cache_scope")
-    told = calls.join(said, on="server_row", how="left", maintain_order="left").filter(
+    """A render asks for public answers again and again; those of one page over one seam are one thing to do."""
+    told = _scoped(evidence, calls).filter(
         pl.col("caller").str.starts_with("render:")
         & pl.col("target").is_not_null()
         & pl.col("method").fill_null("GET").is_in(["GET"])
     )
     missed = pl.col("cache_status").is_in(["miss", "skip"]) & (pl.col("cache_scope").fill_null("") != "personalised")
-    public = pl.col("cache_status").is_null() & (pl.col("cache_scope") == "public") & (pl.col("server_row") >= 0)
+    public = pl.col("cache_status").is_null() & (pl.col("cache_scope") == "public")
     place = ("route", "seam", "operation")
     fetched = told.filter(missed | public).with_columns(answers=pl.col("target").n_unique().over(place))
-    for (route, seam, operation), some in places(
-        fetched.filter(pl.len().over(place) >= SEEN * pl.col("answers")), *place
-    ):
-        answers = some["answers"][0]
+    for (route, seam), some in places(fetched.filter(pl.len().over(place) >= SEEN * pl.col("answers")), *place[:2]):
         reasons = some.get_column("cache_reason").drop_nulls()
         why = f" ({reasons[0]})" if reasons.len() else ""
         yield Case(
@@ -120,14 +119,35 @@ def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
             seam=_text(seam),
             marks=marks(some, WHOLE),
             message=(
-                f"{some['caller'][0]} fetches {_text(operation)} anew each time{why}: {some.height} calls for "
-                f"{answers} different answers; %requests%, %cost% each on average"
+                f"{some['caller'][0]} fetches {_operations(some)} anew each time{why}: {some.height} calls for "
+                f"{some['target'].n_unique()} different answers; %requests%, %cost% each on average"
             ),
             next_step="fetch(url, { next: { revalidate: 60 } }), or 'use cache', for answers that are everybody's",
             confidence=0.8 if reasons.len() else 0.6,
-            about=_text(operation) or "",
             fewest=1,
         )
+
+
+def _scoped(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
+    """Add whose the answers are (`cache_scope`): as the call's server says, else as all do that answer that address."""
+    spans = evidence.spans.select("row", "kind", "method", "url_path", "cache_scope")
+    own = spans.select(server_row="row", own_scope="cache_scope")
+    address = ["method", "url_path"]
+    said = spans.filter((pl.col("kind") == SERVER) & pl.col("cache_scope").is_not_null()).drop_nulls("url_path")
+    alike = said.group_by(address).agg(pl.col("cache_scope").first(), n=pl.col("cache_scope").n_unique())
+    return (
+        calls.join(own, on="server_row", how="left", maintain_order="left")
+        .with_columns(url_path=pl.col("target").str.replace(r"\?.*$", ""))
+        .join(alike.filter(pl.col("n") == 1).drop("n"), on=address, how="left", maintain_order="left")
+        .with_columns(cache_scope=pl.coalesce("own_scope", pl.when(pl.col("server_row") < 0).then("cache_scope")))
+    )
+
+
+def _operations(some: pl.DataFrame) -> str:
+    """Name the commonest operations, the first few."""
+    names = some.get_column("operation").drop_nulls().value_counts(sort=True, name="n")
+    told = names.sort("n", "operation", descending=[True, False]).get_column("operation").head(MOST_NAMED).to_list()
+    return ", ".join(str(name) for name in told) or "what everybody gets"
 
 
 def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:

@@ -9,12 +9,14 @@ import numpy as np
 import polars as pl
 
 from analysis.arrays import NONE, Int32s
-from analysis.findings.retiming import Timeline, timeline
+from analysis.findings.timeline import timeline
 from analysis.findings.within import Stretches, nearest_around
 from seamscope.schema import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from analysis.findings.retiming import Timeline
 
 CLIENT: Final = words.code(words.SPAN_KINDS, "client")
 SERVER: Final = words.code(words.SPAN_KINDS, "server")
@@ -26,6 +28,8 @@ MOST_TRACES: Final = 8
 _TIER: Final = "|".join(words.TIERS)
 _CALLER: Final = rf"^((?:{_TIER}):.*)→(?:{_TIER}):"
 _CALLEE: Final = rf"^(?:{_TIER}):.*→((?:{_TIER}):.*)$"
+
+_REACHED: Final = pl.col("start_ns") + pl.col("request_leg_ns")
 
 _AFTER_HOST: Final = r"^[a-z]+://[^/]+"
 
@@ -58,6 +62,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "attempts": pl.Int16,
         "start_ns": pl.Int64,
         "duration_ns": pl.Int64,
+        "request_leg_ns": pl.Int64,
         "setup_ns": pl.Int64,
         "dns_ns": pl.Int64,
         "connect_ns": pl.Int64,
@@ -129,7 +134,7 @@ class Evidence:
     path: pl.DataFrame
     """Columns of `path`, `request`, `route`, `row`."""
     spans: pl.DataFrame
-    """Columns of `spans`, `row`, `parent_row`, `request` (`NONE` for none), `waited`."""
+    """Columns of `spans`, `row`, `parent_row`, `request` (`NONE` for none), `waited`, `reached_ns` (`_reached`)."""
     warnings: pl.DataFrame
     """Columns of `warnings`, `row`, `request`."""
     times: Timeline
@@ -208,10 +213,22 @@ def _spans(spans: pl.DataFrame, requests: pl.DataFrame, traces: pl.DataFrame, ho
         )
     rows = _adopted(rows)
     unwaited = _with_row(hops.filter(pl.col("async")), found, "client_span_id", "row").get_column("row")
-    return rows.drop("caller_row", strict=False).with_columns(
+    rows = rows.drop("caller_row", strict=False).with_columns(
         request=pl.Series(_belongs(rows, requests, traces, hops, found)),
         waited=~pl.col("row").is_in(unwaited.implode()) & (pl.col("kind") != CONSUMER),
     )
+    return rows.join(_reached(rows, hops), on="row", how="left", maintain_order="left")
+
+
+def _reached(rows: pl.DataFrame, hops: pl.DataFrame) -> pl.DataFrame:
+    """Say when calls reached their server spans, on their callers' clocks: `row`, `reached_ns`."""
+    servers = rows.filter(pl.col("kind") == SERVER).select("trace_id", "row", server_span_id="span_id")
+    known = hops.filter(pl.col("request_leg_ns").is_not_null())
+    same = known.join(servers, on=["trace_id", "server_span_id"]).select("row", reached_ns=_REACHED)
+    elsewhere = known.filter(pl.col("joined_by") != "trace_context").join(
+        servers.unique("server_span_id", keep="none"), on="server_span_id"
+    )
+    return pl.concat([same, elsewhere.select("row", reached_ns=_REACHED)]).unique("row", keep="first")
 
 
 def _callers_of_roots(hops: pl.DataFrame, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

@@ -10,21 +10,12 @@ into CRISP, by shifts instead of recursion.)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from analysis.arrays import MISSING, NONE, Codes, Int32s, Int64s, Mask, Number
 from seamscope.kernel import kernel
-from seamscope.schema import words
-
-if TYPE_CHECKING:
-    import polars as pl
-
-SERVER: Final = words.code(words.SPAN_KINDS, "server")
-CLIENT: Final = words.code(words.SPAN_KINDS, "client")
-_SLACK_NS: Final = 1_000_000
-"""Starts of JavaScript's spans are whole milliseconds: so much earlier than its caller a callee may seem to start."""
 
 KEEP: Final = 0
 WHOLE: Final = 1
@@ -34,12 +25,15 @@ LEAD: Final = 2
 BESIDE: Final = 3
 """The span starts beside another one (its row), not after it."""
 
-_MARK_NS: Final = 1_000_000
-"""A span that is shorter marks a moment (a module looked up, a first byte); it is no work of its own."""
+MARK_NS: Final = 1_000_000
+_MARK_PART: Final = 10
+"""An internal span that is shorter, and than such a part of what runs beside it, marks a moment (a module looked up, a
+first byte); it is no work of its own."""
 _DEEPEST: Final = 256
 """Spans that outlive their parents, one below the other, are followed so far."""
 
-_END, _ASK, _START, _EMPTY_END = 0, 1, 2, 3
+END, ASK, START, EMPTY_END = 0, 1, 2, 3
+"""What happens at a moment of a `Timeline`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +55,8 @@ class Timeline:
     end: Int64s
     waited: Mask
     """Whether somebody waits for the span."""
+    brief: Mask
+    """Whether it may only mark a moment."""
     asked_row: Int32s
     asked_at: Int64s
     event: Int64s
@@ -94,97 +90,11 @@ class Timeline:
             self.start,
             self.end,
             self.waited,
+            self.brief,
             self.asked_row,
             self.asked_at,
             int(self.questions[requests].sum()),
         )
-
-
-def timeline(spans: pl.DataFrame, asked_row: Int32s, asked_at: Int64s, asked_by: Int32s, requests: int) -> Timeline:
-    """Put spans and questions in order.
-
-    Args:
-        spans: `parent_row`, `kind`, `start_ns`, `end_ns`, `waited`, `request` (`NONE`: of no request, left out).
-        asked_row: the span of each question.
-        asked_at: its moment.
-        asked_by: the request that asks it.
-        requests: the number of requests.
-
-    Spans of a callee whose clock is plainly off (it starts before its caller does, or after the caller had ended) are
-    moved to where they must have been.
-    """
-    parent = spans.get_column("parent_row").to_numpy().astype(np.int32)
-    start = spans.get_column("start_ns").to_numpy().astype(np.int64)
-    end = np.maximum(spans.get_column("end_ns").to_numpy().astype(np.int64), start)
-    kind = spans.get_column("kind").to_numpy().astype(np.uint8)
-    request = spans.get_column("request").to_numpy().astype(np.int32)
-    depth, moved = _place(parent, start, end, kind)
-    start, end = start + moved, end + moved
-    asked_at = asked_at + moved[asked_row] if asked_row.size else asked_at
-    event, first_event = _in_order(start, end, depth, request, asked_at, asked_by, requests)
-    return Timeline(
-        parent=np.where((parent != NONE) & (request[parent] == request), parent, NONE).astype(np.int32),
-        start=start,
-        end=end,
-        waited=spans.get_column("waited").to_numpy().astype(np.bool_),
-        asked_row=asked_row,
-        asked_at=asked_at,
-        event=event,
-        first_event=first_event,
-        questions=np.bincount(asked_by, minlength=requests),
-    )
-
-
-def _in_order(
-    start: Int64s, end: Int64s, depth: Int32s, request: Int32s, asked_at: Int64s, asked_by: Int32s, requests: int
-) -> tuple[Int64s, Int64s]:
-    """Order each request's starts, ends and questions: at one moment ends first (deepest first), then starts."""
-    own = np.flatnonzero(request != NONE)
-    start, end, depth = start[own], end[own], depth[own].astype(np.int64)
-    ends = np.where(end > start, _END, _EMPTY_END)
-    kind = np.concatenate([np.full(own.size, _START), ends, np.full(asked_at.size, _ASK)])
-    whose = np.concatenate([request[own], request[own], asked_by])
-    row = np.concatenate([own, own, np.arange(asked_at.size)])
-    at = np.concatenate([start, end, asked_at])
-    # at one moment: by kind, starts from the top down, ends from the bottom up
-    tie = np.concatenate([depth, -depth, np.zeros(asked_at.size, np.int64)]) + (kind << 40)
-    order = np.lexsort((row, tie, at, whose))
-    first = np.searchsorted(whose[order], np.arange(requests + 1)).astype(np.int64)
-    return (row[order] << 2) | kind[order], first
-
-
-@kernel
-def _place(parent: Int32s, start: Int64s, end: Int64s, kind: Codes) -> tuple[Int32s, Int64s]:
-    """Give each span's depth and how far its clock must be moved; cycles are cut in `parent`."""
-    count = parent.size
-    depth = np.full(count, -1, np.int32)
-    moved = np.zeros(count, np.int64)
-    stack = np.empty(count, np.int32)
-    for first in range(count):
-        top = 0
-        row = first
-        while row != NONE and depth[row] == -1:
-            depth[row] = -2
-            stack[top] = row
-            top += 1
-            row = parent[row]
-        if row != NONE and depth[row] == -2:
-            parent[stack[top - 1]] = NONE
-        while top > 0:
-            top -= 1
-            row = stack[top]
-            above = parent[row]
-            if above == NONE:
-                depth[row] = 0
-                continue
-            depth[row] = depth[above] + 1
-            moved[row] = moved[above]
-            if kind[row] == SERVER and kind[above] == CLIENT:
-                if start[row] < start[above] - _SLACK_NS:
-                    moved[row] += start[above] - start[row]
-                elif start[row] >= end[above] and end[above] > start[above]:
-                    moved[row] += max(end[above] - end[row], start[above] - start[row])
-    return depth, moved
 
 
 @kernel
@@ -198,11 +108,21 @@ def _progress(row: int, shift: Int64s, old: Int64s, new: Int64s, how: Codes, val
 
 
 @kernel
+def _meanwhile(row: int, above: int, start: Int64s, end: Int64s, running: Int32s) -> bool:
+    """Tell whether a brief span marks a moment of a sibling that runs: what follows waits for that, not for it."""
+    if above == NONE or running[above] == NONE:
+        return False
+    beside = running[above]
+    marks: bool = (end[row] - start[row]) * _MARK_PART < end[beside] - start[beside]
+    return marks
+
+
+@kernel
 def _begin(
     row: int,
     above: int,
+    meanwhile: Mask,
     start: Int64s,
-    end: Int64s,
     begun: Mask,
     shift: Int64s,
     old: Int64s,
@@ -218,7 +138,7 @@ def _begin(
         return beside_it
     if above == NONE or not begun[above]:
         return 0
-    if end[row] - start[row] < _MARK_NS and running[above] != NONE:
+    if meanwhile[row]:
         above = running[above]
     return _progress(above, shift, old, new, how, value)
 
@@ -282,7 +202,7 @@ def _answer(
 def _forget(events: Int64s, begun: Mask, old: Int64s, new: Int64s, running: Int32s) -> None:
     """Leave no trace of a request's spans, for the next to be re-timed."""
     for event in events:
-        if event & 3 == _START:
+        if event & 3 == START:
             row = event >> 2
             begun[row] = False
             old[row] = MISSING
@@ -303,6 +223,7 @@ def _retime(
     start: Int64s,
     end: Int64s,
     waited: Mask,
+    brief: Mask,
     asked_row: Int32s,
     asked_at: Int64s,
     room: int,
@@ -313,6 +234,7 @@ def _retime(
     old = np.full(count, MISSING, np.int64)  # end of its last ended child, as it was
     new = np.full(count, MISSING, np.int64)  # the same, re-timed
     running = np.full(count, NONE, np.int32)  # its child that started last, while it runs
+    meanwhile = np.zeros(count, np.bool_)  # whether it marks a moment of a sibling that runs, and holds nothing
     how = np.zeros(count, np.uint8)
     value = np.zeros(count, np.int64)
     unit = np.empty(room, np.int64)
@@ -326,20 +248,21 @@ def _retime(
             value[cut_row[cut]] = cut_value[cut]
         for event in events[low:high]:
             row, what = event >> 2, event & 3
-            if what == _ASK:
+            if what == ASK:
                 unit[answers] = one
                 question[answers] = row
                 at = asked_at[row] - start[asked_row[row]]
                 saved[answers] = _answer(asked_row[row], at, begun, shift, old, new, how, value)
                 answers += 1
-            elif what == _START:
+            elif what == START:
                 begun[row] = True
-                shift[row] = _begin(row, parent[row], start, end, begun, shift, old, new, running, how, value)
-                if waited[row] and parent[row] != NONE:
+                meanwhile[row] = brief[row] and _meanwhile(row, parent[row], start, end, running)
+                shift[row] = _begin(row, parent[row], meanwhile, start, begun, shift, old, new, running, how, value)
+                if waited[row] and parent[row] != NONE and not meanwhile[row]:
                     running[parent[row]] = row
             else:
                 sooner = _finish(row, start, end, shift, old, new, running, how, value)
-                if waited[row] and parent[row] != NONE:
+                if waited[row] and parent[row] != NONE and not meanwhile[row]:
                     _ended(row, parent[row], end[row], sooner, old, new, running)
         _forget(events[low:high], begun, old, new, running)
         for cut in range(first_cut[one], first_cut[one + 1]):

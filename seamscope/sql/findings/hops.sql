@@ -12,6 +12,7 @@ SELECT
     h.attempts,
     h.start_ns,
     h.duration_ns,
+    h.request_leg_ns,
     h.setup_ns,
     h.dns_ns,
     h.connect_ns,

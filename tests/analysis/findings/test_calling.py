@@ -113,6 +113,31 @@ def test_an_answer_that_says_it_is_public(scene: Scene) -> None:
     assert uncached(scene, urls=2, server={"cache_scope": "public"})
 
 
+def test_panels_side_by_side_are_one_thing_to_cache(scene: Scene) -> None:
+    """One of them kept would save nothing: the others are waited for all the same."""
+    for _ in range(6):
+        scene.request(end=100)
+        for panel in range(3):
+            public = {"cache_scope": "public"}
+            path = f"/v1/panels/{panel}"
+            scene.call(10, 80 + panel, span=http(path), operation=f"GET {path}", served=(12, 78), server=public)
+    (finding,) = scene.found()["uncached_fetch"]
+    assert finding["costs"][0] == 72
+    assert "GET /v1/panels/0, GET /v1/panels/1, GET /v1/panels/2" in finding["message"]
+
+
+def test_whose_an_answer_is_may_be_said_where_its_trace_context_was_lost(scene: Scene) -> None:
+    for number in range(6):
+        scene.request(end=100)
+        scene.call(10, 80, span=http("/v1/list?page=all"))
+        scope = "personalised" if number == 5 else "public"
+        scene.span(None, 12, 78, "server", service="orders", method="GET", url_path="/v1/list", cache_scope="public")
+        scene.span(None, 12, 78, "server", service="orders", method="GET", url_path="/v1/me", cache_scope=scope)
+        scene.call(80, 99, span=http("/v1/me"), operation="GET /v1/me")
+    (finding,) = scene.found()["uncached_fetch"]
+    assert finding["costs"][0] == 70
+
+
 def test_a_personal_answer_is_rightly_not_cached(scene: Scene) -> None:
     assert not uncached(scene, urls=1, cache_status="skip", server={"cache_scope": "personalised"})
 

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.findings.retiming import BESIDE, LEAD, WHOLE, Cuts, timeline
+from analysis.findings.retiming import BESIDE, LEAD, WHOLE, Cuts
+from analysis.findings.timeline import timeline
 from seamscope.schema.words import SPAN_KINDS
 
 NONE = -1
@@ -18,6 +19,7 @@ def saved(
     asked: tuple[int, int],
     kinds: dict[int, str] | None = None,
     unwaited: tuple[int, ...] = (),
+    reached: dict[int, int] | None = None,
 ) -> int:
     """(parent, start, end) by row; cuts (row, how, value); asked (row, moment) → how much sooner."""
     frame = pl.DataFrame(
@@ -28,6 +30,7 @@ def saved(
             "end_ns": [end for _, _, end in spans],
             "waited": [row not in unwaited for row in range(len(spans))],
             "request": pl.Series([0] * len(spans), dtype=pl.Int32),
+            "reached_ns": pl.Series([(reached or {}).get(row) for row in range(len(spans))], dtype=pl.Int64),
         }
     )
     one = np.zeros(1, np.int32)
@@ -119,6 +122,30 @@ def test_a_callees_clock_does_not_matter(off: int) -> None:
     ]
     kinds = {0: "server", 1: "client", 2: "server"}
     assert saved(spans, [(3, WHOLE, 0)], (0, 100 * ms), kinds) == 40 * ms
+
+
+def test_a_callee_is_where_its_call_reached_it() -> None:
+    """No span sticks out: its clock is a few milliseconds behind, and it seems to begin during the handshake."""
+    spans = [(NONE, 0, 100), (0, 0, 100), (1, 10, 70), (1, 65, 85)]
+    kinds = {1: "client", 2: "client", 3: "server"}
+    assert saved(spans, [(2, WHOLE, 0)], (0, 100), kinds) == 0
+    assert saved(spans, [(2, WHOLE, 0)], (0, 100), kinds, reached={3: 75}) == 60
+
+
+def test_a_mark_set_during_a_call_does_not_hold_what_waits_for_the_call() -> None:
+    """Next.js 14 and 15 note modules loaded while the page waits for its fetch."""
+    ms = 1_000_000
+    marked = [(NONE, 0, 100 * ms), (0, 10 * ms, 90 * ms), (1, 20 * ms, 80 * ms), (0, 70 * ms, 70 * ms + 5000)]
+    assert saved(marked, [(2, WHOLE, 0)], (0, 100 * ms)) == 60 * ms
+
+
+def test_what_starts_on_a_whole_millisecond_may_have_followed_what_ends_within_it() -> None:
+    """JavaScript's spans start on whole milliseconds, and end on parts of them."""
+    ms, part = 1_000_000, 300_000
+    spans = [(NONE, 0, 100 * ms), (0, 10 * ms, 50 * ms + part), (0, 50 * ms, 90 * ms)]
+    assert saved(spans, [(1, WHOLE, 0)], (0, 100 * ms)) == 40 * ms + part
+    finer = [*spans[:2], (0, 50 * ms + 7, 90 * ms)]
+    assert saved(finer, [(1, WHOLE, 0)], (0, 100 * ms)) == 0
 
 
 def test_cycles_and_empty_spans_come_to_an_end() -> None:
