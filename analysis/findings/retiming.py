@@ -163,8 +163,10 @@ def _finish(
     last = row
     for _ in range(_DEEPEST):
         below = running[last]
-        if how[last] == WHOLE or below == NONE or start[below] < old[last]:
+        if how[last] == WHOLE or below == NONE:
             break
+        if start[below] < old[last] and end[below] - end[row] >= end[row] - old[last]:
+            break  # it ran beside what ended last, and what ends here is nearer to that
         if old[below] == MISSING and end[below] - end[row] > end[row] - start[below]:
             break  # it had hardly begun, and nobody had answered it: what ends here did not wait for it
         last = below

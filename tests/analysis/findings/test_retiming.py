@@ -89,6 +89,14 @@ def test_what_outlives_its_parent_still_held_it() -> None:
     assert saved(outliving, [(3, WHOLE, 0)], (0, 100)) == 15
 
 
+def test_a_call_that_ends_just_before_the_span_inside_it_waited_for_that() -> None:
+    """The fetch ends, and then undici's span in it does; name and connection were got long before, beside it."""
+    fetch = [ROOT, (0, 10, 90), (1, 10, 91), (1, 10, 15), (2, 20, 85)]
+    assert saved(fetch, [(4, LEAD, 40)], (0, 100)) == 40
+    shell = [ROOT, (0, 10, 90), (1, 10, 99), (1, 10, 85)]  # what ended last is nearer: the other goes on streaming
+    assert saved(shell, [(2, WHOLE, 0)], (0, 90)) == 0
+
+
 def test_a_mark_set_meanwhile_holds_nothing() -> None:
     """Next.js notes near the end, beside the render, that it had looked for components."""
     ms = 1_000_000
