@@ -29,7 +29,7 @@ CREATE TABLE base.span_rows (
     correlation_id VARCHAR,
     platform_id VARCHAR,
     attribute_keys VARCHAR,
-    attribute_texts VARCHAR,
+    attribute_texts VARCHAR USING COMPRESSION zstd,
     dropped_attributes UINTEGER,
     commit_no BIGINT,
     ingested_ns BIGINT
