@@ -15,6 +15,8 @@ from collector.decoding.flat import FAULT_ID, FAULT_SHAPE, FAULT_TIME
 from collector.decoding.otlp_json import read_json
 from collector.decoding.signals import LOGS, METRICS
 from collector.decoding.wire import read_wire
+from collector.normalise import correlation
+from collector.normalise import keys as spellings
 from collector.normalise.resources import Resources, list_column
 from seamscope.schema import tables
 
@@ -99,6 +101,9 @@ def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDA
     trace_hi, trace_lo, trace_length, bad_trace = ids(cells, table["trace_id"], 16)
     _, span_id, span_length, bad_span = ids(cells, table["span_id"], 8)
     body, bad_body = values(cells, table["body_type"].astype(np.uint8), table["body"], table["body"].copy())
+    own = limited(its_attributes, limits)[0]
+    said = correlation.columns(spellings.Promoted(own, own.owner, keys, rows, spellings.LOGS))
+    none = pa.nulls(rows, pa.string())
     severity = enumeration(cells, table["severity"], (), "severity_number_")
     columns = {
         "trace_hi": trace_hi,
@@ -112,7 +117,9 @@ def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDA
         "body": _bounded(body, limits.value_bytes),
         "resource_id": resources.ids[scopes.u32("resource")[table.u32("scope")]],
         "scope": scopes.text("name").take(pa.array(table.u32("scope"))),
-        "attributes": _lists(limited(its_attributes, limits)[0], keys, rows),
+        "correlation_id": said.get("correlation_id", none),
+        "platform_id": said.get("platform_id", none),
+        "attributes": _lists(own, keys, rows),
     }
     wrong = table.bad | bad_body
     wrong[its_attributes.owner[bad]] = True

@@ -170,6 +170,8 @@ class RequestPage:
     shell_at: float | None
     complete_at: float | None
     hops: Table | None
+    logs: Table | None
+    left_out_logs: int
     warnings: tuple[TraceWarning, ...]
     async_work: tuple[AsyncWork, ...]
     links: tuple[tuple[str, str], ...]

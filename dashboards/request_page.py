@@ -15,9 +15,11 @@ from seamscope.text.safe import safe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seamscope.results import Hop, RequestDetail, TraceWarning, WaterfallRow
+    from seamscope.results import Hop, LogLine, RequestDetail, TraceWarning, WaterfallRow
 
 LINES_DRAWN: Final = 1500
+LOGS_DRAWN: Final = 500
+_BODY_SHOWN: Final = 1000
 _DEEPEST: Final = 16
 _TICKS: Final = 5
 _THINNEST: Final = 0.2
@@ -51,6 +53,8 @@ def request_page(detail: RequestDetail, links: Sequence[tuple[str, str]] = (), r
         shell_at=None if row.shell_ns is None else scale.at(row.shell_ns),
         complete_at=None if row.complete_ns is None else scale.at(row.complete_ns),
         hops=_hops(detail.hops) if detail.hops else None,
+        logs=_logs(detail.logs.lines[:LOGS_DRAWN], drawn) if detail.logs.total else None,
+        left_out_logs=detail.logs.total - len(detail.logs.lines[:LOGS_DRAWN]),
         warnings=tuple(_shown(detail)),
         async_work=detail.async_work,
         links=tuple(links),
@@ -208,6 +212,28 @@ def _phases(hop: Hop) -> str:
     if hop.reused is not None:
         known.append("open connection" if hop.reused else "new connection")
     return ", ".join([*known, f"{hop.attempts} attempts"] if hop.attempts > 1 else known)
+
+
+def _logs(lines: Sequence[LogLine], drawn: Sequence[WaterfallRow]) -> Table:
+    """Give the records; one of a span that is drawn leads there."""
+    spans = {row.span_id for row in drawn if row.span_id}
+    titles = columns(">after the start", "level", "service", "~record", "span", "joined by")
+    return Table("logs", titles, tuple(_log(entry, spans) for entry in lines))
+
+
+def _log(entry: LogLine, spans: set[str]) -> tuple[Cell, ...]:
+    said = entry.body or entry.event_name or ""
+    shown = f"{said[:_BODY_SHOWN]}…" if len(said) > _BODY_SHOWN else said
+    return (
+        Cell(duration(entry.offset_ns), entry.offset_ns),
+        words(entry.level),
+        words(entry.service),
+        Cell(safe(shown), safe(said)),
+        Cell(
+            entry.span_id or UNKNOWN, entry.span_id or "", f"#span-{entry.span_id}" if entry.span_id in spans else None
+        ),
+        Cell(entry.joined_by.replace("_", " ")),
+    )
 
 
 def _shown(detail: RequestDetail) -> list[TraceWarning]:

@@ -72,9 +72,8 @@ def vercel_ids(own: Promoted) -> pa.StringArray | None:
     return Slices(texts.data, readonly(first), readonly(cut)).array()
 
 
-def columns(batch: Batch) -> Columns:
-    """Return the columns of ids."""
-    own = batch.own
+def columns(own: Promoted) -> Columns:
+    """Return the columns of ids, of spans or of log records."""
     found = {
         "correlation_id": own.slices("request_id").array() if "request_id" in own else None,
         "platform_id": either(ray_ids(own, "ray_id"), vercel_ids(own), ray_ids(own, "invocation_id")),

@@ -192,6 +192,24 @@ ON_EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "enqueued": ("queue.message_timestamp",),
 }
 
+ON_LOGS: Final[dict[str, tuple[str, ...]]] = {
+    "request_id": (
+        *CORRELATION["request_id"],
+        "x-request-id",
+        "x_request_id",
+        "request-id",
+        "requestId",
+        "reqId",
+        "x-correlation-id",
+        "correlation-id",
+        "correlationId",
+    ),
+    "ray_id": (*CORRELATION["ray_id"], "cf-ray", "cf_ray"),
+    "vercel_id": (*CORRELATION["vercel_id"], "x-vercel-id", "x_vercel_id"),
+    "invocation_id": (*CORRELATION["invocation_id"], "aws_request_id", "awsRequestId"),
+}
+"""Loggers name ids as their users like: in snake_case (structlog, zap), in camelCase (pino, winston), as the header."""
+
 ON_LINKS: Final[dict[str, tuple[str, ...]]] = {"message_id": ("messaging.message.id",)}
 
 SPAN_SLOTS: Final = HTTP | NETWORK | RPC | DATABASE | MESSAGING | CORRELATION | PLATFORM | PHASES | MARKS
@@ -222,6 +240,7 @@ class Vocabulary:
 
 
 SPANS: Final = Vocabulary.of(SPAN_SLOTS)
+LOGS: Final = Vocabulary.of(ON_LOGS)
 EVENTS: Final = Vocabulary.of(ON_EVENTS)
 LINKS: Final = Vocabulary.of(ON_LINKS)
 

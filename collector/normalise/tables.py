@@ -149,7 +149,7 @@ def _span_columns(batch: Batch) -> Columns:
     calls = stores.rpc_columns(batch)
     jobs, messages = messaging.columns(batch)
     operation = _operations(batch, [requests, statements, messages, calls.get("rpc_method")])
-    ids = correlation.columns(batch)
+    ids = correlation.columns(batch.own)
     found = {**_identity(batch), **_named(batch), **web, **data, **calls, **jobs, **ids, **evidence.columns(batch)}
     return found | {"operation": operation}
 

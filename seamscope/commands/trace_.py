@@ -15,8 +15,9 @@ from seamscope.commands.options import config_option, db_option, json_option
 @config_option()
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained page.")
 @click.option("--rows", default=120, show_default=True, type=click.IntRange(0), help="Waterfall lines; 0 for all.")
+@click.option("--logs", default=20, show_default=True, type=click.IntRange(0), help="Log records; 0 for all.")
 @json_option()
-def command(id_: str, db: str, config: Path, html: Path | None, rows: int, *, as_json: bool) -> None:
+def command(id_: str, db: str, config: Path, html: Path | None, rows: int, logs: int, *, as_json: bool) -> None:
     """One request: its waterfall with its seams, its critical path, and who and what held it.
 
     ID is a trace id or its beginning, a request id, a correlation id, or the id of a span inside it.
@@ -40,4 +41,4 @@ def command(id_: str, db: str, config: Path, html: Path | None, rows: int, *, as
         from seamscope.text.paper import stdout_paper
         from seamscope.text.trace_text import trace_text
 
-        click.echo(trace_text(detail, stdout_paper(), rows=rows), nl=False)
+        click.echo(trace_text(detail, stdout_paper(), rows=rows, logs=logs), nl=False)

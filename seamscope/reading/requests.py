@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seamscope.errors import DataError, UsageError
 from seamscope.hexadecimal import LOW_64_BITS, halves, span_hex, trace_hex
 from seamscope.reading.findings import findings_of_request
+from seamscope.reading.logs import logs_of_request
 from seamscope.reading.request_parts import async_work, hops, request_row, segments, shares, trace_warnings, word
 from seamscope.reading.request_search import find_request, find_requests
 from seamscope.reading.waterfall import waterfall
@@ -115,24 +116,11 @@ def request_detail(reader: Reader, request_id: str) -> RequestDetail:
 def _read(reader: Reader, request_id: str) -> RequestDetail:
     found = _base_row(reader, request_id)
     row, key = request_row(found), {"request_no": found["request_no"]}
-    parts = {
-        name: list(reader.query(statement(f"request/{name}"), key).iter_rows(named=True))
-        for name in (
-            "traces",
-            "segments",
-            "hops",
-            "warnings",
-            "async_work",
-            "entries",
-            "spans",
-            "findings",
-            "inferences",
-        )
-    }
+    parts = {name: list(reader.query(statement(f"request/{name}"), key).iter_rows(named=True)) for name in _PARTS}
     path, calls = segments(parts["segments"]), hops(parts["hops"], row.start_ns)
     odd, work = trace_warnings(parts["warnings"]), async_work(parts["async_work"])
     others = [(trace_hex(e["trace_hi"], e["trace_lo"]), f"{e['entry_span_id']:016x}") for e in parts["entries"]]
-    drawn = path["complete"] or path["shell"]
+    lines = waterfall(row, parts["spans"], others, calls, path["complete"] or path["shell"], odd, work)
     return RequestDetail(
         row=row,
         trace_ids=tuple(trace_hex(t["trace_hi"], t["trace_lo"]) for t in parts["traces"]) or (row.trace_id,),
@@ -141,11 +129,12 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
         segments=path,
         by_cause={horizon: shares(stretches) for horizon, stretches in path.items()},
         hops=calls,
-        waterfall=waterfall(row, parts["spans"], others, calls, drawn, odd, work),
+        waterfall=lines,
         warnings=odd,
         async_work=work,
         findings=findings_of_request(parts["findings"]),
         inferences=tuple(Inference(**told) for told in parts["inferences"]),
+        logs=logs_of_request(reader, found["request_no"], row, lines, alone=len(others) < 2),
     )
 
 

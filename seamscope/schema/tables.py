@@ -152,6 +152,8 @@ LOGS: Final = pa.schema(
         ("body", pa.string()),
         ("resource_id", pa.uint64()),
         ("scope", pa.string()),
+        ("correlation_id", pa.string()),  # x-request-id and its kin
+        ("platform_id", pa.string()),  # cf-ray, x-vercel-id, invocation id
         ("attributes", ATTRIBUTES),
         ("commit_no", pa.int64()),
         ("ingested_ns", pa.int64()),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION: Final = 4
-"""Raised when a table changes; views and macros are renewed by themselves."""
+"""Raised when a table changes; views and macros are renewed by themselves, and so is what `sql/added` adds."""
 
 VOCABULARIES: Final = (
     "TIERS",
@@ -52,6 +52,11 @@ def table_statements() -> list[str]:
     return [statement(f"schema/{name}") for name in listed("schema")]
 
 
+def added_statements() -> list[str]:
+    """Give the DDL of what builds of this schema have added to its tables; each does nothing where it is there."""
+    return [statement(f"added/{name}") for name in listed("added")]
+
+
 def view_statements() -> list[str]:
     """Give the DDL of the macros and views, in order, the vocabularies written in."""
     lists = {name: _list(getattr(words, name)) for name in VOCABULARIES}
@@ -63,8 +68,8 @@ def _list(vocabulary: tuple[str, ...]) -> str:
 
 
 def views_digest() -> str:
-    """Give a digest that changes with any view, macro or word."""
-    return hashlib.sha256("\n".join(view_statements()).encode()).hexdigest()[:16]
+    """Give a digest that changes with any view, macro, word or addition."""
+    return hashlib.sha256("\n".join([*added_statements(), *view_statements()]).encode()).hexdigest()[:16]
 
 
 def create(connection: duckdb.DuckDBPyConnection, now_ns: int) -> None:
@@ -116,7 +121,7 @@ def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
     if digest == views_digest():
         return
     connection.begin()
-    for text in view_statements():
+    for text in [*added_statements(), *view_statements()]:
         connection.execute(text).complete()
     connection.execute("UPDATE base.store SET views_digest = $digest", {"digest": views_digest()}).complete()
     connection.commit()

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seamscope.results import Group, Hop, Metric, Percentiles, Report, RequestDetail, SeamRow, Segment, Share
+    from seamscope.results import (
+        Group,
+        Hop,
+        LogLine,
+        Metric,
+        Percentiles,
+        Report,
+        RequestDetail,
+        SeamRow,
+        Segment,
+        Share,
+    )
 
 
 def written(document: object) -> str:
@@ -36,7 +47,13 @@ def request_document(detail: RequestDetail) -> dict[str, Any]:
         "findings": [dataclasses.asdict(finding) for finding in detail.findings],
         "warnings": [dataclasses.asdict(warning) for warning in detail.warnings],
         "async": [dataclasses.asdict(work) for work in detail.async_work],
+        "logs": [_log(line) for line in detail.logs.lines],
+        "logs_total": detail.logs.total,
     }
+
+
+def _log(line: LogLine) -> dict[str, Any]:
+    return {**dataclasses.asdict(line), "attributes": [{"key": key, "value": text} for key, text in line.attributes]}
 
 
 def _segment(stretch: Segment) -> dict[str, Any]:

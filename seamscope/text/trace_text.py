@@ -9,6 +9,7 @@ from rich.text import Text
 from seamscope.palette import EVIDENCE_MARK, cause_hex
 from seamscope.text.figures import UNKNOWN, duration, percent, plural, when
 from seamscope.text.findings_text import request_findings_lines
+from seamscope.text.logs_text import LINES_SHOWN, log_lines
 from seamscope.text.paper import Paper, draw, line, name, table
 from seamscope.text.report_text import bar
 from seamscope.text.waterfall_text import ROWS_SHOWN, waterfall_lines
@@ -24,8 +25,8 @@ _SEAM_CELLS: Final = 44
 INFERENCES_SHOWN: Final = 5
 
 
-def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN) -> str:
-    """Draw a whole request; at most `rows` lines of the waterfall (0: all)."""
+def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN, logs: int = LINES_SHOWN) -> str:
+    """Draw a whole request; at most `rows` lines of the waterfall and `logs` of its log records (0: all)."""
     parts: list[RenderableType] = [*_heading(detail), Text("")]
     for horizon in detail.by_cause:
         parts += _made_of(detail, horizon)
@@ -36,6 +37,8 @@ def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN) -
     parts += [*waterfall_lines(detail, paper, rows=rows), _legend(detail), Text("")]
     if detail.hops:
         parts += [*_hops(detail.hops), Text("")]
+    if detail.logs.total:
+        parts += [*log_lines(detail.logs, shown=logs), Text("")]
     return draw(paper, *parts, *_odd(detail))
 
 

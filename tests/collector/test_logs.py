@@ -68,9 +68,35 @@ def test_every_field_of_a_record_arrives(encoding: str) -> None:
         "body": "no Ünicorns",
         "resource_id": resource["resource_id"],
         "scope": "logger",
+        "correlation_id": None,
+        "platform_id": None,
         "attributes": [{"key": "code", "value": "7"}, {"key": "why", "value": '["x"]'}],
     }
     assert resource["service"] == "orders"
+
+
+@ENCODINGS
+@pytest.mark.parametrize(
+    ("key", "value", "column", "found"),
+    [
+        ("http.request.header.x-request-id", "r-1", "correlation_id", "r-1"),
+        ("http.request.header.X_Request_Id", "r-1", "correlation_id", "r-1"),
+        ("x-request-id", "r-1", "correlation_id", "r-1"),
+        ("request_id", "r-1", "correlation_id", "r-1"),
+        ("reqId", "r-1", "correlation_id", "r-1"),
+        ("correlationId", "r-1", "correlation_id", "r-1"),
+        ("cf-ray", "8f3c2d1e0a9b7c65-AMS", "platform_id", "8f3c2d1e0a9b7c65"),
+        ("x-vercel-id", "fra1::iad1::abc-17", "platform_id", "abc-17"),
+        ("awsRequestId", "79b4f56e", "platform_id", "79b4f56e"),
+        ("my_request_id", "r-1", "correlation_id", None),
+        ("request_id", "", "correlation_id", None),
+    ],
+)
+def test_ids_that_loggers_write_are_found(encoding: str, key: str, value: str, column: str, found: str | None) -> None:
+    message = request({}, {})
+    message.resource_logs[0].scope_logs[0].log_records[1].attributes.add(key=key).value.string_value = value
+    rows = decode_logs([body(message, encoding)]).tables["logs"]
+    assert rows[column].to_pylist() == [None, found]
 
 
 @ENCODINGS

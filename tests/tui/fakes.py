@@ -11,9 +11,11 @@ from seamscope.results import (
     Group,
     HeldBy,
     Hop,
+    LogLine,
     Percentiles,
     Report,
     RequestDetail,
+    RequestLogs,
     RequestRow,
     Segment,
     Selection,
@@ -290,8 +292,38 @@ def detail(row: RequestRow | None = None, **changes: object) -> RequestDetail:
             TraceWarning("lost_parent", head.trace_id, None, "two spans name a parent that never came"),
         ),
         async_work=(AsyncWork(head.trace_id, span_id(9), 16 * MS, "link"),),
+        logs=RequestLogs(
+            (
+                _log(head, 70, 4, "warn", "orders", "stock of 3 items is short"),
+                _log(head, 96.5, 5, "error", "orders", "statement timed out, trying again"),
+                _log(head, 210, None, "info", "edge-web", "streamed 3 chunks", "request_id"),
+            ),
+            5,
+        ),
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def _log(
+    row: RequestRow, at_ms: float, span: int | None, level: str, service: str, body: str, by: str = "trace_context"
+) -> LogLine:
+    """Give a log record."""
+    at_ns = round(at_ms * MS)
+    return LogLine(
+        at_ns=row.start_ns + at_ns,
+        offset_ns=at_ns,
+        level=level,
+        service=service,
+        body=body,
+        left_out_characters=0,
+        event_name=None,
+        trace_id=row.trace_id if span else None,
+        span_id=span_id(span) if span else None,
+        correlation_id=row.correlation_id,
+        scope="app",
+        attributes=(("attempt", "2"),),
+        joined_by=by,
+    )
 
 
 def big_detail(spans: int) -> RequestDetail:

@@ -95,7 +95,7 @@ def assert_harmless(pilot: Pilot[int]) -> None:
         assert strip.cell_length <= pilot.app.size.width
 
 
-WALK = ("j", "jj", "s", "n", "jj", "2", "3", "4", "1", ["enter"], "G", "y", "x")
+WALK = ("j", "jj", "s", "n", "jj", "2", "3", "4", "5", "1", ["enter"], "G", "y", "x")
 
 
 @pytest.mark.parametrize("first", [0, 4])

@@ -59,7 +59,7 @@ def test_says_what_it_was_and_who_held_it() -> None:
         assert f"trace {trace_id(59)} and 1 joined trace  14 spans  id req-000059  final" in lines[1]
         assert lines[2].startswith(" shell 144 ms measured: ■ 28 % data:postgres/app query 41.0 ms ●")
         assert "+ 6 more causes" in lines[3]
-        assert lines[4].startswith(" 1 waterfall 17  2 segments 13  3 hops 4  4 odd 3")
+        assert lines[4].startswith(" 1 waterfall 17  2 segments 13  3 hops 4  4 odd 3  5 logs 5")
         assert lines[5].startswith(" path to shell")
         assert "144 ms" in lines[5]
 

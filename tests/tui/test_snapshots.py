@@ -34,6 +34,7 @@ SHOTS: dict[str, tuple[list[str], tuple[int, int], Look]] = {
     "segments": (["enter", "2", "j"], WIDE, Look()),
     "hops": (["enter", "3"], (200, 40), Look()),
     "odd": (["enter", "4"], WIDE, Look()),
+    "logs": (["enter", "5", "j"], WIDE, Look()),
     "help": (["question_mark"], WIDE, Look()),
 }
 

@@ -43,7 +43,7 @@ KEYS: Final = {
         ("c  z Z", "critical path only; spread the span, the path over the width"),
         ("/", "find a span, service or seam; in the pane an attribute or value"),
         ("enter tab  d", "to the pane and back; show or hide it"),
-        ("1 2 3 4", "waterfall, segments, hops, odd things"),
+        ("1 2 3 4 5", "waterfall, segments, hops, odd things, log records"),
         ("[ ]", "the request above, below in the list"),
         ("x X", "write the request as HTML, as JSON"),
     ),

@@ -15,6 +15,7 @@ from tui.screens.request_asking import RequestAsking
 from tui.widgets.canvas import explorer_of
 from tui.widgets.find_bar import FindBar
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.log_list import LogList
 from tui.widgets.path_ribbons import PathRibbons
 from tui.widgets.request_head import RequestHead
 from tui.widgets.rows import Rows
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from tui.source import Source
     from tui.widgets.request_list import RequestList
 
-VIEWS: Final = {"waterfall": "waterfall", "segments": "segments", "hops": "hops", "odd": "odd"}
+VIEWS: Final = {"waterfall": "waterfall", "segments": "segments", "hops": "hops", "odd": "odd", "logs": "logs"}
 WIDE: Final = 130
 """Cells from which the span's pane stands beside the waterfall instead of below it."""
 REST_SECONDS: Final = 0.08
@@ -61,6 +62,7 @@ class RequestScreen(RequestAsking):
         Binding("2", "view('segments')", "Segments", show=False),
         Binding("3", "view('hops')", "Hops", show=False),
         Binding("4", "view('odd')", "Odd", show=False),
+        Binding("5", "view('logs')", "Logs", show=False),
         Binding("y", "copy('span')", "Copy ids"),
         Binding("Y", "copy('trace')", "Copy trace id", show=False),
         Binding("x", "export('html')", "Export"),
@@ -97,6 +99,7 @@ class RequestScreen(RequestAsking):
                 yield SegmentTable()
                 yield HopTable()
                 yield OddList()
+                yield LogList()
             yield SpanPane()
         yield FindBar()
         yield KeyBar()
@@ -164,6 +167,7 @@ class RequestScreen(RequestAsking):
             self.query_one(Waterfall).show(detail, self.path)
             self.query_one(HopTable).show(detail)
             self.query_one(OddList).show(detail)
+            self.query_one(LogList).show(detail)
         else:
             self.query_one(Waterfall).set_path(self.path)
         self._count(detail)
@@ -177,6 +181,7 @@ class RequestScreen(RequestAsking):
             "segments": str(len(detail.segments.get(self.horizon, ()))),
             "hops": str(len(detail.hops)),
             "odd": str(len(detail.warnings) + len(detail.async_work)),
+            "logs": str(detail.logs.total),
         }
         tabs.refresh()
 
@@ -228,7 +233,7 @@ class RequestScreen(RequestAsking):
             return
         if isinstance(table, SegmentTable):
             self._point_at(message.index)
-        elif isinstance(table, (HopTable, OddList)):
+        elif isinstance(table, (HopTable, OddList, LogList)):
             row = table.waterfall_row(message.index)
             if row is not None:
                 self.query_one(Waterfall).go_to(row)

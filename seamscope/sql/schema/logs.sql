@@ -11,6 +11,8 @@ CREATE TABLE base.logs (
     body VARCHAR,
     resource_id UBIGINT,
     scope VARCHAR,
+    correlation_id VARCHAR,
+    platform_id VARCHAR,
     attributes STRUCT("key" VARCHAR, "value" VARCHAR)[],
     commit_no BIGINT,
     ingested_ns BIGINT

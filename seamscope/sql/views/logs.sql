@@ -17,6 +17,8 @@ SELECT
     z.place,
     base.span_text(l.resource_id) AS resource_id,
     l.scope,
+    l.correlation_id,
+    l.platform_id,
     l.attributes,
     make_timestamp_ns(l.ingested_ns) AS ingested_at,
     l.ingested_ns

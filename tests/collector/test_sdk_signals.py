@@ -1,0 +1,75 @@
+"""Real SDKs' logs and metrics against real doors: what their exporters send is in the store, or counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.grpc import _log_exporter as logs_over_grpc
+from opentelemetry.exporter.otlp.proto.http import _log_exporter as logs_over_http
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from tests.collector import traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from opentelemetry.sdk._logs.export import LogRecordExporter
+
+    from collector.serve import Collector
+
+RESOURCE = Resource.create({"service.name": "checkout", "host.name": "h-1"})
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Collector]:
+    with traffic.running(tmp_path) as running:
+        yield running
+
+
+def counted(collector: Collector, signal: str) -> dict[str, Any]:
+    """Return what the collector counted of a signal."""
+    signals: Any = collector.telemetry.snapshot()["signals"]
+    return {name: signals[signal][name] for name in ("accepted", "rejected", "refused_requests", "invalid_requests")}
+
+
+def log_exporter(collector: Collector, over: str) -> LogRecordExporter:
+    if over == "grpc":
+        return logs_over_grpc.OTLPLogExporter(endpoint=f"http://{collector.grpc}", insecure=True)
+    return logs_over_http.OTLPLogExporter(endpoint=f"http://{collector.http}/v1/logs")
+
+
+@pytest.mark.parametrize("over", ["grpc", "http"])
+def test_logs_of_the_python_sdk_are_stored(collector: Collector, over: str) -> None:
+    provider = LoggerProvider(resource=RESOURCE)
+    provider.add_log_record_processor(BatchLogRecordProcessor(log_exporter(collector, over)))
+    logger = provider.get_logger("shop")
+    with TracerProvider().get_tracer("shop").start_as_current_span("GET /cart") as span:
+        logger.emit(
+            LogRecord(
+                timestamp=traffic.START_NS,
+                severity_number=SeverityNumber.WARN,
+                severity_text="WARNING",
+                body="stock is short",
+                attributes={"request_id": "r-1", "items": 3},
+            )
+        )
+    logger.emit(LogRecord(timestamp=traffic.START_NS + 1, body={"paid": True, "sums": [1, 2]}, event_name="paid"))
+    assert provider.force_flush()
+    provider.shutdown()
+    rows = collector.store.query(
+        "SELECT trace_id, span_id, time_ns, severity, severity_text, event_name, body, service, scope, correlation_id,"
+        " attr(attributes, 'items') AS items FROM logs ORDER BY time_ns"
+    ).rows()
+    trace_id, span_id = (f"{span.get_span_context().trace_id:032x}", f"{span.get_span_context().span_id:016x}")
+    start = traffic.START_NS
+    assert rows == [
+        (trace_id, span_id, start, 13, "WARNING", "", "stock is short", "checkout", "shop", "r-1", "3"),
+        (None, None, start + 1, 0, "", "paid", '{"paid":true,"sums":[1,2]}', "checkout", "shop", None, None),
+    ]
+    assert counted(collector, "logs") == {"accepted": 2, "rejected": {}, "refused_requests": {}, "invalid_requests": 0}
