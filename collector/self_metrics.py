@@ -51,6 +51,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.requests.invalid": Metric("{request}", "Requests that could not be read"),
     "seamscope.collector.requests.denied": Metric("{request}", "Requests of those who may not send or read, by reason"),
     "seamscope.collector.spans.duplicate": Metric("{span}", "Accepted spans that were stored before"),
+    "seamscope.collector.spans.expired": Metric("{span}", "Spans deleted for their age or for the store's size"),
     "seamscope.collector.commits": Metric("{commit}", "Transactions, by outcome"),
     "seamscope.collector.commit.duration": Metric("ms", "Of late, by quantile", gauge=True),
     "seamscope.collector.queue.size": Metric("By", "Bytes of bodies held and not yet answered", gauge=True),
@@ -59,6 +60,14 @@ METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.uptime": Metric("s", "Since the start", gauge=True),
 }
 """What is sent."""
+
+LOOKS: Final[Mapping[str, str]] = {
+    "analysis.lag": "analysis_lag_s",
+    "disk.free": "free_disk_bytes",
+    "spans.expired": "expired_spans",
+    "uptime": "uptime_s",
+}
+"""What a snapshot holds once the collector runs, and where."""
 
 Point = tuple[str, float, dict[str, str]]
 
@@ -85,7 +94,7 @@ def points(snapshot: Mapping[str, Any]) -> Iterator[Point]:
         if took is not None:
             yield f"{prefix}commit.duration", took, {"quantile": quantile}
     yield f"{prefix}queue.size", snapshot["queue_bytes"], {}
-    for name, field in (("analysis.lag", "analysis_lag_s"), ("disk.free", "free_disk_bytes"), ("uptime", "uptime_s")):
+    for name, field in LOOKS.items():
         if field in snapshot:
             yield f"{prefix}{name}", snapshot[field], {}
 

@@ -23,6 +23,7 @@ from collector.recorder import Recorder
 from collector.self_metrics import SelfMetrics
 from collector.settling import Settling
 from collector.telemetry import Telemetry
+from collector.upkeep import Bounds, Upkeep
 from collector.warming import warm
 from seamscope.errors import SeamscopeError
 from seamscope.remote import socket_path
@@ -61,6 +62,7 @@ class Plan:
         security: who may come in.
         metrics_endpoint: where to send its own metrics as OTLP; None for nowhere.
         metrics_every_s: how often.
+        bounds: how long and how much it keeps.
     """
 
     db: Path
@@ -73,6 +75,7 @@ class Plan:
     security: Security = field(default_factory=Security)
     metrics_endpoint: str | None = None
     metrics_every_s: float = 60.0
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 class Collector:
@@ -124,6 +127,7 @@ class Collector:
             self._open_store(parts)
             warm(self._ingest)
             self._settle(parts)
+            self._keep_up(parts)
             self._intake = self._make_intake(parts)
             self._lend(parts)
             self._intake.start()
@@ -156,6 +160,12 @@ class Collector:
         parts.callback(self._settling.stop)
         self.telemetry.looks_at("analysis_lag_s", lambda: round(self._settling.lag_s(), 3))
         self.telemetry.looks_at("free_disk_bytes", lambda: _free_bytes(self.plan.db))
+
+    def _keep_up(self, parts: ExitStack) -> None:
+        self._upkeep = Upkeep(self.store, self._settling, self.plan.bounds)
+        self._upkeep.start()
+        parts.callback(self._upkeep.stop)
+        self.telemetry.looks_at("expired_spans", lambda: self._upkeep.expired_spans)
 
     def _lend(self, parts: ExitStack) -> None:
         lent = serve_queries(

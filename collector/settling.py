@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    import polars as pl
 
     from seamscope.config import Config
     from seamscope.runs import Settler
@@ -52,6 +54,10 @@ class Settling:
     def analyze(self, everything: bool) -> Mapping[str, object]:
         """Analyse all that is stored, settled or not; `everything`: again from the start. Say what was done."""
         return asdict(self._loaded().analyze(everything=everything))
+
+    def rest(self, work: Callable[[], pl.DataFrame]) -> None:
+        """Do `work` on the store while nothing is analysed (see `seamscope.runs.Settler.rest`)."""
+        self._loaded().rest(work)
 
     def lag_s(self) -> float:
         """Return for how long, in seconds, the trace that settled first has waited to be analysed."""

@@ -285,6 +285,7 @@ def _counted(counts: Mapping[str, Any]) -> str:
     slow = (counts.get("commit_ms") or {}).get("p99")
     parts += [f"commits p99 {slow:.0f} ms"] if slow is not None else []
     parts += [f"analysis {counts['analysis_lag_s']:.0f} s behind"] if "analysis_lag_s" in counts else []
+    parts += [f"{counts['expired_spans']:,} spans expired"] if counts.get("expired_spans") else []
     parts += [f"{_megabytes(counts['free_disk_bytes'])} of disk free"] if "free_disk_bytes" in counts else []
     return ", ".join(parts)
 

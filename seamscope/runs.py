@@ -142,6 +142,13 @@ class Settler:
             self._conclusions.after(done.requests, at_once=True)
             return done
 
+    def rest(self, work: Callable[[], pl.DataFrame]) -> None:
+        """Do `work` on the store while nothing is analysed; it gives the traces that are gone from it."""
+        with self._turn:
+            gone = work()
+            if self._open is not None and gone.height:
+                self._open = self._open.join(gone, on=KEYS, how="anti")
+
     def lag_ns(self, now_ns: int) -> int:
         """Return for how long the trace that settled first has waited to be analysed; 0 where none waits."""
         waiting = self._open

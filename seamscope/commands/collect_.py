@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import click
 
 from seamscope.commands.options import config_option, db_option, operators_rules
+from seamscope.commands.quantities import age, duration, memory, size
 from seamscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,41 +24,11 @@ if TYPE_CHECKING:
     from collector.serve import Collector, Plan
     from seamscope.config import Config
 
-SIZES: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-TIMES: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0, "h": 3600.0}
-LEAST_MEMORY: Final = 256 * 2**20
 FILE: Final = click.Path(path_type=Path)
 PATIENCE_S: Final = 2.0
 STARTING: Final = "starting; the first start of an installation compiles its decoder"
 
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # before grpc is loaded; else a stranger's handshake is a line of log
-
-
-def size_bytes(text: str) -> int:
-    """Read `512MiB`, `1GB` or a number of bytes."""
-    match = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", text.strip())
-    if match is None or match["unit"].upper() not in SIZES:
-        raise click.BadParameter(f"{text!r} is not a size; write 512MiB or 2GB")
-    return int(float(match["number"]) * SIZES[match["unit"].upper()])
-
-
-def seconds(text: str) -> float:
-    """Read `10s`, `500ms`, `2m` or a number of seconds."""
-    match = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]*)", text.strip())
-    if match is None or match["unit"] not in TIMES:
-        raise click.BadParameter(f"{text!r} is not a duration; write 10s or 2m")
-    return float(match["number"]) * TIMES[match["unit"]]
-
-
-def _memory(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
-    size = size_bytes(text)
-    if size < LEAST_MEMORY:
-        raise click.BadParameter("at least 256MiB are needed")
-    return size
-
-
-def _settle(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
-    return seconds(text)
 
 
 def store_path(db: str) -> Path:
@@ -209,12 +179,14 @@ def watch(collector: Collector, stopping: Stopping) -> None:
 @click.option("--cors-origin", multiple=True, metavar="ORIGIN", help="Web origin whose pages may send; repeatable.")
 @click.option("--insecure-public", is_flag=True, help="Let other machines connect without TLS or without a token.")
 @click.option(
-    "--settle", default="10s", show_default=True, callback=_settle, help="Quiet time before a trace is analysed."
+    "--settle", default="10s", show_default=True, callback=duration, help="Quiet time before a trace is analysed."
 )
+@click.option("--retention-age", callback=age, metavar="TIME", help="Delete traces this long after their last span.")
+@click.option("--retention-size", callback=size, metavar="SIZE", help="Delete the oldest traces beyond this size.")
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Also keep the raw bodies received.")
-@click.option("--max-memory", default="1GiB", show_default=True, callback=_memory, help="For DuckDB and the queue.")
+@click.option("--max-memory", default="1GiB", show_default=True, callback=memory, help="For DuckDB and the queue.")
 @click.option("--metrics-endpoint", metavar="HOST:PORT|URL", help="Send the collector's own metrics there, as OTLP.")
-@click.option("--metrics-every", default="60s", show_default=True, callback=_settle, help="How often.")
+@click.option("--metrics-every", default="60s", show_default=True, callback=duration, help="How often.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="On stderr.")
 @click.option("--ready-file", type=click.Path(path_type=Path), metavar="FILE", help="Written as JSON once ready.")
 def command(
@@ -231,6 +203,8 @@ def command(
     cors_origin: tuple[str, ...],
     insecure_public: bool,
     settle: float,
+    retention_age: float | None,
+    retention_size: int | None,
     record: Path | None,
     max_memory: int,
     metrics_endpoint: str | None,
@@ -251,6 +225,7 @@ def command(
     from collector.intake import QUEUE_BYTES
     from collector.sending.links import check_endpoint
     from collector.serve import Plan
+    from collector.upkeep import Bounds
 
     if metrics_endpoint is not None:
         check_endpoint(metrics_endpoint)
@@ -268,6 +243,7 @@ def command(
         ),
         metrics_endpoint=metrics_endpoint,
         metrics_every_s=metrics_every,
+        bounds=Bounds(retention_age, retention_size),
     )
     with Stopping() as stopping, started(plan, operators_rules(config), as_json=log_format == "json") as collector:
         announce(collector, ready_file)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -17,6 +17,7 @@ import pyarrow as pa
 from seamscope.errors import StoreError, StoreLockedError
 from seamscope.store import opening, tables
 from seamscope.store.checkpoints import Checkpoints
+from seamscope.store.inserting import transaction
 from seamscope.store.reading import Cursors, Guest, Reading, batches, interruptible
 from seamscope.store.settings import Settings
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from seamscope.store.ingesting import ServiceTier
     from seamscope.store.reading import Stream
     from seamscope.store.receipts import CommitReceipt
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -230,9 +233,40 @@ class Store(_Opened):
         with self._writing, opening.private_files():
             self._durably(write, lambda: False)
 
+    def transact(self, work: Callable[[duckdb.DuckDBPyConnection], T], *, no_commits: bool = False) -> T:
+        """Run `work` in one transaction on a cursor of its own, beside commits; where it raises, nothing has changed.
+
+        Where it changes rows that a commit may change too, `no_commits` lets these wait.
+        """
+        connection = self._connection
+        waiting = self._writing if no_commits else nullcontext()
+        try:
+            with waiting, opening.private_files(), self._cursors.house() as cursor, transaction(cursor):
+                return work(cursor)
+        except duckdb.Error as error:
+            self._reopen_if_given_up(connection, error)
+            raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
+
+    def log_bytes(self) -> int:
+        """Give the length of the log: what was committed since the last checkpoint."""
+        try:
+            return opening.log_file(self.path).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def checkpoint(self) -> None:
         """Fold the log into the file now."""
         self._checkpoint()
+
+    def checkpoint_alone(self) -> bool:
+        """Fold the log in while nobody reads or writes: only then is the room of deleted rows free.
+
+        Guests are let end, after a while told to; False, and nothing is done, where they do not.
+        """
+        with self._cursors.between_guests() as alone, self._writing:
+            if alone:
+                self._checkpoint()
+            return alone
 
     def close(self) -> None:
         """Fold the log into the file and close it."""
@@ -281,7 +315,10 @@ class Store(_Opened):
                 cursor.execute("CHECKPOINT").complete()
         except duckdb.Error as error:
             _log.warning("a checkpoint of %s failed: %s", self.path, " ".join(str(error).split())[:300])
-            if opening.was_given_up(error):
-                with self._writing, opening.private_files():
-                    if self._connection is connection:
-                        self._reopen()
+            self._reopen_if_given_up(connection, error)
+
+    def _reopen_if_given_up(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
+        if opening.was_given_up(error):
+            with self._writing, opening.private_files():
+                if self._connection is connection:
+                    self._reopen()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -12,10 +12,9 @@ from seamscope.schema.tables import INGESTED, OWNERS, RESULTS, STORED_SEGMENTS
 from seamscope.store.layout import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
-
 
 TABLES: Final = {**INGESTED, "owners": OWNERS, **RESULTS, "segments": STORED_SEGMENTS}
 """Tables of the schema; some are kept in several (`seamscope.store.layout`)."""
@@ -56,6 +55,18 @@ def insert(
     finally:
         cursor.unregister(_INCOMING)
     return int(table.num_rows)
+
+
+@contextmanager
+def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what a block did; where it or the commit raises, undo it."""
+    begin(cursor)
+    try:
+        yield
+        cursor.commit()
+    except BaseException:
+        roll_back(cursor)
+        raise
 
 
 def begin(cursor: duckdb.DuckDBPyConnection) -> None:

@@ -28,6 +28,8 @@ READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
 _PATIENCE_SECONDS: Final = 2.0
 _INSIST_SECONDS: Final = 0.05
+_POLITE_SECONDS: Final = 5.0
+"""How long guests may go on when the store wants to be alone."""
 
 
 class Reader(Protocol):
@@ -245,16 +247,23 @@ class Cursors:
     @contextmanager
     def without_guests(self) -> Iterator[None]:
         """Stop the statements of guests and let none begin: what they held in memory is free meanwhile."""
+        with self.between_guests(polite_seconds=0.0):
+            yield
+
+    @contextmanager
+    def between_guests(self, polite_seconds: float = _POLITE_SECONDS) -> Iterator[bool]:
+        """Let no statement of a guest begin, and those that run end, after a while by force; False if one does not."""
         held: list[duckdb.DuckDBPyConnection] = []
-        patience = time.monotonic() + _PATIENCE_SECONDS
-        while len(held) < len(self._of_guests) and time.monotonic() < patience:
-            for cursor in self._of_guests:
-                if cursor not in held:
-                    cursor.interrupt()
+        began = time.monotonic()
+        while len(held) < len(self._of_guests) and time.monotonic() < began + polite_seconds + _PATIENCE_SECONDS:
+            if time.monotonic() >= began + polite_seconds:
+                for cursor in self._of_guests:
+                    if cursor not in held:
+                        cursor.interrupt()
             with suppress(queue.Empty):
                 held.append(self._guests.get(timeout=0.05))
         try:
-            yield
+            yield len(held) == len(self._of_guests)
         finally:
             for cursor in held:
                 self._guests.put(cursor)

@@ -46,6 +46,7 @@ def starts(message: ExportMetricsServiceRequest) -> set[int]:
 def test_every_count_is_a_metric() -> None:
     telemetry = Telemetry()
     telemetry.looks_at("free_disk_bytes", lambda: 7)
+    telemetry.looks_at("expired_spans", lambda: 3)
     telemetry.looks_at("analysis_lag_s", lambda: 1.5)
     telemetry.received("traces", 100)
     telemetry.answered("traces", Outcome(accepted=5, rejected={"span_id_zero": 2}))
@@ -75,6 +76,7 @@ def test_every_count_is_a_metric() -> None:
         ("queue.size",): 9,
         ("analysis.lag",): 1.5,
         ("disk.free",): 7,
+        ("spans.expired",): 3,
     }
     assert zeros == {(name, "logs") for name in ("requests", "request.size", "items.accepted")} | {
         ("requests.invalid", "traces")

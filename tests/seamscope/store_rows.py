@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from seamscope.schema.tables import INGESTED, OWNERS, RESULTS
@@ -54,6 +55,21 @@ def span(number: int, **said: Any) -> dict[str, Any]:
 
 def spans(count: int, first: int = 0) -> pa.Table:
     return rows("spans", *(span(number) for number in range(first, first + count)))
+
+
+BULK = 8_192
+
+
+def bulk(number: int) -> dict[str, pa.Table]:
+    """Give commit `number` of as many spans as a row group has, each a trace, with texts that do not compress."""
+    dice = np.random.default_rng(number)
+    ids = pa.array(dice.integers(1, 1 << 62, BULK, dtype=np.uint64))
+    texts = pa.array([dice.bytes(60).hex() for _ in range(BULK)])
+    given = rows("spans", span(0)).take(pa.array(np.zeros(BULK, np.int64)))
+    columns = {"trace_hi": pa.array(np.full(BULK, number, np.uint64)), "trace_lo": ids, "span_id": ids, "name": texts}
+    for name, column in {**columns, "db_statement": texts}.items():
+        given = given.set_column(given.schema.get_field_index(name), name, column)
+    return {"spans": given}
 
 
 def resource(number: int = 1, service: str = "web", tier: str = "origin", **said: Any) -> dict[str, Any]:

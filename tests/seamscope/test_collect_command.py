@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from seamscope import cli
-from seamscope.commands.collect_ import seconds, size_bytes
+from seamscope.commands.quantities import seconds, size_bytes
 from seamscope.store import Store
 from tests.collector import traffic
 
@@ -74,6 +74,8 @@ def test_it_says_where_it_listens_and_stops_when_asked(tmp_path: Path, number: s
         (["--db", "missing/store.duckdb"], 3, "missing"),
         (["--config", "missing.toml"], 2, "missing.toml"),
         (["--max-memory", "1MiB"], 2, "256MiB"),
+        (["--retention-size", "1MiB"], 2, "64MiB"),
+        (["--retention-age", "0s"], 2, "1s"),
         (["--settle", "soon"], 2, "duration"),
         (["--token-file", "missing-tokens"], 3, "missing-tokens"),
         (["--read-token-file", "missing-tokens"], 3, "missing-tokens"),

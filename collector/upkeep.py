@@ -1,0 +1,193 @@
+"""The thread that keeps the store in bounds: old traces go, their room goes back to the disk, the log stays short.
+
+All of it in small steps beside the commits; between two steps the analysis has its turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from seamscope.errors import SeamscopeError
+from seamscope.store import giving_back, retention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+
+    from collector.settling import Settling
+    from seamscope.store import Store
+
+_log = logging.getLogger(__name__)
+
+EVERY_S: Final = 2.0
+PATIENCE_NS: Final = 600_000_000_000
+"""After a try that gave nothing back to the disk, the next one comes so much later."""
+
+FULL: Final = 0.9
+"""With a bound on size, the oldest traces go once this share of it is taken …"""
+ROOM: Final = 0.85
+"""… until this share is; the rest is for the log and for what comes meanwhile."""
+
+LOG_SHARE: Final = 8
+LOG_BYTES: Final = 16 << 20
+"""The log of a small store is folded in at an eighth of what its rows take, and at so many bytes at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long and how much the store keeps; None for no bound.
+
+    Attributes:
+        age_s: seconds since the last span of a trace came.
+        size_bytes: bytes of file and log.
+    """
+
+    age_s: float | None = None
+    size_bytes: int | None = None
+
+
+_RUNNING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""It goes on while the machine sleeps, where there is such a clock."""
+
+
+class Clock:
+    """Tells the time by the wall, but no later than so long after the start as has passed since.
+
+    A wall clock that jumps ahead, be it for a moment, must not make everything old.
+
+    Args:
+        wall_ns: nanoseconds since 1970, by a clock that may be set.
+        running_ns: nanoseconds by one that may not.
+    """
+
+    def __init__(
+        self,
+        wall_ns: Callable[[], int] = time.time_ns,
+        running_ns: Callable[[], int] = lambda: time.clock_gettime_ns(_RUNNING),
+    ) -> None:
+        self._wall_ns = wall_ns
+        self.running_ns = running_ns
+        self._start_ns = wall_ns() - running_ns()
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since 1970."""
+        return min(self._wall_ns(), self._start_ns + self.running_ns())
+
+
+class Upkeep:
+    """Keeps an open store in bounds, again and again.
+
+    Args:
+        store: the open store.
+        settling: what analyses it; it rests during a step.
+        bounds: what the operator wants kept.
+        clock: what age is told by.
+    """
+
+    def __init__(self, store: Store, settling: Settling, bounds: Bounds, clock: Clock | None = None) -> None:
+        self._store = store
+        self._settling = settling
+        self._bounds = bounds
+        self._clock = clock or Clock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="upkeep")
+        self._expire_at_ns = self._give_back_at_ns = 0
+        self._unfreed = False
+        self._only_staying = 0
+        self.expired_spans = 0
+        """Spans that were deleted since the start, for their age or for the store's size."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; a step that runs is finished."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(EVERY_S):
+            try:
+                self.work()
+            except SeamscopeError as error:
+                _log.warning("the store could not be kept in bounds: %s", error)
+            except Exception:  # noqa: BLE001 - the loop lives on
+                _log.exception("the store could not be kept in bounds")
+
+    def work(self) -> None:
+        """Do what is due, until nothing is or the end is asked for."""
+        self._fold()
+        if self._bounds.age_s is not None:
+            self._expire(self._bounds.age_s)
+        if self._bounds.size_bytes is not None:
+            self._shrink(self._bounds.size_bytes)
+        if self._unfreed:
+            self._unfreed = not self._store.checkpoint_alone()
+        self._give_back()
+
+    def _fold(self) -> None:
+        now = giving_back.usage(self._store)
+        if now.log_bytes > max(LOG_BYTES, now.used_bytes // LOG_SHARE):
+            self._store.checkpoint()
+
+    def _expire(self, age_s: float) -> None:
+        """Delete traces that are too old; looked at so seldom that each time there is something to delete."""
+        if self._clock.running_ns() < self._expire_at_ns:
+            return
+        self._expire_at_ns = self._clock.running_ns() + int(age_s * 1e9 / 100)
+        self._drop(upto=retention.expired(self._store, self._clock.now_ns() - int(age_s * 1e9)))
+
+    def _shrink(self, size_bytes: int) -> None:
+        """Delete the oldest traces where the store takes too much; what they took is free after a checkpoint."""
+        now = giving_back.usage(self._store)
+        taken = now.used_bytes + now.log_bytes
+        if taken > FULL * size_bytes and not self._unfreed:
+            self._drop(spans=int((1 - ROOM * size_bytes / taken) * retention.spans(self._store)) + 1)
+
+    def _drop(self, *, upto: int = retention.NO_END, spans: int = retention.NO_END) -> None:
+        """Delete the oldest traces: up to a commit, or so many spans."""
+        after = self._only_staying
+        while spans > 0 and not self._stopped.is_set():
+            done = self._step(after, upto, min(spans, retention.STEP_SPANS))
+            if not done.upto:
+                break
+            after = done.upto
+            spans -= done.spans
+        self._only_staying = after
+
+    def _step(self, after: int, upto: int, spans: int) -> retention.Dropped:
+        done = retention.Dropped()
+
+        def work() -> pl.DataFrame:
+            nonlocal done
+            done = retention.step(self._store, after=after, upto=upto, spans=spans)
+            return done.traces
+
+        self._settling.rest(work)
+        self.expired_spans += done.spans
+        self._unfreed |= bool(done.spans)
+        return done
+
+    def _give_back(self) -> None:
+        """Shorten the file where much of it is free."""
+        while not self._stopped.is_set() and self._clock.running_ns() >= self._give_back_at_ns:
+            before = giving_back.usage(self._store)
+            if not before.is_slack:
+                return
+            moved = giving_back.Moved(0, was_far=False)
+
+            def work() -> pl.DataFrame:
+                nonlocal moved
+                moved = giving_back.step(self._store)
+                return retention.NO_TRACES
+
+            self._settling.rest(work)
+            freed = self._store.checkpoint_alone() and moved.rows
+            if not freed or (not moved.was_far and giving_back.usage(self._store).file_bytes >= before.file_bytes):
+                self._give_back_at_ns = self._clock.running_ns() + PATIENCE_NS

@@ -1,0 +1,155 @@
+"""The store in bounds: what is too old or too much goes, a clock that jumps takes nothing along, commits go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from collector.settling import Settling
+from collector.upkeep import Bounds, Clock, Upkeep
+from seamscope.config import Config
+from seamscope.store import Settings, Store, giving_back, retention
+from tests.collector import traffic
+from tests.seamscope.store_rows import BULK, bulk, rows, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "test.duckdb", settings=Settings(checkpoint_bytes=1 << 40)) as opened:
+        yield opened
+
+
+class Hands:
+    """Clocks whose hands are moved by the test."""
+
+    def __init__(self) -> None:
+        self.wall_ns = 1_000 * SECOND
+        self.running_ns = 5 * SECOND
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.wall_ns, lambda: self.running_ns)
+
+    def pass_by(self, seconds: int) -> None:
+        self.wall_ns += seconds * SECOND
+        self.running_ns += seconds * SECOND
+
+
+def upkeep(store: Store, bounds: Bounds, hands: Hands | None = None) -> Upkeep:
+    return Upkeep(store, Settling(store, Config(), 0.0), bounds, (hands or Hands()).clock())
+
+
+def commit(store: Store, first: int, count: int, now_ns: int) -> None:
+    store.commit({"spans": rows("spans", *(span(number) for number in range(first, first + count)))}, now_ns=now_ns)
+
+
+def filled(store: Store, commits: int = 8) -> int:
+    """Store as many row groups; give how many bytes they take."""
+    for number in range(1, commits + 1):
+        store.commit(bulk(number), now_ns=number)
+    store.checkpoint()
+    return giving_back.usage(store).used_bytes
+
+
+def kept(store: Store) -> list[int]:
+    return store.query("SELECT DISTINCT trace_lo FROM base.span_rows ORDER BY 1").to_series().to_list()
+
+
+def test_what_is_too_old_goes(store: Store) -> None:
+    hands = Hands()
+    for number in range(4):
+        commit(store, 10 * number, 10, (1_000 + number) * SECOND)
+    keeper = upkeep(store, Bounds(age_s=100.0), hands)
+    hands.pass_by(100)
+    keeper.work()
+    assert (kept(store), keeper.expired_spans) == ([1, 2, 3, 4], 0)
+    hands.pass_by(2)
+    keeper.work()
+    assert (kept(store), keeper.expired_spans) == ([3, 4], 20)
+    store.commit({"spans": rows("spans", span(3, span_id=99))}, now_ns=hands.wall_ns)  # late: its trace is gone
+    hands.pass_by(50)
+    keeper.work()
+    assert kept(store) == [1]
+
+
+@pytest.mark.parametrize("jump_s", [10**9, -(10**6)])
+def test_a_clock_that_jumps_takes_nothing_along(store: Store, jump_s: int) -> None:
+    hands = Hands()
+    commit(store, 0, 10, hands.wall_ns)
+    keeper = upkeep(store, Bounds(age_s=100.0), hands)
+    hands.wall_ns += jump_s * SECOND
+    keeper.work()
+    commit(store, 10, 10, hands.wall_ns)
+    hands.pass_by(50)
+    keeper.work()
+    assert kept(store) == [1, 2]
+
+
+def test_what_waits_to_be_analysed_is_forgotten_with_its_trace(store: Store) -> None:
+    commit(store, 0, 10, SECOND)
+    commit(store, 10, 10, 999 * SECOND)
+    hands = Hands()
+    settling = Settling(store, Config(), 9e9)
+    settling._loaded().step()
+    keeper = Upkeep(store, settling, Bounds(age_s=100.0), hands.clock())
+    keeper.work()
+    done = settling.analyze(everything=False)
+    assert (done["traces"], kept(store)) == (1, [2])
+
+
+def test_the_oldest_go_where_it_is_too_much(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "STEP_SPANS", 500)
+    size = filled(store) // 2
+    keeper = upkeep(store, Bounds(size_bytes=size))
+    keeper.work()
+    now = giving_back.usage(store)
+    assert now.used_bytes + now.log_bytes <= size
+    per_commit = store.query("SELECT trace_hi, count(*) FROM base.span_rows GROUP BY ALL ORDER BY ALL").rows()
+    assert [number for number, _ in per_commit] == list(range(9 - len(per_commit), 9))
+    assert 3 <= len(per_commit) <= 4
+    assert keeper.expired_spans + sum(count for _, count in per_commit) == 8 * BULK
+    keeper.work()
+    assert retention.spans(store) == 8 * BULK - keeper.expired_spans
+
+
+def test_a_reader_does_not_make_more_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the room of what is gone is not free yet, the same bytes must not be asked for again."""
+    keeper = upkeep(store, Bounds(size_bytes=filled(store) // 2))
+    monkeypatch.setattr(store, "checkpoint_alone", lambda: False)
+    keeper.work()
+    left = retention.spans(store)
+    assert 3 * BULK <= left <= 4 * BULK
+    for _ in range(3):
+        keeper.work()
+    monkeypatch.undo()
+    keeper.work()
+    assert retention.spans(store) == left
+
+
+def test_the_log_of_a_small_store_is_folded_in(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.upkeep.LOG_BYTES", 1_000)
+    commit(store, 0, 1_000, 1)
+    assert store.log_bytes() > 1_000
+    upkeep(store, Bounds()).work()
+    assert store.log_bytes() == 0
+
+
+def test_a_collector_with_a_bound(tmp_path: Path) -> None:
+    first, second = traffic.spans(800, seed=1), traffic.spans(80, seed=2)
+    with traffic.running(tmp_path, bounds=Bounds(age_s=1e6)) as collector:
+        assert traffic.call(collector.grpc, first.SerializeToString()).code is grpc.StatusCode.OK
+        collector._upkeep._bounds = Bounds(size_bytes=1)
+        collector._upkeep.work()
+        collector._upkeep._bounds = Bounds()
+        assert traffic.stored_spans(collector.store) == set()
+        assert traffic.call(collector.grpc, second.SerializeToString()).code is grpc.StatusCode.OK
+        assert traffic.stored_spans(collector.store) == traffic.span_ids(second)
+        counts = collector.telemetry.snapshot()
+    assert (counts["expired_spans"], counts["failed_commits"]) == (800, 0)
