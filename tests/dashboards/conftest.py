@@ -48,7 +48,8 @@ def pages(seen: Boundary, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")  # its event loop must be gone before other rooms start theirs
 def _chromium() -> Iterator[Callable[[str], Any]]:
     """Give a function that starts a program as a headless browser, once for all tests."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+    from playwright import sync_api
+
     started: list[Any] = []
 
     def start(program: str) -> Any:

@@ -151,7 +151,8 @@ def test_bars_sum_to_the_mean(seen: Boundary, horizon: str) -> None:
 
 
 def test_plotly_knows_every_property(seen: Boundary) -> None:
-    graph_objects = pytest.importorskip("plotly.graph_objects")
+    from plotly import graph_objects
+
     drawn = [figures.made_of(seen.report.groups, "shell", str), figures.percentile_spans(seen.report.groups, str)]
     for figure in [*drawn, figures.seam_phases(seen.seams, str)]:
         assert figure is not None

@@ -17,17 +17,6 @@ MS = 1_000_000
 NAMES = {"names": {"flags": "flags.example", "replica": "replica.example"}}
 
 
-@pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The lab's modules by name: they are a program's parts and no package."""
-    monkeypatch.syspath_prepend(str(LAB))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if "/sample_traces/lab/" in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-
-
 def deserved(
     lab: Any,
     system: str,

@@ -19,17 +19,6 @@ SAMPLES = Path(__file__).resolve().parents[2] / "sample_traces"
 LAB = SAMPLES / "lab"
 
 
-@pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The lab's modules by name: they are a program's parts and no package."""
-    monkeypatch.syspath_prepend(str(LAB))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if "/sample_traces/lab/" in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-
-
 def test_every_recording_is_its_seeds(lab: Any) -> None:
     """Names, delays and requests: what `make record` would send again, and what stands beside the traces."""
     scenario, catalogue = lab("scenario"), lab("catalogue")

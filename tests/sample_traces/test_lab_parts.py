@@ -25,17 +25,6 @@ LAB = Path(__file__).resolve().parents[2] / "sample_traces" / "lab"
 MS = 1_000_000
 
 
-@pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The lab's modules by name: they are a program's parts and no package."""
-    monkeypatch.syspath_prepend(str(LAB))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if "/sample_traces/lab/" in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-
-
 # Intervals: against sets of whole numbers
 
 Pairs = list[tuple[int, int]]

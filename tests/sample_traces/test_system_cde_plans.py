@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-_LAB = Path(__file__).resolve().parents[2] / "sample_traces" / "lab"
+from tests.sample_traces.conftest import lab_modules
 
 
 def _lab() -> tuple[Any, dict[str, Any], list[Any]]:
-    """The lab's words, its systems C, D and E, and their scenarios: parts of a program, which leave nothing behind."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(_LAB))
-    try:
-        catalogue = importlib.import_module("catalogue")
+    """The lab's words, its systems C, D and E, and their scenarios."""
+    with lab_modules() as lab:
+        catalogue = lab("catalogue")
         systems = {letter: catalogue.system(letter) for letter in "cde"}
         own = [one for one in catalogue.scenarios().values() if one.system in systems]
-        return importlib.import_module("scenario"), systems, own
-    finally:
-        sys.path.remove(str(_LAB))
-        for name in set(sys.modules) - before:
-            if "/sample_traces/lab/" in str(getattr(sys.modules[name], "__file__", "")):
-                del sys.modules[name]
+        return lab("scenario"), systems, own
 
 
 _WORDS, _SYSTEMS, _OWN = _lab()
