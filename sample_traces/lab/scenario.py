@@ -102,8 +102,6 @@ class Scenario:
         taps: transforms of the recorded bodies, given the knobs; see `tap`.
         needs: `namespaces` where the fault cannot be injected without them (DNS, TUN), else empty.
         options: whatever the system's `start` understands; merged under what `draw` gives.
-        structure: findings that the code of a kind of request always deserves (an N+1 page has its N+1 on good days
-            too): kind → rules; expected where time in `query` is a tenth of the horizon.
         cold: programs are started anew after the warm-up, so that the recording holds their first requests.
         horizon: which horizon is asked for where the first byte brought the last one along: `shell` where the entry's
             spans end at the headers (Deno's), so that nothing in the recording tells of a last byte.
@@ -123,7 +121,6 @@ class Scenario:
     taps: Callable[[Knobs], Sequence[Any]] = lambda _: ()
     needs: tuple[str, ...] = ()
     options: Mapping[str, Any] | None = None
-    structure: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cold: bool = False
     horizon: Literal["shell", "complete"] = "complete"
     also: tuple[Fault, ...] = ()

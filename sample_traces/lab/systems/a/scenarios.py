@@ -22,14 +22,6 @@ _ORDERS, _PRICING, _DATA = "origin:{orders}", "origin:{pricing}", "data:postgres
 _SEAM, _WEB_SEAM = "origin:{orders}→origin:{pricing}", "render:{web}→origin:{orders}"
 _HEALTH: Final = ("retry_storm", "broken_context", "request_id_lost")
 
-_STRUCTURE: Final = {
-    "bundle": ("serial_fanout",),
-    "offer": ("nonessential_block",),
-    "catalog": ("uncached_fetch",),
-    "account": ("duplicate_call",),
-    "product": ("n_plus_one",),
-}
-
 Plan = Callable[[random.Random, Knobs], list[Planned]]
 Draw = Callable[[random.Random], dict[str, Any]]
 
@@ -54,7 +46,7 @@ def _crowds(kind: str, *, each: int, rounds: int = 6) -> Plan:
 
 
 def _scenario(name: str, title: str, plan: Plan, draw: Draw, fault: Fault | None, **more: Any) -> Scenario:
-    whole = {"dialect": _DIALECT, "warm_up": _tour, "control": "a-healthy", "structure": _STRUCTURE, **more}
+    whole = {"dialect": _DIALECT, "warm_up": _tour, "control": "a-healthy", **more}
     return Scenario(name=f"a-{name}", system="a", title=title, plan=plan, draw=draw, fault=fault, **whole)
 
 
@@ -83,7 +75,6 @@ _HEALTHY = Scenario(
     plan=lambda dice, _: steady(dice, _EVERYDAY, 170, 11.0),
     warm_up=_tour,
     at_once=6,
-    structure=_STRUCTURE,
 )
 
 # Setting up connections: orders → pricing. Pricing keeps no connection open, so that every call pays.

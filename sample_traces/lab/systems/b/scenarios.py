@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from folders import without_folders
 from scenario import Fault, Scenario
 from systems.b import draws
-from systems.b.folders import without_folders
 from systems.b.traffic import STEADY, Mix, Traffic, Warming
 
 _ORIGIN, _WEB = "origin:{origin}", "render:{web}"

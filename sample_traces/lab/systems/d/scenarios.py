@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from folders import without_folders
 from scenario import Fault, Knobs, Planned, Scenario, drawn_id
-from systems.d.stacks import without_folders
 
 _DIALECT = "Next.js 16 proxy (GrowthBook SDK) + @vercel/otel → Node SDK"
 _MIX = (("item", 52), ("price", 20), ("account", 12), ("stranger", 6), ("asset", 10))
 _WITH_ASSETS = (("item", 38), ("asset", 42), ("price", 12), ("account", 8))
 Mix = tuple[tuple[str, int], ...]
+_BUILT_IN = re.compile(r"(?:/[^\s()/:]+)+/d/web/")
+"""The folder of the app."""
 
 
 class Asker:
@@ -60,7 +64,7 @@ def _touring(dice: random.Random, knobs: Knobs) -> list[Planned]:
 
 def _scenario(name: str, title: str, **more: Any) -> Scenario:
     given: dict[str, Any] = {"plan": _steady(9.0, 110), "warm_up": _touring, "control": "d-healthy", "variant": "blind"}
-    given["taps"] = lambda _: (without_folders,)
+    given["taps"] = lambda _: (partial(without_folders, folder=_BUILT_IN, instead="/app/"),)
     return Scenario(name, "d", _DIALECT, title, **{**given, **more})
 
 
