@@ -111,7 +111,7 @@ def network(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
     both = sheet.network_ns + sheet.back_ns
     worth = known & (both * TOLD >= np.maximum((told["end"] - told["start"]).to_numpy(), 1))
     notes = []
-    for pair in np.unique(pairs.groups.number[worth]).tolist():
+    for pair in np.flatnonzero(np.bincount(pairs.groups.number[worth])).tolist():
         rows = pairs.groups.rows(pair)
         rows = rows[worth[rows]]
         calls, least = int(pairs.calls[pair]), min(pairs.there[pair], pairs.back[pair])

@@ -75,18 +75,19 @@ LINK_INPUT: Final = ("trace_hi", "trace_lo", "span_id", "kind", "linked_trace_hi
 
 def bits(frame: pl.DataFrame, name: str) -> Int64s:
     """Return a UInt64 id column as the same bits, signed: kernels hash and compare those."""
-    column = frame.get_column(name).fill_null(0).cast(pl.UInt64)
-    return np.ascontiguousarray(column.to_numpy()).view(np.int64).copy()
+    column = _filled(frame.get_column(name), 0)
+    return np.array(column.cast(pl.UInt64).to_numpy(), np.uint64).view(np.int64)
 
 
 def numbers(frame: pl.DataFrame, name: str, dtype: npt.DTypeLike, absent: int = 0) -> npt.NDArray[Any]:
     """Return a number column as an array of its own, `absent` where it is null or not there at all."""
     if name not in frame.columns:
         return np.full(frame.height, absent, dtype)
-    column = frame.get_column(name)
-    if column.null_count():
-        column = column.fill_null(absent)
-    return column.to_numpy().astype(dtype, copy=False)
+    return np.array(_filled(frame.get_column(name), absent).to_numpy(), dtype)
+
+
+def _filled(column: pl.Series, absent: int) -> pl.Series:
+    return column.fill_null(absent) if column.null_count() else column
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,10 @@ class Spans:
     """Spans of whole traces; arrays are by span, in trace order, and `offsets` says where each trace begins."""
 
     frame: pl.DataFrame
-    """The spans as they came; `rows` points into it."""
-    rows: Int64s
+    """The spans in this order."""
     offsets: Int64s
+    trace_hi: Int64s
+    trace_lo: Int64s
     span_id: Int64s
     parent_id: Int64s
     kind: Codes
@@ -119,7 +121,7 @@ class Spans:
     @property
     def count(self) -> int:
         """Number of spans."""
-        return int(self.rows.size)
+        return self.frame.height
 
     @property
     def traces(self) -> int:
@@ -129,7 +131,7 @@ class Spans:
     def column(self, name: str, dtype: npt.DTypeLike = np.int64, absent: int = MISSING) -> npt.NDArray[Any]:
         """Return one more number column in trace order, `absent` where it is null; not to be written to."""
         if self.has(name):
-            return numbers(self.frame, name, dtype, absent)[self.rows]
+            return numbers(self.frame, name, dtype, absent)
         key = (np.dtype(dtype).str, absent)
         if key not in self.blanks:
             self.blanks[key] = np.full(self.count, absent, dtype)
@@ -143,10 +145,10 @@ class Spans:
         """Return a column's values at these spans (-1 gives null), nulls throughout where the column is absent."""
         if name not in self.frame.columns:
             return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(spans))
-        rows = pl.Series(self.rows[spans]) if spans.size else pl.Series([], dtype=pl.Int64)
+        rows = pl.Series(spans.astype(np.uint32))
         if spans.size and spans.min() < 0:
             rows = rows.set(pl.Series(spans < 0), None)
-        return self.frame.get_column(name).gather(rows)
+        return self.frame.get_column(name)[rows]
 
     def trace_of(self) -> Int32s:
         """Return the trace's number for every span."""
@@ -155,54 +157,59 @@ class Spans:
 
 def by_trace(frame: pl.DataFrame, resource: Int32s) -> Spans:
     """Order spans by trace; `resource` is each row's resource number."""
-    high, low = bits(frame, "trace_hi"), bits(frame, "trace_lo")
-    trace, first = number_pairs(high, low)
+    trace, first = number_pairs(bits(frame, "trace_hi"), bits(frame, "trace_lo"))
     offsets = offsets_of(trace, first.size)
-    rows = order_by(trace, offsets)
-    arrived = np.maximum(numbers(frame, "ingested_ns", np.int64), 0)[rows]
-    settled = np.maximum.reduceat(arrived, offsets[:-1]) if rows.size else arrived
-    return _take(frame, rows, offsets, resource, settled)
+    if (trace[1:] < trace[:-1]).any():
+        rows = order_by(trace, offsets)
+        frame, resource = ordered(frame, rows), resource[rows]
+    arrived = np.maximum(numbers(frame, "ingested_ns", np.int64), 0)
+    settled = np.maximum.reduceat(arrived, offsets[:-1]) if arrived.size else arrived
+    return _take(frame, offsets, resource, settled)
+
+
+def ordered(frame: pl.DataFrame, rows: Int64s | Int32s) -> pl.DataFrame:
+    """Return these rows of a frame, in this order."""
+    return frame[pl.Series(rows.astype(np.uint32))]
 
 
 def without(spans: Spans, dropped: npt.NDArray[np.bool_]) -> Spans:
     """Leave some spans out; traces keep their numbers."""
-    kept = ~dropped
+    kept = np.flatnonzero(~dropped)
     lost = np.concatenate([[0], np.cumsum(dropped)])
-    rows = spans.rows[kept]
-    resource = np.empty(spans.frame.height, np.int32)
-    resource[spans.rows] = spans.resource
-    return _take(spans.frame, rows, spans.offsets - lost[spans.offsets], resource, spans.settled)
+    offsets = spans.offsets - lost[spans.offsets]
+    return _take(ordered(spans.frame, kept), offsets, spans.resource[kept], spans.settled)
 
 
-def _ends(frame: pl.DataFrame, rows: Int64s, start: Int64s, end: Int64s) -> Int64s:
+def _ends(frame: pl.DataFrame, start: Int64s, end: Int64s) -> Int64s:
     """Return ends that are never before their starts.
 
     A runtime whose clock stands still gives spans of no length; where the platform says how long one took, it did.
     """
     if "wall_ns" not in frame.columns or frame.get_column("wall_ns").null_count() == frame.height:
         return np.maximum(start, end)
-    wall = np.clip(numbers(frame, "wall_ns", np.int64)[rows], 0, np.iinfo(np.int64).max - start)
+    wall = np.clip(numbers(frame, "wall_ns", np.int64), 0, np.iinfo(np.int64).max - start)
     return np.where(end == start, start + wall, np.maximum(start, end))
 
 
-def _take(frame: pl.DataFrame, rows: Int64s, offsets: Int64s, resource: Int32s, settled: Int64s) -> Spans:
-    start = np.maximum(numbers(frame, "start_ns", np.int64)[rows], 0)
-    end = numbers(frame, "end_ns", np.int64)[rows]
+def _take(frame: pl.DataFrame, offsets: Int64s, resource: Int32s, settled: Int64s) -> Spans:
+    start = np.maximum(numbers(frame, "start_ns", np.int64), 0)
+    end = numbers(frame, "end_ns", np.int64)
     return Spans(
         frame=frame,
-        rows=rows,
         offsets=offsets,
-        span_id=bits(frame, "span_id")[rows],
-        parent_id=bits(frame, "parent_id")[rows],
-        kind=numbers(frame, "kind", np.uint8)[rows],
-        flags=numbers(frame, "flags", np.int32)[rows],
+        trace_hi=bits(frame, "trace_hi"),
+        trace_lo=bits(frame, "trace_lo"),
+        span_id=bits(frame, "span_id"),
+        parent_id=bits(frame, "parent_id"),
+        kind=numbers(frame, "kind", np.uint8),
+        flags=numbers(frame, "flags", np.int32),
         start=start,
-        end=_ends(frame, rows, start, end),
+        end=_ends(frame, start, end),
         raw_end=end,
-        role=numbers(frame, "role", np.uint8)[rows],
-        extent=numbers(frame, "extent", np.uint8)[rows],
-        tier_hint=numbers(frame, "tier_hint", np.uint8)[rows],
-        grain=numbers(frame, "grain_ns", np.int64)[rows],
-        resource=resource[rows],
+        role=numbers(frame, "role", np.uint8),
+        extent=numbers(frame, "extent", np.uint8),
+        tier_hint=numbers(frame, "tier_hint", np.uint8),
+        grain=numbers(frame, "grain_ns", np.int64),
+        resource=resource,
         settled=settled,
     )

@@ -52,6 +52,8 @@ RENDER: Final = words.code(words.TIERS, "render")
 _NONE: Final = np.empty(0, np.int64)
 NO_OWN_TIME: Final = OwnTime(np.empty(0, np.int32), _NONE, _NONE, _NONE, np.empty(0, np.uint8), np.empty(0, np.int32))
 SEAM_CAUSES: Final = ("setup", "dns", "connect", "tls", "network", "transfer")
+IS_ON_SEAM: Final = np.array([cause in SEAM_CAUSES for cause in words.CAUSES], np.bool_)
+OWN_CAUSE: Final = np.array([words.code(words.CAUSES, CAUSE_OF_ROLE.get(role, "compute")) for role in words.ROLES], np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,10 @@ def _lone_passes(forest: Forest, region: Int32s, top: Int32s) -> Mask:
 
     Its router writes the response, or has the page handled, from another root (`stitch`).
     """
-    alone = np.bincount(region, minlength=forest.count)[top] == 1
+    alone = np.ones(forest.count, np.bool_)
+    alone[region[region != np.arange(region.size, dtype=np.int32)]] = False
     serves = (forest.role[top] == REQUEST) & (forest.kind[top] == SERVER)
-    lone: Mask = alone & serves & (forest.extent[top] == HANDLER)
+    lone: Mask = alone[top] & serves & (forest.extent[top] == HANDLER)
     return lone
 
 
@@ -238,15 +241,17 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> Stretches:
     """Walk every known horizon of every request."""
     forest, times, calls = journeys.forest, journeys.times, journeys.calls
     in_call = (journeys.phase == 1) & (calls.context >= 0)
-    lost = journeys.labels.given_up[calls.server_of] & (calls.server_of >= 0) if calls.count else False
-    holds = ((times.unawaited == 0) & ~in_call & np.logical_not(lost)).astype(np.uint8)
-    first, children = path.children_by_end(forest.parent, holds, times.start, times.lifted, forest.span_id)
+    holds = (times.unawaited == 0) & ~in_call
+    if journeys.labels.given_up.any():
+        holds &= ~(journeys.labels.given_up[calls.server_of] & (calls.server_of >= 0))
+    holding = holds.astype(np.uint8)
+    first, children = path.children_by_end(forest.parent, holding, times.start, times.lifted, forest.span_id)
     client = (calls.call_of >= 0) & (forest.kind != SERVER)
     came, by_came = times.lifted, children
     back = client & (forest.extent == HEADERS) & (times.end < times.lifted)
     if back.any():
         came = np.where(back, times.end, times.lifted)
-        _, by_came = path.children_by_end(forest.parent, holds, times.start, came, forest.span_id)
+        _, by_came = path.children_by_end(forest.parent, holding, times.start, came, forest.span_id)
     loose_wait = (journeys.phase == 1) & (forest.kind == CLIENT)
     is_call = np.where(client | loose_wait, 1, np.where(forest.remote == 1, 2, 0)).astype(np.uint8)
     inner = ((forest.remote == 0) & (is_call == 0)).astype(np.uint8)
@@ -295,17 +300,16 @@ def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
     """Return cause, evidence and owner of every row's own time, where it is no call's."""
     forest, calls, seams = journeys.forest, journeys.calls, journeys.seams
     compute = words.code(words.CAUSES, "compute")
-    table = np.array([words.code(words.CAUSES, CAUSE_OF_ROLE.get(role, "compute")) for role in words.ROLES], np.uint8)
-    cause = table[forest.role]
-    loading = forest.role == words.code(words.ROLES, "module_load")
-    cause[loading & (forest.end - forest.start < np.maximum(forest.grain, 1))] = compute
+    cause = OWN_CAUSE[forest.role]
+    loading = np.flatnonzero(forest.role == words.code(words.ROLES, "module_load"))
+    brief = forest.end[loading] - forest.start[loading] < np.maximum(forest.grain[loading], 1)
+    cause[loading[brief]] = compute
     dialling = np.flatnonzero(journeys.lent >= 0)
     dialling = dialling[journeys.dialling(dialling)]
     cause[dialling] = words.code(words.CAUSES, "setup")
     owner = journeys.party.copy()
     parties = len(journeys.parties.numbers)
-    on_seam = np.isin(cause, [words.code(words.CAUSES, word) for word in SEAM_CAUSES])
-    rows = np.flatnonzero(on_seam)
+    rows = np.flatnonzero(IS_ON_SEAM[cause])
     inbound = calls.server_of[journeys.times.local_top[rows]]
     within = np.where(calls.context[rows] >= 0, calls.context[rows], inbound)
     seam = np.where(within >= 0, seams.seam[np.maximum(within, 0)], NONE) if seams.seam.size else within
@@ -323,6 +327,8 @@ def _own_causes(journeys: Journeys) -> tuple[Codes, Codes, Int32s]:
 
 def _given_up(labels: Labels) -> tuple[Codes, Codes]:
     """Return causes and evidence of stretches of calls: what a server did for a given-up attempt was in vain."""
+    if not labels.given_up.any():
+        return labels.cause, labels.evidence
     inside = np.repeat(labels.given_up, np.diff(labels.firsts)) & (labels.cause == INSIDE)
     cause, evidence = np.where(inside, RETRY, labels.cause), np.where(inside, BOUNDED, labels.evidence)
     return cause.astype(np.uint8), evidence.astype(np.uint8)

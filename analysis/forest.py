@@ -153,7 +153,7 @@ def _drop_repeats(spans: Spans, repeat_of: Int32s) -> tuple[Spans, Repeats]:
     original = np.unique(repeat_of[copy])
     row = np.concatenate([original, copy])
     stamps = [name for name in ("commit_no", "ingested_ns") if name in spans.frame.columns]
-    frame = spans.frame[spans.rows[row]].drop(stamps)
+    frame = columns.ordered(spans.frame, row).drop(stamps)
     told = pl.DataFrame({"at": row, "original": np.concatenate([original, repeat_of[copy]])})
     ranked = pl.concat([told, _fullness(frame)], how="horizontal").sort(
         "original", "filled", "length", "start", "parent", "row", descending=[False, True, True, False, False, False]
@@ -186,7 +186,7 @@ def _stitched(spans: Spans, stitches: pl.DataFrame, parent: Int32s, fate: Codes)
     joined = np.zeros(spans.count, np.uint8)
     if not stitches.height:
         return joined
-    keys = spans.frame.select("trace_hi", "trace_lo", "span_id", "kind")[spans.rows].with_row_index("row")
+    keys = spans.frame.select("trace_hi", "trace_lo", "span_id", "kind").with_row_index("row")
     there = keys.select(
         pl.col("trace_hi").alias("to_hi"), pl.col("trace_lo").alias("to_lo"), pl.col("span_id").alias("to_id"),
         pl.col("row").alias("to"),

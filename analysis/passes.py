@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from analysis import clocks, critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, stitch, tables
-from analysis.columns import INPUT, LINK_INPUT, bits
+from analysis.columns import INPUT, LINK_INPUT, bits, ordered
 from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.rules import NoRules, Peers, Walk
 from seamscope.schema import words
@@ -19,8 +19,9 @@ from seamscope.schema.tables import OWNERS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor, Future
 
-    from analysis.arrays import Mask
+    from analysis.arrays import Int64s, Mask
     from analysis.rules import Rules
 
 NO_RULES: Final = NoRules()
@@ -40,6 +41,9 @@ for the passes' fixed costs not to count."""
 
 WORKERS: Final = 2
 """Chunks in work at a time; kernels do not hold the interpreter."""
+
+WALKED_AHEAD: Final = 4
+"""Chunks whose paths are walked while calls are compared: enough to keep the other workers busy meanwhile."""
 
 NO_TRACE: Final = pl.DataFrame({name: [0] for name in KEYS}, schema=dict.fromkeys(KEYS, pl.UInt64))
 """Stands in a warning for all traces."""
@@ -103,9 +107,11 @@ def prepare(
     linked = _no_links() if links is None else links.select(LINK_INPUT)
     desk = _Desk(resources, linked, rules, peers, walk, stitch.none())
     joins = desk.stitch(told)
-    cut = list(chunks(told, linked, joins))
+    if told.height <= CHUNK_SPANS:
+        return Prepared(desk, desk.prepare(told))
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
-        return Prepared(desk, [part for found in pool.map(desk.prepare, cut) for part in found])
+        parts = pool.map(lambda rows: desk.prepare(ordered(told, rows)), chunks(told, linked, joins))
+        return Prepared(desk, [part for found in parts for part in found])
 
 
 def compare(batches: Sequence[Prepared], peers: Peers = NO_PEERS) -> list[Compared]:
@@ -131,19 +137,18 @@ def _says_anything(spans: pl.DataFrame, name: str) -> bool:
     return name in spans.columns and (name in NEEDED or spans.get_column(name).null_count() < spans.height)
 
 
-def chunks(spans: pl.DataFrame, links: pl.DataFrame, joins: stitch.Joins) -> Iterator[pl.DataFrame]:
-    """Split spans into chunks of whole traces; what messages or joins tie together stays in one."""
-    if spans.height <= CHUNK_SPANS:
-        yield spans
-        return
+def chunks(spans: pl.DataFrame, links: pl.DataFrame, joins: stitch.Joins) -> list[Int64s]:
+    """Split the rows of spans into chunks of whole traces; what messages or joins tie together stays in one."""
     trace, first = number_pairs(bits(spans, "trace_hi"), bits(spans, "trace_lo"))
     offsets = offsets_of(trace, first.size)
     order = order_by(trace, offsets)
-    by_trace = (offsets[:-1] // CHUNK_SPANS + 1)[joins.groups(spans[first].select(KEYS))]
-    by_trace[_tied(spans[first], links)] = 0
+    traces = ordered(spans.select(KEYS), first)
+    by_trace = (offsets[:-1] // CHUNK_SPANS + 1)[joins.groups(traces)].astype(np.int32)
+    by_trace[_tied(traces, links)] = 0
     number = by_trace[trace[order]]
-    for chunk in np.unique(number):
-        yield spans[order[number == chunk]]
+    begins = offsets_of(number, int(by_trace.max()) + 1)
+    order = order[order_by(number, begins)]
+    return [order[begin:end] for begin, end in pairwise(begins.tolist()) if end > begin]
 
 
 def _tied(traces: pl.DataFrame, links: pl.DataFrame) -> Mask:
@@ -171,6 +176,14 @@ def _calls_strangers(part: _Part, everyone: Peers, peers: Peers) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Paths:
+    """The requests of some traces, and the ways through them."""
+
+    requests: critical.Requests
+    stretches: critical.Stretches
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """Traces on their way through the passes: what pass A found about them."""
 
@@ -180,6 +193,8 @@ class _Part:
     gaps: gaps.Gaps
     facts: pl.DataFrame
     peers: Peers
+    paths: Future[_Paths] | None = None
+    """Where they were walked ahead, once every clock was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +271,17 @@ class _Desk:
         """Pass B: what only many calls can tell; and the parts with every host's clock where it belongs."""
         try:
             found = clocks.settle(_together(parts))
-            parts = [self._on_time(part, found) for part in parts]
-            return parts, patterns.settle(_together(parts), found, facts.host_names(self.resources))
+            with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
+                parts = list(pool.map(lambda part: self._on_time(part, found), parts))
+                parts = [*(self._on_its_way(part, pool) for part in parts[:WALKED_AHEAD]), *parts[WALKED_AHEAD:]]
+                return parts, patterns.settle(_together(parts), found, facts.host_names(self.resources))
         except Exception as error:  # noqa: BLE001 - every request stands without it
             self.set_aside.append(_set_aside(NO_TRACE, error, "comparing calls: "))
             return parts, patterns.nothing()
+
+    def _on_its_way(self, part: _Part, pool: Executor) -> _Part:
+        """Let a part's paths be walked: where they lead does not hang on what many calls tell, only what they are."""
+        return replace(part, paths=pool.submit(_walked, part.journeys, self.walk))
 
     def _on_time(self, part: _Part, found: clocks.Clocks) -> _Part:
         if not (found.moves or part.journeys.times.shift.any()):
@@ -293,7 +314,8 @@ class _Desk:
         found = part.journeys
         measured = gaps.surer(part.gaps, found, known.clocks)
         odd = pl.concat([known.warnings, remarks.ambiguous(self.joins.ambiguous)])
-        return _results(found, measured, told, odd, self.links, self.walk)
+        paths = _walked(found, self.walk) if part.paths is None else part.paths.result()
+        return _results(found, measured, told, odd, self.links, paths)
 
 
 def _together(parts: list[_Part]) -> pl.DataFrame:
@@ -304,17 +326,22 @@ def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
     return spans.join(traces, on=KEYS, how="semi", maintain_order="left")
 
 
+def _walked(found: journeys.Journeys, walk: Walk) -> _Paths:
+    requests = critical.find_requests(found)
+    return _Paths(requests, critical.walk(found, requests, walk))
+
+
 def _results(
     found: journeys.Journeys,
     measured: gaps.Gaps,
     told: patterns.Told,
     odd: pl.DataFrame,
     links: pl.DataFrame,
-    walk: Walk,
+    paths: _Paths,
 ) -> Results:
     found = inferred.lay_over(found, told.marks)
-    requests = critical.find_requests(found)
-    segments = critical.attribute(found, requests, critical.walk(found, requests, walk))
+    requests = paths.requests
+    segments = critical.attribute(found, requests, paths.stretches)
     owners, owner_no = tables.owners_table(found)
     rows = tables.requests_table(found, requests, segments, owners, owner_no)
     return Results(

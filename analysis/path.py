@@ -27,7 +27,9 @@ def _later(one: int, other: int, start: Int64s, end: Int64s, span_id: Int64s) ->
         return bool(end[one] > end[other])
     if start[one] != start[other]:
         return bool(start[one] < start[other])
-    return bool(span_id[one] < span_id[other])
+    if span_id[one] != span_id[other]:
+        return bool(span_id[one] < span_id[other])
+    return one < other
 
 
 @kernel
@@ -81,7 +83,7 @@ def children_by_end(parent: Int32s, holds: Codes, start: Int64s, end: Int64s, sp
         offsets[row + 1] += offsets[row]
     children = np.empty(offsets[rows], np.int32)
     free = offsets[:rows].copy()
-    for row in range(rows):
+    for row in range(rows - 1, -1, -1):  # spans are sent as they end: backwards they nearly have their order
         if parent[row] >= 0 and holds[row] == 1:
             children[free[parent[row]]] = row
             free[parent[row]] += 1
@@ -204,13 +206,13 @@ def _walk_one(  # noqa: C901, PLR0912 - a function per step would cost several t
                 if level == 0:
                     return count
                 level -= 1
-                frame = frames[level]
-                node, bottom, top, cursor, at = frame[0], frame[1], frame[2], frame[3], frame[4]
-                outermost, clipped, gate = frame[5], frame[6], frame[7]
+                node, bottom, top = frames[level, 0], frames[level, 1], frames[level, 2]
+                cursor, at = frames[level, 3], frames[level, 4]
+                outermost, clipped, gate = frames[level, 5], frames[level, 6], frames[level, 7]
             continue
-        frame = frames[level]
-        frame[0], frame[1], frame[2], frame[3] = node, bottom, top, max(start[best], bottom)
-        frame[4], frame[5], frame[6], frame[7] = at, outermost, clipped, gate
+        frames[level, 0], frames[level, 1], frames[level, 2] = node, bottom, top
+        frames[level, 3], frames[level, 4] = max(start[best], bottom), at
+        frames[level, 5], frames[level, 6], frames[level, 7] = outermost, clipped, gate
         level += 1
         if end[best] - cursor > grain[best] + grain[node] and carries[best] == 0 and is_server[best] == 0:
             clipped = np.int64(1)

@@ -66,9 +66,9 @@ def ids(values: npt.NDArray[Any]) -> pl.Series:
     return pl.Series(np.ascontiguousarray(values).view(np.uint64))
 
 
-def trace_ids(forest: Forest, rows: Int32s) -> dict[str, pl.Series]:
+def trace_ids(forest: Forest, rows: Int32s | Int64s) -> dict[str, pl.Series]:
     """Return both halves of the trace ids of these spans."""
-    return {name: forest.spans.gather(name, rows) for name in ("trace_hi", "trace_lo")}
+    return {"trace_hi": ids(forest.spans.trace_hi[rows]), "trace_lo": ids(forest.spans.trace_lo[rows])}
 
 
 def _prefer(first: pl.Series, second: pl.Series) -> pl.Series:
@@ -216,7 +216,7 @@ def request_traces_table(forest: Forest, requests: Requests) -> pl.DataFrame:
         "request_traces",
         {
             "request_no": own.get_column("request_no"),
-            **{name: spans.gather(name, first) for name in ("trace_hi", "trace_lo")},
+            **trace_ids(forest, first),
             "joined_by": own.get_column("joined_by"),
         },
     )
