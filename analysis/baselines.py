@@ -89,6 +89,10 @@ class Pairs:
     there: Int64s
     back: Int64s
     """The fastest tenth's legs."""
+    length: Int64s
+    """The usual call's."""
+    slack: Int64s
+    """The coarsest clocks'."""
 
     @staticmethod
     def of(told: pl.DataFrame) -> Pairs:
@@ -98,7 +102,9 @@ class Pairs:
         groups = group(told["caller"].to_numpy() + told["window"].to_numpy() * ODD, callee)
         there, calls = groups.quantiles(np.where(known, told["request"].to_numpy(), MISSING), 0.1)
         back, _ = groups.quantiles(np.where(known, told["response"].to_numpy(), MISSING), 0.1)
-        return Pairs(groups, calls, there, back)
+        length, _ = groups.quantiles((told["end"] - told["start"]).to_numpy(), 0.5)
+        slack, _ = groups.quantiles(told["slack"].to_numpy(), 1.0)
+        return Pairs(groups, calls, there, back, length, slack)
 
 
 def network(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:

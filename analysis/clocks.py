@@ -21,6 +21,7 @@ import polars as pl
 
 from analysis.arrays import MISSING
 from analysis.facts import host_keys
+from analysis.grouping import number_pairs
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -95,19 +96,15 @@ class Clocks:
     def widths(self, forest: Forest, caller: Int32s, callee: Int32s) -> Int64s:
         """Return how wide the interval of both hosts' clocks is, by call; -1 where there is none."""
         hosts = host_keys(forest)
-        here, there = hosts[forest.resource[caller]], hosts[forest.resource[callee]]
-        asked = pl.DataFrame(
-            {
-                "window": forest.start[caller] // WINDOW_NS,
-                "one": np.minimum(here, there),
-                "other": np.maximum(here, there),
-            }
-        )
+        window, here, there = forest.start[caller] // WINDOW_NS, forest.resource[caller], forest.resource[callee]
+        number, first = number_pairs(window, here.astype(np.int64) * hosts.size + there)
+        one, other = hosts[here[first]], hosts[there[first]]
+        asked = pl.DataFrame({"window": window[first], "one": np.minimum(one, other), "other": np.maximum(one, other)})
         known = self.intervals.filter(pl.col("verdict") != "empty").select("window", "one", "other", "width")
         if not known.height:
             return np.full(caller.size, -1, np.int64)
         joined = asked.join(known, on=["window", "one", "other"], how="left", maintain_order="left")
-        widths: Int64s = joined.get_column("width").fill_null(-1).to_numpy()
+        widths: Int64s = joined.get_column("width").fill_null(-1).to_numpy()[number]
         return widths
 
 

@@ -167,6 +167,11 @@ def by_trace(frame: pl.DataFrame, resource: Int32s) -> Spans:
     return _take(frame, offsets, resource, settled)
 
 
+def texts_at(texts: pl.Series, rows: npt.NDArray[Any]) -> pl.Series:
+    """Return the texts at these rows, none of them negative."""
+    return texts[pl.Series(rows.astype(np.uint32))]
+
+
 def ordered(frame: pl.DataFrame, rows: Int64s | Int32s) -> pl.DataFrame:
     """Return these rows of a frame, in this order."""
     return frame[pl.Series(rows.astype(np.uint32))]

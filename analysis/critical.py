@@ -53,7 +53,9 @@ _NONE: Final = np.empty(0, np.int64)
 NO_OWN_TIME: Final = OwnTime(np.empty(0, np.int32), _NONE, _NONE, _NONE, np.empty(0, np.uint8), np.empty(0, np.int32))
 SEAM_CAUSES: Final = ("setup", "dns", "connect", "tls", "network", "transfer")
 IS_ON_SEAM: Final = np.array([cause in SEAM_CAUSES for cause in words.CAUSES], np.bool_)
-OWN_CAUSE: Final = np.array([words.code(words.CAUSES, CAUSE_OF_ROLE.get(role, "compute")) for role in words.ROLES], np.uint8)
+OWN_CAUSE: Final = np.array(
+    [words.code(words.CAUSES, CAUSE_OF_ROLE.get(role, "compute")) for role in words.ROLES], np.uint8
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +257,7 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> Stretches:
     loose_wait = (journeys.phase == 1) & (forest.kind == CLIENT)
     is_call = np.where(client | loose_wait, 1, np.where(forest.remote == 1, 2, 0)).astype(np.uint8)
     inner = ((forest.remote == 0) & (is_call == 0)).astype(np.uint8)
-    capacity = 8 * forest.count + 1024  # memory is taken as it is filled
+    capacity = 4 * forest.count + 1024
     begin, parts = 0, [_none()]
     while begin < requests.count:
         found = path.walk_paths(

@@ -11,7 +11,7 @@ from seamscope.kernel import kernel
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from analysis.arrays import Codes, Int32s, Int64s
+    from analysis.arrays import Codes, Int32s, Int64s, Mask
 
 
 @kernel
@@ -76,7 +76,7 @@ def clock_shifts(
     parent: Int32s,
     remote: Codes,
     server_of: Int32s,
-    one_host: Codes,
+    host: Int32s,
     waits: Codes,
     start: Int64s,
     end: Int64s,
@@ -94,7 +94,8 @@ def clock_shifts(
     window) ahead of a clock they share. Where that is not known a call bounds its server's clock: the server
     started after the call did, and before the call ended (its end too where the client is known to wait for it:
     `waits`). Raw times that keep these bounds are left alone; others move by the nearest bound that lets the server
-    run within the call if it can, with all that runs inside. Spans on one host (`one_host`) never move.
+    run within the call if it can, with all that runs inside. Spans on one host (`host`, by resource; -1: not known)
+    never move.
     """
     shift = np.zeros(parent.size, np.int64)
     for at in range(order.size):
@@ -103,10 +104,10 @@ def clock_shifts(
         if above < 0:
             continue
         shift[row] = shift[above]
-        if remote[row] == 0 or server_of[row] < 0 or one_host[row] == 1:
+        here, there = resource[row], resource[above]
+        if remote[row] == 0 or server_of[row] < 0 or (host[here] >= 0 and host[here] == host[there]):
             continue
         window = start[above] // 600_000_000_000 - first_window
-        here, there = resource[row], resource[above]
         if 0 <= window < group.shape[0] and group[window, here] >= 0 and group[window, here] == group[window, there]:
             passed = start[above] % 600_000_000_000
             drift = (slope[window, there] - slope[window, here]) * passed
@@ -199,6 +200,19 @@ def lift_ends(
         if above >= 0 and lifted[row] > end[row]:
             cover[row] = above if end[above] >= lifted[row] or remote[row] == 1 else cover[above]
     return lifted, cover
+
+
+@kernel
+def outliving(asked: Mask, parent: Int32s, end: Int64s, lifted: Int64s, grain: Int64s, unseen_from: int) -> Int32s:
+    """Return which of the spans asked for end after their parent does, by more than both clocks' granularity."""
+    rows = np.empty(parent.size, np.int32)
+    count = 0
+    for row in range(parent.size):
+        above = parent[row]
+        if asked[row] and 0 <= above < unseen_from and end[row] - lifted[above] > grain[row] + grain[above]:
+            rows[count] = row
+            count += 1
+    return rows[:count].copy()
 
 
 @kernel

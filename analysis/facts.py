@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from analysis import timing
-from analysis.arrays import MISSING, Codes, Int32s, Int64s
+from analysis.arrays import MISSING, Codes, Int32s, Int64s, Mask
+from analysis.grouping import taken
 from analysis.tables import ids, trace_ids
 from seamscope.kernel import kernel
 from seamscope.schema import words
@@ -102,7 +103,9 @@ def leads(  # noqa: C901 - a function per step would cost more than what the ste
 def _hashed(texts: pl.Series) -> Int64s:
     """Return a number per text, the same in every batch; 0 for null."""
     hashed = texts.cast(pl.String).hash(17).to_numpy() | np.uint64(1)
-    return np.where(texts.is_null().to_numpy(), np.uint64(0), hashed).view(np.int64)
+    if texts.null_count():
+        hashed[texts.is_null().to_numpy()] = 0
+    return hashed.view(np.int64)
 
 
 def host_keys(forest: Forest) -> Int64s:
@@ -130,16 +133,17 @@ def process_keys(forest: Forest) -> Int64s:
     return _hashed(service + "\n" + instance.fill_null(""))
 
 
-def _connections(forest: Forest, rows: Int32s) -> Int64s:
+def _connections(forest: Forest, rows: Int64s) -> Int64s:
     """Return the port from which each of these server spans was called, which tells connections apart; 0: not told."""
     port: Int64s = np.maximum(forest.spans.column("network_peer_port", np.int64, 0)[rows], 0)
     return port
 
 
-def _server_first_byte(journeys: Journeys, server: Int32s) -> Int64s:
-    times = journeys.times
+def _first_bytes(journeys: Journeys, server: Int64s) -> Int64s:
+    """Return when these servers' first bytes left, on their own clocks; their start where nothing tells."""
+    forest, times = journeys.forest, journeys.times
     told = times.first_byte[server]
-    return np.where(told == MISSING, journeys.forest.start[server], told - times.shift[server])
+    return np.where(told == MISSING, forest.start[server], told - times.shift[server])
 
 
 def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
@@ -151,28 +155,39 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
         journeys.seams,
         journeys.labels,
     )
-    known, server, outer = seams.first_server >= 0, gaps.server, calls.outer
-    far = np.iinfo(np.int64).max
-    server_start = np.where(known, times.start[server], far)
+    # places as numpy wants them: it would widen narrower ones at every use
+    known, server, outer, first = (
+        seams.first_server >= 0,
+        gaps.server.astype(np.int64),
+        calls.outer.astype(np.int64),
+        seams.first_server,
+    )
+    client = gaps.client.astype(np.int64)
+    server_start = taken(times.start, first, np.iinfo(np.int64).max)
     before, after, marks = summarise_labels(
         labels.firsts, labels.low, labels.high, labels.cause, server_start, seams.otherwise
     )
     silent = (~known & (calls.headless == 0) & (seams.otherwise == QUERY)).astype(np.uint8)
-    lead = leads(outer, silent, forest.parent, forest.remote, forest.start, forest.end)
-    above = np.maximum(forest.parent[outer], 0)
-    own = (lead != MISSING) & (forest.parent[outer] < forest.unseen_from)
+    lead = leads(calls.outer, silent, forest.parent, forest.remote, forest.start, forest.end)
+    parent = forest.parent[outer]
+    above = np.maximum(parent, 0).astype(np.int64)
+    own = (lead != MISSING) & (parent < forest.unseen_from)
     came, had = _checkouts(journeys)
     hosts, processes = host_keys(forest), process_keys(forest)
-    caller, callee = forest.resource[outer], forest.resource[server]
+    nobody = hosts.size
+    caller, callee = forest.resource[outer], np.where(known, forest.resource[server], nobody)
+    hosts, processes = np.append(hosts, 0), np.append(processes, 0)
     parties = _hashed(pl.Series(journeys.parties.labels(), dtype=pl.String))
     callees = parties[seams.callee]
     peer = journeys.peer[calls.named]
     operation = np.zeros(calls.count, np.int64)
     asking = np.flatnonzero(silent)
     operation[asking] = _hashed(forest.spans.gather("operation", outer[asking]))
-    port = forest.spans.gather("peer_port", calls.named).cast(pl.Int64).fill_null(0).to_numpy()
-    shift = times.shift
+    port = forest.spans.column("peer_port", np.int64, 0)[calls.named]
     rpc_waits = timing.waits(forest, calls)[server]
+    ends_at = forest.extent[client]
+    served_end = times.lifted - times.shift
+    status = forest.spans.column("status", np.uint8, 0)
     return pl.DataFrame(
         {
             "call": np.arange(calls.count, dtype=np.int32),
@@ -182,22 +197,22 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "served": known,
             "servers": seams.servers,
             "caller": processes[caller],
-            "callee": np.where(known, processes[callee], 0),
+            "callee": processes[callee],
             "caller_host": hosts[caller],
-            "callee_host": np.where(known, hosts[callee], 0),
+            "callee_host": hosts[callee],
             "party": callees,
             "calling": parties[seams.caller],
             "peer": np.where(known, callees, peer ^ (port * 2_654_435_761) ^ callees),
             "operation": operation,
             "start": forest.start[outer],
-            "end": forest.end[gaps.client],
-            "server_start": np.where(known, forest.start[server], MISSING),
-            "server_end": np.where(known, times.lifted[server] - shift[server], MISSING),
-            "first_byte": np.where(known, _server_first_byte(journeys, server), MISSING),
+            "end": forest.end[client],
+            "server_start": taken(forest.start, first, MISSING),
+            "server_end": taken(served_end, first, MISSING),
+            "first_byte": np.where(known, _first_bytes(journeys, server), MISSING),
             "waits": rpc_waits == 1,
-            "whole_body": (forest.extent[gaps.client] == BODY) & known,
-            "worked": _worked(journeys, np.where(known & (forest.extent[gaps.client] == HEADERS), server, -1)),
-            "slack": forest.grain[outer] + np.where(known, forest.grain[server], 0),
+            "whole_body": (ends_at == BODY) & known,
+            "worked": _worked(journeys, np.flatnonzero(known & (ends_at == HEADERS)), server),
+            "slack": forest.grain[outer] + taken(forest.grain, first, 0),
             "gap": gaps.gap,
             "request": gaps.request,
             "response": gaps.response,
@@ -210,9 +225,9 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "wait_start": came,
             "wait_end": had,
             "marks": marks,
-            "failed": forest.padded(forest.spans.column("status", np.uint8, 0), 0)[outer] == ERROR,
+            "failed": forest.padded(status, 0)[outer] == ERROR,
             "first_seen": (marks & RECEIVES) != 0,
-            "started": np.where(known, _started(journeys)[server], words.UNKNOWN),
+            "started": _started(journeys, known, server),
             "reused": _reuse(journeys),
             "connection": np.where(known, _connections(forest, server), 0),
             "sampled": forest.spans.column("weight", np.float64, 1)[np.minimum(outer, forest.unseen_from - 1)] != 1,
@@ -220,17 +235,19 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
     )
 
 
-def _worked(journeys: Journeys, server: Int32s) -> Int64s:
-    """Return until when each of these servers (-1: none) waited for something, on its own clock; `MISSING` if never."""
+def _worked(journeys: Journeys, some: Int64s, server: Int64s) -> Int64s:
+    """Return until when the servers of some calls waited for something, on their own clocks; `MISSING` elsewhere."""
     forest = journeys.forest
-    asked = np.zeros(forest.count, np.bool_)
-    asked[server[server >= 0]] = True
-    until = np.full(forest.count, MISSING, np.int64)
-    if asked.any():
+    worked = np.full(server.size, MISSING, np.int64)
+    if some.size:
+        asked = np.zeros(forest.count, np.bool_)
+        asked[server[some]] = True
         awaited = (forest.parent >= 0) & (forest.remote == 0) & (journeys.times.unawaited == 0)
         rows = np.flatnonzero(awaited & asked[forest.parent])
+        until = np.full(forest.count, MISSING, np.int64)
         np.maximum.at(until, forest.parent[rows], forest.end[rows])
-    return np.where(server >= 0, until[server], MISSING)
+        worked[some] = until[server[some]]
+    return worked
 
 
 def _checkouts(journeys: Journeys) -> tuple[Int64s, Int64s]:
@@ -242,13 +259,16 @@ def _checkouts(journeys: Journeys) -> tuple[Int64s, Int64s]:
     return began, ended
 
 
-def _started(journeys: Journeys) -> Codes:
-    """Return, by row, what a function's own span says: 1 its instance was started for it, 0 it was not, 255 nothing.
+def _started(journeys: Journeys, known: Mask, server: Int64s) -> Codes:
+    """Return, by call, what its server's own span says: 1 its instance was started for it, 0 it was not, 255 nothing.
 
     Nothing of the edge, where an instance serves many calls at once.
     """
-    said = journeys.forest.padded(journeys.forest.spans.column("cold_start", np.uint8, words.UNKNOWN), words.UNKNOWN)
-    started: Codes = np.where(journeys.tier == EDGE, words.UNKNOWN, said).astype(np.uint8)
+    forest = journeys.forest
+    if not forest.spans.has("cold_start"):
+        return np.full(server.size, words.UNKNOWN, np.uint8)
+    said = forest.padded(forest.spans.column("cold_start", np.uint8, words.UNKNOWN), words.UNKNOWN)[server]
+    started: Codes = np.where(known & (journeys.tier[server] != EDGE), said, words.UNKNOWN).astype(np.uint8)
     return started
 
 

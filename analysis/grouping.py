@@ -44,6 +44,15 @@ def number_pairs(high: Int64s, low: Int64s) -> tuple[Int32s, Int32s]:
 
 
 @kernel
+def taken(values: Int64s, rows: Int32s, absent: int) -> Int64s:
+    """Return the values at these rows; `absent` where the row is negative."""
+    found = np.empty(rows.size, np.int64)
+    for at in range(rows.size):
+        found[at] = values[rows[at]] if rows[at] >= 0 else absent
+    return found
+
+
+@kernel
 def offsets_of(numbers: Int32s, count: int) -> Int64s:
     """Return where each number's rows begin once rows are ordered by number (count + 1 entries)."""
     offsets = np.zeros(count + 1, np.int64)

@@ -153,12 +153,20 @@ def own_segments(  # noqa: C901, PLR0912, PLR0915 - a function per step would co
 
 @kernel
 def greatest_shares(
-    requests: int, request: Int64s, led: Codes, low: Int64s, high: Int64s, owner: Int32s, cause: Codes, rank: Int64s
+    requests: int,
+    request: Int64s,
+    led: Codes,
+    horizon: Codes,
+    low: Int64s,
+    high: Int64s,
+    owner: Int32s,
+    cause: Codes,
+    rank: Int64s,
 ) -> tuple[Int32s, Codes]:
     """Return, by request, owner and cause of its greatest share (-1 and 255: none); of equals the first by `rank`.
 
-    `led` marks the segments that count, `rank` is every owner's place in an order that does not depend on the
-    batch. Segments of one request lie side by side.
+    `led` is, by request, the horizon whose segments count, `rank` is every owner's place in an order that does not
+    depend on the batch. Segments of one request lie side by side.
     """
     best_owner = np.full(requests, -1, np.int32)
     best_cause = np.full(requests, 255, np.uint8)
@@ -171,7 +179,7 @@ def greatest_shares(
         at = begin
         while at < request.size and request[at] == number:
             key = np.int64(owner[at]) * 32 + cause[at]
-            if led[at] == 1 and high[at] > low[at]:
+            if horizon[at] == led[number] and high[at] > low[at]:
                 if sums[key] == 0:
                     seen[count] = key
                     count += 1

@@ -74,7 +74,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     notes = baselines.network(told, pairs, sheet)
     legs_known = (told["request"].to_numpy() >= 0) & ~told["failed"].to_numpy()
     gap_before = np.where(legs_known, told["before"].to_numpy() - sheet.oneway, MISSING)
-    slow = waits.worth_a_look(told, pairs, gap_before) & legs_known
+    slow = waits.worth_a_look(pairs, gap_before) & legs_known
     notes += baselines.statements(told, pairs, sheet)
     notes += baselines.distances(told, sheet)
     late = waits.idle(told, pairs)

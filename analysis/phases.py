@@ -346,6 +346,36 @@ def label_calls(
 
 
 @kernel
+def reuse_of_calls(members_from: Int64s, members: Int32s, server_of: Int32s, role: Codes, said: Codes) -> Codes:
+    """Return, by call, the least that its spans say of its connection: 0 its own, 1 reused, 255 nothing.
+
+    What dials says 0; its servers are not asked.
+    """
+    calls = members_from.size - 1
+    verdict = np.full(calls, 255, np.uint8)
+    for call in range(calls):
+        for at in range(members_from[call], members_from[call + 1]):
+            row = members[at]
+            if server_of[row] != call:
+                verdict[call] = min(verdict[call], np.uint8(0) if 12 <= role[row] <= 14 else said[row])
+    return verdict
+
+
+@kernel
+def add_lent(
+    rows: Int64s, line: Int64s, lent: Int32s, parent: Int32s, start: Int64s, end: Int64s, sums: Int64s
+) -> None:
+    """Add the own time of waits and setups that came before a call (`rows`) to its lines, in place."""
+    own = np.zeros(parent.size, np.int64)
+    for row in rows:
+        own[row] += end[row] - start[row]
+        if lent[parent[row]] >= 0:
+            own[parent[row]] -= end[row] - start[row]
+    for at in range(rows.size):
+        sums[line[at], lent[rows[at]]] += max(own[rows[at]], 0)
+
+
+@kernel
 def sum_phases(firsts: Int64s, lows: Int64s, highs: Int64s, causes: Codes, line_of: Codes, most: Int64s) -> Int64s:
     """Return lines of sums by call: the length of its stretches of each cause that has a line (255: none).
 

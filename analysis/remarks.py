@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from analysis import parents
+from analysis import extents, parents
 from analysis.arrays import MISSING, Int32s, Int64s
 from analysis.columns import bits
 from analysis.tables import ids, known, table, trace_ids
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from analysis.journeys import Journeys
 
 EDGE: Final = words.code(words.TIERS, "edge")
+NO_ROWS: Final = table("warnings", {"request_no": []})
 
 
 def _rows(
     forest: Forest, requests: Requests, spans: npt.NDArray[Any], code: str, details: pl.Series | str
 ) -> pl.DataFrame:
+    if not spans.size:
+        return NO_ROWS
     detail = details if isinstance(details, pl.Series) else pl.Series([details]).new_from_index(0, spans.size)
     return table(
         "warnings",
@@ -41,7 +44,7 @@ def _rows(
 
 def _said(template: str, **numbers: npt.NDArray[Any]) -> pl.Series:
     frame = pl.DataFrame({name: pl.Series(values) for name, values in numbers.items()})
-    return frame.select(pl.format(template, *numbers)).to_series() if frame.width else pl.Series([template])
+    return frame.select(pl.format(template, *numbers)).to_series() if frame.height else pl.Series([], dtype=pl.String)
 
 
 def _lost(forest: Forest, requests: Requests) -> pl.DataFrame:
@@ -57,18 +60,17 @@ def _lost(forest: Forest, requests: Requests) -> pl.DataFrame:
 
 def _outlived(journeys: Journeys, requests: Requests) -> pl.DataFrame:
     forest, times = journeys.forest, journeys.times
-    above = np.maximum(forest.parent, 0)
-    slack = forest.grain + forest.grain[above]
-    over = times.end - times.lifted[above]
-    odd = (forest.parent >= 0) & (forest.remote == 0) & (times.unawaited == 0) & (over > slack)
-    odd &= (forest.parent < forest.unseen_from) & (journeys.phase == 0)
-    rows = np.flatnonzero(odd).astype(np.int32)
-    return _rows(forest, requests, rows, "outlives_parent", _said("ends {} ns after its parent", over=over[rows]))
+    asked = (forest.remote == 0) & (times.unawaited == 0) & (journeys.phase == 0)
+    rows = extents.outliving(asked, forest.parent, times.end, times.lifted, forest.grain, forest.unseen_from)
+    over = times.end[rows] - times.lifted[forest.parent[rows]]
+    return _rows(forest, requests, rows, "outlives_parent", _said("ends {} ns after its parent", over=over))
 
 
 def _unmeasurable(journeys: Journeys, requests: Requests) -> pl.DataFrame:
     forest, spans = journeys.forest, journeys.forest.spans
     count = forest.unseen_from
+    if not any(spans.has(name) for name in ("cpu_ns", "wall_ns", "sequence")):
+        return NO_ROWS
     told = (spans.column("cpu_ns") != MISSING) | (spans.column("wall_ns") != MISSING)
     told |= spans.column("sequence") != MISSING
     zero = (spans.start == spans.raw_end) & (journeys.tier[:count] == EDGE)
@@ -86,7 +88,7 @@ def _unmeasurable(journeys: Journeys, requests: Requests) -> pl.DataFrame:
 def _told(forest: Forest, requests: Requests, warnings: pl.DataFrame) -> pl.DataFrame:
     """Return what was found odd of spans of these traces before."""
     if not warnings.height:
-        return table("warnings", {"request_no": []})
+        return NO_ROWS
     keys = pl.DataFrame(
         {
             **trace_ids(forest, np.arange(forest.unseen_from, dtype=np.int32)),

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from analysis.arrays import MISSING, Codes, Int32s, Int64s, Mask
+from analysis.columns import texts_at
 from analysis.owners import greatest_shares
 from seamscope.schema import words
 from seamscope.schema.tables import OWNERS, RESULTS
@@ -79,7 +80,7 @@ def _of_resource(forest: Forest, rows: Int32s, name: str) -> pl.Series:
     frame = forest.resources.frame
     if name not in frame.columns:
         return pl.Series(name, [None], dtype=pl.String).new_from_index(0, rows.size)
-    return frame.get_column(name).cast(pl.String).gather(forest.resource[rows])
+    return texts_at(frame.get_column(name).cast(pl.String), forest.resource[rows])
 
 
 def _route(forest: Forest, row: Int32s) -> pl.Series:
@@ -98,11 +99,11 @@ def _answered(route: pl.Series, by_middleware: Mask) -> pl.Series:
 
 def _dominant(requests: Requests, segments: Segments, owners: pl.DataFrame) -> tuple[Int32s, Codes]:
     """Return owner and cause of the greatest share of each request's first known horizon."""
-    first = np.where(requests.shell_evidence != words.UNKNOWN, 0, 1).astype(np.uint8)
     return greatest_shares(
         requests.count,
         segments.request,
-        (first[segments.request] == segments.horizon).astype(np.uint8),
+        np.where(requests.shell_evidence != words.UNKNOWN, 0, 1).astype(np.uint8),
+        segments.horizon,
         segments.low,
         segments.high,
         segments.owner,
@@ -140,7 +141,7 @@ def requests_table(
             **trace_ids(forest, entry),
             "entry_span_id": ids(forest.span_id[entry]),
             "kind": requests.kind,
-            "service": pl.Series(forest.resources.service, dtype=pl.String).gather(forest.resource[entry]),
+            "service": texts_at(pl.Series(forest.resources.service, dtype=pl.String), forest.resource[entry]),
             "route": _answered(_prefer(_route(forest, naming), _route(forest, entry)), requests.by_middleware),
             "method": method,
             "status": status,

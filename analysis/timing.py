@@ -42,6 +42,8 @@ class Times:
 def waits(forest: Forest, calls: Calls) -> Codes:
     """Mark server spans whose client is known to wait for their end: unary calls of an RPC system."""
     awaited = np.zeros(forest.count, np.uint8)
+    if not forest.spans.has("rpc_system"):
+        return awaited
     served = np.flatnonzero(calls.server_of >= 0)
     clients = forest.parent[served]
     real = clients < forest.unseen_from
@@ -75,16 +77,13 @@ def measure(forest: Forest, calls: Calls, clocks: Clocks | None = None) -> Times
 
 
 def _shifts(forest: Forest, calls: Calls, clocks: Clocks | None, first_byte: Int64s) -> Int64s:
-    host = forest.resources.host[forest.resource]
-    above = np.maximum(forest.parent, 0)
-    one_host = ((host >= 0) & (host == host[above])).astype(np.uint8)
     known = clocks.of(forest) if clocks is not None else NO_CLOCKS
     return extents.clock_shifts(
         forest.order,
         forest.parent,
         forest.remote,
         calls.server_of,
-        one_host,
+        forest.resources.host,
         waits(forest, calls),
         forest.start,
         forest.end,

@@ -46,12 +46,10 @@ ACCIDENT: Final = 0.05
 usual wait: one in twenty does by accident."""
 
 
-def worth_a_look(told: pl.DataFrame, pairs: Pairs, wait: Int64s) -> Mask:
+def worth_a_look(pairs: Pairs, wait: Int64s) -> Mask:
     """Mark the calls of pairs whose longest waits are worth one (nanoseconds by row; `MISSING`: none known)."""
     most, calls = pairs.groups.quantiles(wait, 0.9)
-    length, _ = pairs.groups.quantiles((told["end"] - told["start"]).to_numpy(), 0.5)
-    slack, _ = pairs.groups.quantiles(_column(told, "slack"), 1.0)
-    worth = (calls >= ceilings.FEWEST) & (most > 2 * slack) & (most > WORTH * length)
+    worth = (calls >= ceilings.FEWEST) & (most > 2 * pairs.slack) & (most > WORTH * pairs.length)
     marked: Mask = worth[pairs.groups.number]
     return marked
 
@@ -110,7 +108,7 @@ def idle(told: pl.DataFrame, pairs: Pairs) -> Mask:
     """Mark statements of pairs before which their callers did nothing else for long enough to be worth a look."""
     lead = _column(told, "lead")
     known = ~told["served"].to_numpy() & (lead != MISSING)
-    marked: Mask = known & worth_a_look(told, pairs, np.where(known, _column(told, "start") - lead, MISSING))
+    marked: Mask = known & worth_a_look(pairs, np.where(known, _column(told, "start") - lead, MISSING))
     return marked
 
 
@@ -256,7 +254,7 @@ def ways_back(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
     """
     some = told["first_seen"].to_numpy() & (_column(told, "slack") < ONE_THREAD_NS) & (_column(told, "gap") >= 0)
     some &= ~told["failed"].to_numpy()
-    some &= worth_a_look(told, pairs, np.where(some, _column(told, "after") - sheet.oneway, MISSING))
+    some &= worth_a_look(pairs, np.where(some, _column(told, "after") - sheet.oneway, MISSING))
     more = np.where(some, _column(told, "after"), 0) - sheet.back_ns
     rows = np.flatnonzero(some & (more > 0))
     if not rows.size:
