@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.findings import advice
-from analysis.findings.cases import MATERIAL_SHARE, Case, marks, places
+from analysis.findings.cases import FEWEST, MATERIAL_SHARE, Case, marks, places
 from analysis.findings.retiming import KEEP
 from analysis.findings.within import Stretches, only_inside
 
@@ -20,10 +20,14 @@ MATCHED: Final = 0.5
 """Part of a seam's silent calls that must each have found one lone trace of the callee."""
 
 
+CHAIN: Final = 3
+"""Client spans, one below the other, that make one call."""
+
+
 def context_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what instrumentation should be mended."""
     calls = evidence.calls.filter(~pl.col("async"))
-    broken = pl.concat([_joined_by_id(calls), _met_in_time(evidence, calls)])
+    broken = _with_silent(calls, pl.concat([_joined_by_id(calls), _met_in_time(evidence, calls)]))
     for (seam,), some in places(broken, "seam"):
         yield Case(
             rule="broken_context",
@@ -44,6 +48,16 @@ def context_rules(evidence: Evidence) -> Iterator[Case]:
 
 def _joined_by_id(calls: pl.DataFrame) -> pl.DataFrame:
     return calls.filter(pl.col("joined_by") != "trace_context")
+
+
+def _with_silent(calls: pl.DataFrame, broken: pl.DataFrame) -> pl.DataFrame:
+    """Add the silent calls of seams over which context never came, though the callee answered: theirs was lost, too."""
+    linked = (pl.col("server_row") >= 0) & (pl.col("joined_by") == "trace_context")
+    never = calls.group_by("seam").agg(linked=linked.sum()).filter(pl.col("linked") == 0)
+    proven = broken.group_by("seam").agg(proven=pl.len()).filter(pl.col("proven") >= FEWEST)
+    silent = calls.filter(pl.col("server_row") < 0).join(never, on="seam", how="semi")
+    more = silent.join(proven, on="seam", how="semi").join(broken.select("row"), on="row", how="anti")
+    return pl.concat([broken, more])
 
 
 def _met_in_time(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
@@ -102,7 +116,7 @@ def _unobserved(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """Time in a service that sent no server span for it."""
     length = evidence.horizon_of.group_by("request").agg(horizon_ns=pl.col("horizon_ns").max())
     lost = (
-        evidence.path.filter(pl.col("cause") == "unobserved")
+        _of_calls(evidence.path.filter(pl.col("cause") == "unobserved"), evidence)
         .group_by("request", "row")
         .agg(ns=(pl.col("end_ns") - pl.col("start_ns")).sum())
         .join(length, on="request")
@@ -124,6 +138,17 @@ def _unobserved(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
             next_step=advice.uninstrumented(some, seen),
             material=False,
         )
+
+
+def _of_calls(stretches: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
+    """Put stretches that lie in the inner spans of a call (undici's, below a fetch) on the call's own: `row`."""
+    spans = evidence.spans.select("row", "parent_row", outermost=pl.col("row").is_in(evidence.calls["row"].implode()))
+    for _ in range(CHAIN):
+        above = stretches.join(spans, on="row", how="left", maintain_order="left")
+        climbs = ~pl.col("outermost").fill_null(value=True) & (pl.col("parent_row") >= 0)
+        stretches = above.with_columns(row=pl.when(climbs).then("parent_row").otherwise("row"))
+        stretches = stretches.drop("parent_row", "outermost")
+    return stretches
 
 
 def _clocks(evidence: Evidence) -> Iterator[Case]:

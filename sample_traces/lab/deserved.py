@@ -19,7 +19,7 @@ from typing import Protocol
 
 from scenario import Fault, Knobs
 
-OPENING = ("dns", "connect", "tls")
+OPENING = ("dns", "connect", "tls", "setup")
 EDGE_BUDGET_NS = 50_000_000
 _LEAST_NS = 1_000_000
 _OFTEN = 5  # times that one address is asked for in a recording, to be asked for again and again

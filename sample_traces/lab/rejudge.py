@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
-"""Says anew which findings recorded requests deserve: `python sample_traces/lab/rejudge.py [DIR]`.
+"""Says anew what leads recorded requests and which findings they deserve: `lab/rejudge.py [DIR]`.
 
-What was measured and what leads stays as it is; only `findings`, `possible_findings` and `not_findings` of each
-`expected.json` are made again, from the measured time beside them and from what the scenario says today.
+What was measured stays as it is, but for the words that a scenario has for it today (`Fault.recast`); `dominant`,
+`findings`, `possible_findings` and `not_findings` of each `expected.json` are made again from that.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import catalogue
 import truth
-from scenario import Scenario
+from scenario import Found, Scenario
 
 _LISTS = ("findings", "possible_findings", "not_findings")
 
@@ -23,14 +24,19 @@ _LISTS = ("findings", "possible_findings", "not_findings")
 def rejudged(expected: dict[str, Any], driver: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
     """The document with its lists of findings made again."""
     kinds = {one["key"]: one["kind"] for one in driver["requests"]}
+    knobs = expected["knobs"]
     often = truth.asked_often((one["kind"], one["path"]) for one in driver["requests"])
 
     def again(entry: dict[str, Any]) -> dict[str, Any]:
         kind = kinds[entry["request"]]
         sums = [truth.Measured(**one) for one in entry["measured"]]
+        found = Found(tuple(entry["trace_ids"]), **entry["entry"])
+        for fault in scenario.faults:
+            sums = truth.recast(sums, fault, found, knobs)
         ns = entry[f"{entry['horizon']}_ns"]
-        lists = truth.findings(scenario, kind, expected["knobs"], sums, ns, often[kind])
-        return {**{name: value for name, value in entry.items() if name not in _LISTS}, **lists}
+        lists = truth.findings(scenario, kind, knobs, sums, ns, often[kind])
+        lead = {"measured": [asdict(one) for one in sums], "dominant": truth.dominant(sums, ns, scenario, knobs)}
+        return {**{name: value for name, value in entry.items() if name not in _LISTS}, **lead, **lists}
 
     return {**expected, "requests": [again(entry) for entry in expected["requests"]]}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from deserved import Asked, deserved
@@ -177,6 +177,12 @@ def judged(
     return ({"owner": owner, "cause": lead} if leads else None), sum(own.values()) * 10 >= horizon_ns and bool(own)
 
 
+def dominant(sums: Sequence[Measured], horizon_ns: int, scenario: Scenario, knobs: Knobs) -> dict[str, str] | None:
+    """The answer of the first fault that leads, if any does."""
+    verdicts = [judged(sums, horizon_ns, fault, knobs)[0] for fault in scenario.faults]
+    return next((verdict for verdict in verdicts if verdict), None)
+
+
 def recast(sums: Sequence[Measured], fault: Fault | None, found: Found, knobs: Knobs) -> list[Measured]:
     """The sums with the fault's own owner and cause, where a tap took from the spans what would name another."""
     if fault is None or not fault.recast or not fault.recast_when(found):
@@ -216,7 +222,6 @@ def _answer(
         sums = recast(sums, fault, found, knobs)
     if scenario.control is None:
         sums = sums + long_legs(lines, end)
-    verdicts = [judged(sums, ns, fault, knobs)[0] for fault in faults]
     return {
         "key": f"{timed.planned.key}/{horizon}",
         "request": timed.planned.key,
@@ -225,8 +230,8 @@ def _answer(
         "horizon": horizon,
         "shell_ns": timed.first_byte_ns,
         "complete_ns": timed.last_byte_ns,
-        "measured": [{"owner": one.owner, "cause": one.cause, "ns": one.ns, "source": one.source} for one in sums],
-        "dominant": next((dominant for dominant in verdicts if dominant), None),
+        "measured": [asdict(one) for one in sums],
+        "dominant": dominant(sums, ns, scenario, knobs),
         **findings(scenario, timed.planned.kind, knobs, sums, ns, often),
     }
 

@@ -47,6 +47,26 @@ def test_overlapping_checkouts_open_connections_too_where_lone_ones_do(many: Any
     assert {row["dominant"] for row in traces.told().requests()} == {("origin:api→data:postgres", "setup")}
 
 
+def test_where_every_checkout_opens_one_the_quick_do_too_and_the_few_that_seem_lent(traces: Traces) -> None:
+    """No pool at all: some connects are held, some are not, and now and then one ends as another's statement does."""
+    waits = [200.0 if at % 3 else 7 for at in range(CALLS)]
+    told = checkouts(traces, waits, 400)
+    for at in (1, 4):
+        begin = 400.0 * at + 5
+        told.span("GET /", "server", "api", begin, begin + 240, trace=100 + at)
+        told.span("connect", "client", "api", begin + 1, begin + 216, "GET /", role="getconn", trace=100 + at, **DB)
+        told.span("SELECT", "client", "api", begin + 216, begin + 239, "GET /", role="query", trace=100 + at, **DB)
+    hops = told.told().hops()
+    assert not [hop for hop in hops if hop["pool_wait"]]
+    assert sorted({round(hop["setup"]) for hop in hops}) == [7, 200, 215]
+
+
+def test_a_kept_connection_is_handed_out_at_once(traces: Traces) -> None:
+    waits = [200.0 if at % 3 else 0.3 for at in range(CALLS)]
+    hops = checkouts(traces, waits, 400).told().hops()
+    assert sorted({round(hop["setup"]) for hop in hops if hop["setup"]}) == [200]
+
+
 def test_a_checkout_that_ends_as_another_gives_back_waited_for_the_pool(traces: Traces) -> None:
     traces.service("api")
     free = 0.0

@@ -27,6 +27,33 @@ def test_a_callee_joined_by_an_id_got_no_context(scene: Scene) -> None:
     assert r"propagateContextUrls: [/api\.x\.io/]" in finding["next_step"]
 
 
+@pytest.mark.parametrize(("linked", "told"), [(0, 6), (1, 4)])
+def test_where_context_never_comes_silent_calls_lost_it_too(scene: Scene, linked: int, told: int) -> None:
+    """Three calls share the request's id, and nothing says which of them a server answered."""
+    for number in range(4):
+        scene.request(end=100)
+        scene.call(0, 20, served=(1, 19), joined_by="request_id")
+        if number < 2:
+            scene.request(end=100)
+            scene.call(30, 90, span=http("/v1/panel"))
+    for _ in range(linked):
+        scene.request(end=100)
+        scene.call(0, 20, served=(1, 19))
+    (finding,) = scene.found()["broken_context"]
+    assert finding["requests"] == told
+
+
+def test_a_silent_call_is_found_by_the_innermost_of_its_spans(scene: Scene) -> None:
+    """The path names undici's span, the call is the fetch around it."""
+    for _ in range(4):
+        scene.request(end=100)
+        client, _ = scene.call(0, 80, span=http("/v1/report"))
+        inner = scene.span(client, 1, 79, "client")
+        scene.stretch(1, 79, inner, "origin:orders", "unobserved")
+    (finding,) = scene.found()["missing_instrumentation"]
+    assert finding["requests"] == 4
+
+
 def silent(scene: Any, answered: int, asked: int) -> dict[str, Any]:
     """Calls without a server span; for some, a lone trace of the same path began and ended meanwhile."""
     for number in range(asked):
