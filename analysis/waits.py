@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from analysis import ceilings
+from analysis import ceilings, episodes
 from analysis.arrays import MISSING
 from analysis.baselines import Note, Pairs, Sheet, ms
 from analysis.facts import SETS_UP, WAITS
@@ -191,8 +191,8 @@ def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
     Of two whose waits overlap, those before a callee that stood still begin closer together than they came; those on
     a slow way begin as far apart as they came. So do those before a callee that is short of CPU, which takes longer
     itself where they waited longer; a slow way has nothing to do with that. Only calls whose connection was there
-    before are judged. A client that starts on whole milliseconds has one thread, which may have stood still itself:
-    of its calls nearly all must agree.
+    before are judged; others waited beside those (`episodes`). A client that starts on whole milliseconds has one
+    thread, which may have stood still itself: of its calls nearly all must agree.
     """
     spoken = (sheet.pool_ns > 0) | (sheet.queue_ns > 0) | (sheet.setup_ns > 0)
     known = slow & ~spoken & (_column(told, "callee_host") != 0) & told["served"].to_numpy()
@@ -217,6 +217,8 @@ def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
             continue
         if stood >= ceilings.CHANCE:
             text = f"{bunched} of {pairs} pairs of late calls that waited at once began closer together than they came"
+            stood_ns = episodes.stood(came, began, at)
+            rows, ns = _column(late, "row")[stood_ns > 0], stood_ns[stood_ns > 0]
             sheet.queue_ns[rows] = ns
             notes.append(Note(rows, SERVER_QUEUE, ns, stood, text))
         elif slow_way >= ceilings.CHANCE and _slower_with_waits(group) > FEW_BY_CHANCE:

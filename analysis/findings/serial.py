@@ -3,7 +3,8 @@
 That one starts as another ends does not show that it must: neither does it show that it need not. Calls count as
 avoidably serial only where their order never turns over many requests, and nothing in the later one's address came
 from an answer: every part of it that changes from request to request was known before (in the page's own address, or
-in that of an earlier call). What may depend is left alone.
+in that of an earlier call), or is a number that always lies as far from an earlier call's of the same kind: what an
+answer names follows no such rule. What may depend is left alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ CONSTANT: Final = 0.9
 """A part of an address in so many of its calls is no value that changes."""
 MOSTLY: Final = 0.9
 """Part of its instances in which a call must need no answer."""
+FEWEST_NUMBERS: Final = 10
+"""Different numbers from which others must lie as far, to be computed from them."""
+DISTANCES: Final = 2
+"""Distances that a computed number may have: one, and another where it wraps around."""
+NEIGHBOURS: Final = 1
+"""Numbers so close may be given one after the other, and still be named by an answer."""
 MOST_ANCHORS: Final = 16
 """Siblings, the first ones, beside which a call could have started."""
 GRAIN_NS: Final = 1_000_000
@@ -124,6 +131,37 @@ def _known(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _computed(calls: pl.DataFrame, unknown: pl.DataFrame) -> pl.DataFrame:
+    """Give calls that need one number, and earlier ones of their kind from whose it was computed: `row`, `earlier`."""
+    kind = ["request", "parent_row", "operation"]
+    told = calls.select(*kind, "route", "row", place=pl.col("row").cum_count().over(kind))
+    told = told.filter(pl.col("place") <= MOST_ANCHORS)
+    later = told.join(_lone_numbers(unknown), on="row")
+    first = told.join(_lone_numbers(_parts(calls)), on="row").rename({"row": "earlier", "number": "from"})
+    pairs = later.join(first.rename({"place": "after"}), on=[*kind, "route"], nulls_equal=True)
+    pairs = pairs.filter(pl.col("after") < pl.col("place")).with_columns(distance=pl.col("number") - pl.col("from"))
+    step = ["route", "operation", "place", "after"]
+    rules = pairs.group_by(step).agg(
+        pl.len().alias("seen"),
+        pl.col("distance").n_unique().alias("distances"),
+        pl.col("from").n_unique().alias("numbers"),
+        pl.col("distance").abs().min().alias("least"),
+    )
+    sure = rules.filter(
+        (pl.col("seen") >= FEWEST_SEEN)
+        & (pl.col("distances") <= DISTANCES)
+        & (pl.col("numbers") >= FEWEST_NUMBERS)
+        & (pl.col("least") > NEIGHBOURS)
+    )
+    return pairs.join(sure, on=step, how="semi", nulls_equal=True).select("row", "earlier")
+
+
+def _lone_numbers(parts: pl.DataFrame) -> pl.DataFrame:
+    """Give the part of each call's address (`row`, `part`) where there is but one, and that is a number: `number`."""
+    numbers = parts.with_columns(number=pl.col("part").cast(pl.Int64, strict=False))
+    return numbers.filter((pl.len().over("row") == 1) & pl.col("number").is_not_null()).select("row", "number")
+
+
 def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) -> pl.DataFrame:
     """Give each later call the first of its siblings that it could have started beside: `anchor`.
 
@@ -132,6 +170,7 @@ def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) ->
     """
     parts = _parts(calls).join(chained.select("row", "request", "parent_row", "start_ns"), on="row")
     unknown = parts.join(_known(evidence, calls), on=["request", "part"], how="anti")
+    computed = _computed(calls, unknown)
     siblings = calls.filter(pl.col("row").cum_count().over("request", "parent_row") <= MOST_ANCHORS).select(
         "request", "parent_row", earlier="row", earlier_ns="start_ns", anchor_operation="operation"
     )
@@ -143,6 +182,8 @@ def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) ->
         .group_by("row", "earlier")
         .agg(has=pl.col("part").n_unique())
     )
+    has = pl.concat([has, computed.select("row", "earlier", has=pl.lit(1, pl.UInt32))])
+    has = has.group_by("row", "earlier").agg(pl.col("has").max())
     pairs = (
         chained.filter(~pl.col("target").str.contains(PAGING))
         .join(siblings, on=["request", "parent_row"])

@@ -270,6 +270,24 @@ def test_what_an_answer_told_earlier_is_known_later(scene: Scene) -> None:
     assert set(finding["costs"].values()) == {30}
 
 
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        (lambda number: (number + 37) % 600, True),  # wraps around now and then
+        (lambda number: number + 1, False),  # the next of a list: its answer may have named it
+        (lambda number: number * 7919 % 600, False),
+    ],
+)
+def test_a_number_that_always_lies_as_far_was_computed(scene: Scene, second: Any, found: bool) -> None:
+    for at in range(40):
+        scene.request(end=100)
+        first = (at * 101) % 600
+        for place, number in enumerate((first, second(first))):
+            span = http(f"/stock/{number}")
+            scene.call(10 + 40 * place, 50 + 40 * place, span=span, operation="GET /stock/{id}")
+    assert ("serial_fanout" in scene.found()) is found
+
+
 def test_pages_of_a_list_follow_each_other(scene: Scene) -> None:
     assert chain(scene, 20, "/first", "/more?cursor=2") == []
 
