@@ -21,6 +21,7 @@ from scenario import Fault, Knobs
 
 OPENING = ("dns", "connect", "tls", "setup")
 EDGE_BUDGET_NS = 50_000_000
+LEG_LIMIT_NS = 20_000_000  # a healthy request's leg that is longer is told, and not called healthy
 _LEAST_NS = 1_000_000
 _OFTEN = 5  # times that one address is asked for in a recording, to be asked for again and again
 
@@ -115,22 +116,29 @@ def _of_measured(asked: Asked, faults: Sequence[Fault]) -> dict[str, int]:
         "retry_storm": asked.time("retry"),
         "missing_instrumentation": asked.time("unobserved"),
         "cold_connections": asked.time(*OPENING),
-        "server_backlog": asked.time("server_queue"),
+        "server_backlog": _backlog(asked, faults),
         "cold_start": asked.time("cold_start"),
     }
     found = {rule: ns for rule, ns in waits.items() if ns}
+    if asked.time("server_queue"):
+        found.setdefault("server_backlog", 0)
     if "cold_connections" in found and not injected.intersection(OPENING):
         found["cold_connections"] = 0  # a pool that grows
     if "pool_exhausted" in found and "pool_wait" not in leading:
         found["pool_exhausted"] = 0  # a pool's first connections are waited for, too
-    if "server_backlog" in found and "server_queue" not in leading:
-        found["server_backlog"] = 0  # what a server always takes to get from the socket to the handler
     if "cold_start" in found and asked.variant == "blind":
         found["cold_start"] = 0  # nothing in the spans says that it was the first
     computed = sum(one.ns for one in asked.sums if one.owner.startswith("edge:") and one.cause in _COMPUTES)
     if 2 * computed >= EDGE_BUDGET_NS:
         found["edge_over_budget"] = computed if computed >= EDGE_BUDGET_NS else 0
     return found
+
+
+def _backlog(asked: Asked, faults: Sequence[Fault]) -> int:
+    """Time in the queues that faults make, where it is more than servers always take from the socket to the handler."""
+    made = {fault.owner.format(**asked.knobs["names"]) for fault in faults if fault.cause == "server_queue"}
+    waits = [one.ns for one in asked.sums if one.cause == "server_queue" and one.owner in made]
+    return sum(ns for ns in waits if ns >= LEG_LIMIT_NS)
 
 
 _COMPUTES = ("compute", "middleware", "render")

@@ -14,13 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from deserved import Asked, deserved
+from deserved import LEG_LIMIT_NS, Asked, deserved
 from intervals import Interval, length, minus, union, within
 from scenario import Fault, Found, Knobs, Scenario
 from stopwatch import Timed
 from witness import STRUCTURE, Line
 
-LEG_LIMIT_NS = 20_000_000  # a healthy request's leg that is longer is told, and not called healthy
 _SMALLEST_NS = 500_000
 _STREAMED_NS = 2_000_000
 HORIZONS = ("shell", "complete")
