@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,16 @@ def test_a_measured_wait_asks_for_its_finding_where_a_fault_makes_a_pattern_of_i
     assert deserved(lab, "a", "quote", queue, fault=starved) == (set(), {"server_backlog"})
 
 
+def test_a_backlog_is_the_queue_that_the_fault_makes_beyond_a_healthy_leg(lab: Any) -> None:
+    """Some milliseconds from the socket to the handler, here and at the other service, are what servers always take."""
+    stopped = lab("scenario").Fault("server_queue", "origin:pricing", with_causes=("compute",))
+    mine, small = ("origin:pricing", "server_queue", 30), ("origin:pricing", "server_queue", 19)
+    other = ("origin:orders", "server_queue", 30)
+    assert deserved(lab, "a", "quote", mine, fault=stopped) == ({"server_backlog"}, set())
+    assert deserved(lab, "a", "quote", small, fault=stopped) == (set(), {"server_backlog"})
+    assert deserved(lab, "a", "quote", other, fault=stopped) == (set(), {"server_backlog"})
+
+
 def test_spans_that_have_only_lost_their_context_are_not_missing(lab: Any) -> None:
     lost = ("origin:orders", "unobserved", 60)
     fault = lab("scenario").Fault
@@ -81,7 +92,7 @@ def test_spans_that_have_only_lost_their_context_are_not_missing(lab: Any) -> No
 
 
 def test_recordings_are_judged_again_from_what_stands_beside_them(lab: Any) -> None:
-    """What was measured stays to the last byte; only the lists of findings are new."""
+    """What was measured stays to the last byte; the lists of findings are new, and what the scenario calls it today."""
     rejudge, truth, parts = lab("rejudge"), lab("truth"), lab("scenario")
     scenario = parts.Scenario("a-x", "a", "d", "t", plan=lambda *_: [], warm_up=lambda *_: [], control="a-healthy")
     entry: dict[str, Any] = {
@@ -90,6 +101,8 @@ def test_recordings_are_judged_again_from_what_stands_beside_them(lab: Any) -> N
         "horizon": "complete",
         "shell_ns": None,
         "complete_ns": 100 * MS,
+        "trace_ids": ["0" * 31 + "1"],
+        "entry": {"service": "web", "span_id": "0" * 15 + "1"},
     }
     entry |= {"measured": [{"owner": QUERY[0], "cause": "query", "ns": 60 * MS, "source": "a timer"}], "dominant": None}
     expected = {"schema": "seamscope.truth/1", "knobs": NAMES, "requests": [{**entry, "findings": ["cold_start"]}]}
@@ -99,4 +112,8 @@ def test_recordings_are_judged_again_from_what_stands_beside_them(lab: Any) -> N
     assert again["possible_findings"] == []
     assert "broken_context" in again["not_findings"]
     assert {name: again[name] for name in entry} == entry
+    lost = parts.Fault("unobserved", "origin:orders", recast=((QUERY[0], "*"),))
+    (recast,) = rejudge.rejudged(expected, driver, replace(scenario, fault=lost))["requests"]
+    assert recast["dominant"] == {"owner": "origin:orders", "cause": "unobserved"}
+    assert recast["measured"] == [{**entry["measured"][0], **recast["dominant"]}]
     assert truth.written({"a": 1, "requests": [{"b": 2}]}) == '{"a":1,"requests":[\n{"b":2}\n]}\n'
