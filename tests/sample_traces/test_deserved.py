@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 LAB = Path(__file__).resolve().parents[2] / "sample_traces" / "lab"
 MS = 1_000_000
