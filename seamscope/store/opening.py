@@ -34,6 +34,9 @@ of 256 KiB; with 64 KiB it is 112, and a commit costs a fifth more."""
 _SCHEMA: Final = "store"
 """What DuckDB calls the file within a writer's process."""
 
+FRESH: Final = "fresh"
+"""What it calls a file that the store is written to anew."""
+
 LOCKED: Final = (
     "enable_external_access = false",
     "allowed_configs = ['max_execution_time', 'operator_memory_limit']",
@@ -80,6 +83,19 @@ def temporary_folder(path: Path) -> Path:
     return path.with_name(f"{path.name}.tmp")
 
 
+def compacted_file(path: Path) -> Path:
+    """Give the place beside the store where it is written anew (`seamscope.store.compacting`)."""
+    place = path.resolve()
+    return place.with_name(f"{place.name}.compact")
+
+
+def remove_compacted(path: Path) -> None:
+    """Remove what was written beside the store by a compaction that ended early; its caller holds the store."""
+    fresh = compacted_file(path)
+    for place in (fresh, log_file(fresh)):
+        place.unlink(missing_ok=True)
+
+
 def make_spill_folder(path: Path, *, is_writer: bool) -> None:
     """Make the folder for spill the owner's alone; a writer, who has the store to himself, clears what a kill left."""
     folder = temporary_folder(path)
@@ -108,6 +124,8 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
     make_spill_folder(path, is_writer=not read_only)
     if not read_only:
         _make_private(path)
+        with suppress(OSError):
+            remove_compacted(path)
     return connection
 
 
@@ -138,21 +156,42 @@ def _attached(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
 
     Row groups stay as they were written (`max_vacuum_tasks`): to merge them is to write them twice.
     """
-    backstop = 8 * settings.checkpoint_bytes  # `Checkpoints` comes first
-    config = {**_limits(path, settings, read_only=False), "wal_autocheckpoint": f"{backstop}B", "max_vacuum_tasks": 0}
-    connection = duckdb.connect(config=config)
-    options = f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
-    if not path.exists():  # of a file that is there, the version can only be raised, and the blocks stay
-        options += f", STORAGE_VERSION '{STORAGE_VERSION}', BLOCK_SIZE {BLOCK_BYTES}"
-    quoted = str(path).replace("'", "''")
+    connection = _unlocked(path, settings)
     try:
-        connection.execute(f"ATTACH '{quoted}' AS {_SCHEMA} ({options})").complete()
+        _attach(connection, path, _SCHEMA, ROW_GROUP_ROWS)
         connection.execute(f"USE {_SCHEMA}").complete()
         _lock(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def two(path: Path, fresh: Path, settings: Settings, row_group_rows: int) -> duckdb.DuckDBPyConnection:
+    """Open a store (`store`) and a new file beside it (`fresh`); the store is the one in use."""
+    connection = _unlocked(path, settings)
+    try:
+        _attach(connection, path, _SCHEMA, ROW_GROUP_ROWS)
+        _attach(connection, fresh, FRESH, row_group_rows)
+        connection.execute(f"USE {_SCHEMA}").complete()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _unlocked(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
+    backstop = 8 * settings.checkpoint_bytes  # `Checkpoints` comes first
+    config = {**_limits(path, settings, read_only=False), "wal_autocheckpoint": f"{backstop}B", "max_vacuum_tasks": 0}
+    return duckdb.connect(config=config)
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str, row_group_rows: int) -> None:
+    options = f"ROW_GROUP_SIZE {row_group_rows}"
+    if not path.exists():  # of a file that is there, the version can only be raised, and the blocks stay
+        options += f", STORAGE_VERSION '{STORAGE_VERSION}', BLOCK_SIZE {BLOCK_BYTES}"
+    quoted = str(path).replace("'", "''")
+    connection.execute(f"ATTACH '{quoted}' AS {name} ({options})").complete()
 
 
 def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
