@@ -91,7 +91,13 @@ def _names(calls: pl.DataFrame) -> dict[str, object]:
 def pool(calls: pl.DataFrame, demand: int, used: int) -> str:
     """Name the pool's size setting and the measured demand."""
     line = _by_scope(calls, _POOLS, "Give the client's pool {demand} connections", demand=demand, **_names(calls))
-    return f"{line}; measured: {demand} wanted at once, {used} had"
+    return f"{line}; measured: {demand_of(demand, used)}"
+
+
+def demand_of(demand: int, used: int) -> str:
+    """Say how many wanted a connection at once, and how many had one where that can be told apart."""
+    wanted = f"up to {demand} calls wanted one at once"
+    return f"{wanted}, at most {used} had it" if used < demand else wanted
 
 
 def keep_alive(calls: pl.DataFrame) -> str:

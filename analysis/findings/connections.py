@@ -136,13 +136,20 @@ def _most(whose: np.ndarray, begin: np.ndarray, finish: np.ndarray) -> int:
     return int(np.cumsum(step[order]).max(initial=0))
 
 
+def _tells_waits(phases: pl.DataFrame, calls: pl.DataFrame) -> bool:
+    """Tell whether some of these calls have a span of their own for the wait."""
+    pools = phases.filter(pl.col("role").is_in(("pool_wait", "getconn")))
+    return bool(calls.get_column("row").is_in(pools.get_column("call").implode()).any())
+
+
 def _pool(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
     """A call waits for a connection while others have one: there are fewer than are wanted."""
     for (seam,), waiting in places(calls.filter(pl.col("pool_wait_ns") > 0), "seam"):
         whole = calls.filter(pl.col("seam") == seam)
         demand, used, ahead = _concurrency(_with_waits(phases, whole))
         queued = waiting.join(ahead.filter(pl.col("ahead") > 0), on="row", how="semi")
-        if not queued.height:
+        # where waits are told, and as many ran as ever wanted to, they waited for something else
+        if not queued.height or (demand <= used and _tells_waits(phases, whole)):
             continue
         caller, callee = str(whole["caller"][0]), str(whole["callee"][0])
         longest = queued.get_column("pool_wait_ns").max()
@@ -153,8 +160,7 @@ def _pool(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
             marks=_taken_out(phases, queued, ("pool_wait", "getconn"), LEAD, pl.col("pool_wait_ns")),
             message=(
                 f"{caller} has too few connections to {callee}: %requests% waited for one, %cost% each on average and "
-                f"{milliseconds(_number(longest))} at most; up to {demand} calls wanted one at a time, at most {used} "
-                f"ran"
+                f"{milliseconds(_number(longest))} at most; {advice.demand_of(demand, used)}"
             ),
             next_step=advice.pool(whole, demand, used),
         )

@@ -27,7 +27,7 @@ def test_a_pool_that_has_nothing_left(scene: Scene) -> None:
     (finding,) = scene.found()["pool_exhausted"]
     assert finding["costs"] == {1: 41, 2: 82, 3: 123}
     assert (finding["seam"], finding["route"]) == (DATA, None)
-    assert "up to 4 calls wanted one at a time, at most 1 ran" in finding["message"]
+    assert "up to 4 calls wanted one at once, at most 1 had it" in finding["message"]
     assert finding["next_step"].startswith("Set pool_max_conns=4 in the pgx connection string")
 
 
@@ -37,7 +37,7 @@ def test_a_wait_that_no_span_shows_is_the_calls_beginning(scene: Scene) -> None:
         scene.request(end=200, at=0)
         scene.call(0, 40 + 40 * number, served=(40 * number, 40 + 40 * number), pool_wait_ns=40 * number * MS)
     (finding,) = scene.found()["pool_exhausted"]
-    assert "up to 4 calls wanted one at a time, at most 1 ran" in finding["message"]
+    assert "up to 4 calls wanted one at once, at most 1 had it" in finding["message"]
     assert finding["costs"] == {1: 40, 2: 80, 3: 120}
 
 
