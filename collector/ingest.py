@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
-from collector import logs
+from collector import logs, metrics
 from collector.decoding import admit
 from collector.decoding.decode import decode_traces
 from collector.normalise import normalise
@@ -34,18 +34,20 @@ class Outcome:
     """What became of one body.
 
     Attributes:
-        accepted: items (spans, log records, data points) that are in `Ingested.tables`, or counted for metrics.
+        accepted: items (spans, log records, data points) that are in `Ingested.tables`, or only counted.
         rejected: items that are not, by reason.
         error: why nothing of the body could be read, or None; then `accepted` is 0 and `rejected` empty.
         notes: what was lost of accepted items, by kind: `odd_field` (a field of another shape than OTLP gives it was
             passed over), `cut_value` (a value was longer than `admit.AttributeLimits` lets it), `broken_link` (a
             span link whose ids are not valid).
+        unkept: accepted items that are counted and not stored: data points of instruments that explain no seam.
     """
 
     accepted: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     notes: Mapping[str, int] = field(default_factory=dict)
+    unkept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,13 @@ def _logs(bodies: Sequence[Body], rules: Rules) -> Ingested:
 
 def _metrics(bodies: Sequence[Body], rules: Rules) -> Ingested:
     del rules
-    counts, errors = logs.count_metrics(bodies)
-    return Ingested({}, [Outcome(count, {}, error) for count, error in zip(counts.tolist(), errors, strict=True)])
+    found = metrics.decode_metrics(bodies)
+    rejected, notes = _named(metrics.REASONS, found.rejected), _named(_NOTES[:1], found.oddities[:, None])
+    outcomes = _outcomes(found.accepted, rejected, found.errors, notes)
+    return Ingested(
+        found.tables,
+        [replace(outcome, unkept=count) for outcome, count in zip(outcomes, found.unkept.tolist(), strict=True)],
+    )
 
 
 _READERS: Final[dict[str, Callable[[Sequence[Body], Rules], Ingested]]] = {

@@ -1,4 +1,4 @@
-"""Logs → rows for the store, and metrics → counts: by the same kernels as spans, over their own layouts."""
+"""Log records → rows for the store, by the same kernels as spans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collector.decoding.admit import LATEST_NS, AttributeLimits, cut_text, limit
 from collector.decoding.columns import CellTable, attributes, enumeration, ids, values
 from collector.decoding.flat import FAULT_ID, FAULT_SHAPE, FAULT_TIME
 from collector.decoding.otlp_json import read_json
-from collector.decoding.signals import LOGS, METRICS
+from collector.decoding.signals import LOGS
 from collector.decoding.wire import read_wire
 from collector.normalise import correlation
 from collector.normalise import keys as spellings
@@ -73,7 +73,8 @@ def _faults(table: CellTable, bad: Mask, lengths: tuple[NDArray[np.uint8], NDArr
     yield ((faults & FAULT_TIME) != 0) | (np.maximum(table.u64("start"), table.u64("end")) > LATEST_NS)
 
 
-def _first(masks: Iterator[Mask], rows: int) -> NDArray[np.int8]:
+def first_fault(masks: Iterator[Mask], rows: int) -> NDArray[np.int8]:
+    """Return per row the position of the first mask that holds, -1 for none."""
     first = np.full(rows, -1, np.int8)
     for at, mask in enumerate(masks):
         first[mask & (first < 0)] = at
@@ -85,7 +86,8 @@ def _bounded(text: pa.StringArray, limit: int) -> pa.StringArray:
     return cut_text(text, long_rows, limit) if len(long_rows) else text
 
 
-def _lists(table: AttributeColumns, keys: pa.StringArray, rows: int) -> pa.ListArray:
+def lists(table: AttributeColumns, keys: pa.StringArray, rows: int) -> pa.ListArray:
+    """Return attributes as one list of {key, value} per owner."""
     bounds = np.searchsorted(table.owner, np.arange(rows + 1)).astype(np.int32)
     return list_column(bounds, keys.take(pa.array(table.key)), table.text)
 
@@ -119,12 +121,12 @@ def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDA
         "scope": scopes.text("name").take(pa.array(table.u32("scope"))),
         "correlation_id": said.get("correlation_id", none),
         "platform_id": said.get("platform_id", none),
-        "attributes": _lists(own, keys, rows),
+        "attributes": lists(own, keys, rows),
     }
     wrong = table.bad | bad_body
     wrong[its_attributes.owner[bad]] = True
     table["faults"][bad_trace | bad_span] |= FAULT_ID
-    return columns, _first(_faults(table, wrong, (trace_length, span_length)), rows), resources
+    return columns, first_fault(_faults(table, wrong, (trace_length, span_length)), rows), resources
 
 
 def decode_logs(bodies: Sequence[Body], limits: WireLimits | None = None) -> Logs:
@@ -140,11 +142,3 @@ def decode_logs(bodies: Sequence[Body], limits: WireLimits | None = None) -> Log
     kept = logs if keep.all() else logs.filter(pa.array(keep))
     found = {"logs": kept, "resources": resources.table()} if kept.num_rows else {}
     return Logs(found, np.bincount(body[keep], minlength=len(bodies)), rejected, cells.errors, cells.oddities)
-
-
-def count_metrics(
-    bodies: Sequence[Body], limits: WireLimits | None = None
-) -> tuple[NDArray[np.int64], tuple[str | None, ...]]:
-    """Return the data points per body of metric requests of one encoding, and each body's error or None."""
-    cells = read(bodies, METRICS, limits)
-    return np.bincount(cells.table("points")[:, 0], minlength=len(bodies)), cells.errors

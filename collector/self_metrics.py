@@ -46,6 +46,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.requests": Metric("{request}", "Requests whose body arrived whole"),
     "seamscope.collector.request.size": Metric("By", "Bytes of their bodies, decompressed"),
     "seamscope.collector.items.accepted": Metric("{item}", "Spans, log records and data points taken"),
+    "seamscope.collector.items.unkept": Metric("{item}", "Accepted data points that were counted and not stored"),
     "seamscope.collector.items.rejected": Metric("{item}", "Those that were not, by reason"),
     "seamscope.collector.requests.refused": Metric("{request}", "Requests asked to come again, by reason"),
     "seamscope.collector.requests.invalid": Metric("{request}", "Requests that could not be read"),
@@ -80,6 +81,7 @@ def points(snapshot: Mapping[str, Any]) -> Iterator[Point]:
         yield f"{prefix}requests", counts["requests"], of
         yield f"{prefix}request.size", counts["request_bytes"], of
         yield f"{prefix}items.accepted", counts["accepted"], of
+        yield f"{prefix}items.unkept", counts["unkept"], of
         yield f"{prefix}requests.invalid", counts["invalid_requests"], of
         for name, field in (("items.rejected", "rejected"), ("requests.refused", "refused_requests")):
             for reason, count in counts[field].items():

@@ -1,7 +1,8 @@
 """What the collector says about itself: counts that add up, and how long a commit takes.
 
 For every signal: items sent = accepted + rejected, and requests received = answered + refused + invalid + those still
-held; accepted spans = rows in the store + duplicates. Items of a refused request are not counted: it was not read.
+held; accepted items = rows in the store + duplicates (of spans) + unkept (data points of instruments that explain no
+seam). Items of a refused request are not counted: it was not read.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class SignalCounts:
     rejected: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     invalid: int = 0
+    unkept: int = 0
+    """Accepted items that were counted and not stored."""
     notes: Counter[str] = field(default_factory=Counter)
     """What was lost of accepted items, by kind."""
 
@@ -40,6 +43,7 @@ class SignalCounts:
             "requests": self.requests,
             "request_bytes": self.request_bytes,
             "accepted": self.accepted,
+            "unkept": self.unkept,
             "rejected": dict(self.rejected),
             "refused_requests": dict(self.refused),
             "invalid_requests": self.invalid,
@@ -89,6 +93,7 @@ class Telemetry:
             counts = self._of(signal)
             counts.invalid += outcome.error is not None
             counts.accepted += outcome.accepted
+            counts.unkept += outcome.unkept
             counts.rejected.update({reason: count for reason, count in outcome.rejected.items() if count})
             counts.notes.update({kind: count for kind, count in outcome.notes.items() if count})
 

@@ -62,8 +62,8 @@ def _logs() -> Any:
 
 def _metrics() -> Any:
     request = ExportMetricsServiceRequest()
-    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="warming")
-    metric.gauge.data_points.add(time_unix_nano=1, as_int=1)
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="http.client.open_connections")
+    metric.gauge.data_points.add(time_unix_nano=1, as_int=1, attributes=_attributes())
     return request
 
 

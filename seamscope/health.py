@@ -275,7 +275,7 @@ def _counted(counts: Mapping[str, Any]) -> str:
 
     parts = [
         f"{total('requests'):,} requests",
-        f"{total('accepted'):,} items accepted",
+        f"{total('accepted'):,} items accepted ({total('unkept'):,} only counted)",
         f"{total('rejected'):,} rejected",
         f"{total('refused_requests'):,} requests refused",
         f"{total('invalid_requests'):,} invalid",

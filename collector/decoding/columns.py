@@ -18,7 +18,7 @@ from collector.decoding.text_kernels import measure_text, write_text
 from collector.decoding.value_kernels import scalar_numbers, spell, spelling_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -146,6 +146,16 @@ def _json_doubles(cells: Cells, references: Numbers) -> Numbers:
     return bits
 
 
+def doubles(cells: Cells, references: Numbers) -> NDArray[np.float64]:
+    """Return a column of doubles; 0 where none was sent."""
+    if not cells.from_json:
+        return references.view(np.float64)
+    found = np.zeros(len(references), np.int64)
+    sent = np.flatnonzero(references)
+    found[sent] = _json_doubles(cells, references[sent])
+    return found.view(np.float64)
+
+
 def values(cells: Cells, kinds: flat.U8, cell_values: Numbers, numbers: Numbers) -> tuple[pa.StringArray, Mask]:
     """Return the text of `AnyValue`s, and whose text was not UTF-8; see `flat.AttributeColumns`.
 
@@ -171,9 +181,14 @@ def _distinct(names: pa.StringArray, codes: flat.I32) -> tuple[pa.StringArray, f
     return coded.dictionary, coded.indices.to_numpy(zero_copy_only=False).astype(np.int32)[codes]
 
 
-def attributes(cells: Cells, tables: Sequence[str]) -> tuple[pa.StringArray, list[tuple[AttributeColumns, Mask]]]:
-    """Return the distinct keys of attribute tables, and per table its columns and which rows were not UTF-8."""
-    matrices = [cells.table(name) for name in tables]
+def attributes(
+    cells: Cells, tables: Sequence[str], owners: Mapping[str, Mask] | None = None
+) -> tuple[pa.StringArray, list[tuple[AttributeColumns, Mask]]]:
+    """Return the distinct keys of attribute tables, and per table its columns and which rows were not UTF-8.
+
+    Of a table named in `owners`, only the rows of the owners marked there.
+    """
+    matrices = [_of_owners(cells.table(name), (owners or {}).get(name)) for name in tables]
     codes, firsts = factorise(
         cells.data, np.concatenate([rows[:, 1] for rows in matrices]), np.int64(secrets.randbits(62))
     )
@@ -189,6 +204,10 @@ def attributes(cells: Cells, tables: Sequence[str]) -> tuple[pa.StringArray, lis
             bad |= bad_names[own]
         found.append((AttributeColumns(owner.astype(np.uint32), key, kinds.astype(np.uint8), numbers, text), bad))
     return keys, found
+
+
+def _of_owners(rows: Numbers, wanted: Mask | None) -> Numbers:
+    return rows if wanted is None else np.asfortranarray(rows[wanted[rows[:, 0]]])
 
 
 class CellTable:

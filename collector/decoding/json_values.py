@@ -31,6 +31,7 @@ WORD: Final = np.int64(1 << 62)
 _UNSIGNED, _SIGNED, _ENUM, _ANY = 4, 5, 8, 10
 TIME: Final = 11
 """Form of a column of `settle`: an unsigned number that is a time."""
+_REAL: Final = 6
 _INFINITY: Final = np.uint64(0x7974696E69666E49)  # little-endian
 _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST = 1, 2, 3, 4, 6, 7
 _SPELLED: Final = np.int64(-(1 << 63))
@@ -150,7 +151,7 @@ def settle(data: Bytes, rows: Numbers, forms: Numbers, faults: int, bad: Mask) -
 
     `forms` has the form (`layout.J_*`) of each column, -1 for what is no reference, and `TIME` for a time. A number
     that is none reads 0: a broken time is a fault of its row where there is a column `faults` (else -1), anything
-    else marks `bad`. Returns how many were marked.
+    else marks `bad`. A double stays a reference to its text. Returns how many were marked.
     """
     marked = 0
     for row in range(len(rows)):
@@ -161,6 +162,12 @@ def settle(data: Bytes, rows: Numbers, forms: Numbers, faults: int, bad: Mask) -
             if form == _ANY:
                 kind, reference = reference, rows[row, column + 1]
                 rows[row, column], rows[row, column + 1] = _settle_value(data, kind, reference)
+            elif form == _REAL:
+                kind, rows[row, column] = _settle_value(data, np.int64(_DOUBLE), reference)
+                if kind != _DOUBLE:
+                    rows[row, column] = 0
+                    bad[row] = True
+                    marked += 1
             else:
                 good, rows[row, column] = _number(data, reference, np.int64(_UNSIGNED) if form == TIME else form)
                 if not good and form == TIME and faults >= 0:

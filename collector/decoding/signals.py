@@ -1,4 +1,4 @@
-"""The three signals of OTLP as layouts: traces and logs with their columns, metrics as far as they are counted."""
+"""The three signals of OTLP as layouts; of metrics, what a number or a histogram's count and sum need."""
 
 from __future__ import annotations
 
@@ -216,25 +216,66 @@ LOGS: Final = layout(
 )
 """`ExportLogsServiceRequest`. `start` is the record's time, `end` the time it was observed."""
 
-_POINTS: Final = (_many(1, "dataPoints", "DataPoint", 0),)
+
+def _real(number: int, name: str, column: int) -> Field:
+    return Field(number, name, FIXED64, NUMBER, J_DOUBLE, column)
+
+
+def _point(attributes: int, *own: Field) -> tuple[Field, ...]:
+    """Return a data point: its times are fields 2 and 3 of every kind."""
+    times = (_time(2, "startTimeUnixNano", 1), _time(3, "timeUnixNano", 2))
+    return (_many(attributes, "attributes", "KeyValue", 5), *times, *own)
+
+
+def _points(point: str) -> tuple[Field, ...]:
+    return (_many(1, "dataPoints", point, 3),)
+
+
+_SPREAD: Final = (_time(4, "count", 5), _real(5, "sum", 6))
+_TEMPORALITY: Final = _enum(2, "aggregationTemporality", 3)
 
 METRICS: Final = layout(
     {
-        "ExportMetricsServiceRequest": (_many(1, "resourceMetrics", "ResourceMetrics"),),
-        "ResourceMetrics": (_one(1, "resource", "Resource"), _many(2, "scopeMetrics", "ScopeMetrics")),
-        "Resource": (_many(1, "attributes", "Unkept"),),
-        "ScopeMetrics": (_one(1, "scope", "Scope"), _many(2, "metrics", "Metric")),
-        "Scope": _scope(),
+        "ExportMetricsServiceRequest": (_many(1, "resourceMetrics", "ResourceMetrics", 0),),
+        "ResourceMetrics": (
+            _one(1, "resource", "Resource"),
+            _many(2, "scopeMetrics", "ScopeMetrics", 1),
+            _text(3, "schemaUrl"),
+        ),
+        "Resource": _resource(4),
+        "ScopeMetrics": (_one(1, "scope", "Scope"), _many(2, "metrics", "Metric", 2), _text(3, "schemaUrl")),
+        "Scope": _scope(1, 2),
         "Metric": (
-            *(_text(1, "name"), _text(2, "description"), _text(3, "unit")),
+            *(_text(1, "name", 1), _text(2, "description"), _text(3, "unit", 2)),
             *(_one(5, "gauge", "Gauge"), _one(7, "sum", "Sum"), _one(9, "histogram", "Histogram")),
             *(_one(10, "exponentialHistogram", "ExponentialHistogram"), _one(11, "summary", "Summary")),
             _many(12, "metadata", "Unkept"),
         ),
-        **dict.fromkeys(("Gauge", "Sum", "Histogram", "ExponentialHistogram", "Summary"), _POINTS),
-        "DataPoint": (),
+        "Gauge": _points("NumberDataPoint"),
+        "Sum": (*_points("NumberDataPoint"), _TEMPORALITY, Field(3, "isMonotonic", VARINT, PASS, J_BOOL)),
+        "Histogram": (*_points("HistogramDataPoint"), _TEMPORALITY),
+        "ExponentialHistogram": (*_points("ExponentialHistogramDataPoint"), _TEMPORALITY),
+        "Summary": _points("SummaryDataPoint"),
+        "NumberDataPoint": _point(
+            *(7, _real(4, "asDouble", 3), Field(6, "asInt", FIXED64, NUMBER, J_SIGNED, 4), _count(8, "flags", 9))
+        ),
+        "HistogramDataPoint": _point(
+            *(9, *_SPREAD, _count(10, "flags", 9), _real(11, "min", 7), _real(12, "max", 8)),
+        ),
+        "ExponentialHistogramDataPoint": _point(
+            *(1, *_SPREAD, _count(10, "flags", 9), _real(12, "min", 7), _real(13, "max", 8)),
+        ),
+        "SummaryDataPoint": _point(7, *_SPREAD, _count(8, "flags", 9)),
+        **_VALUES,
         **_UNKEPT,
     },
-    {"points": ("body",)},
+    {
+        "resources": ("body",),
+        "scopes": ("resource", "name", "version"),
+        "metrics": ("scope", "name", "unit", "temporality"),
+        "points": ("metric", "start", "time", "double", "integer", "count", "sum", "min", "max", "flags", "faults"),
+        "resource_attributes": ATTRIBUTE_COLUMNS,
+        "point_attributes": ATTRIBUTE_COLUMNS,
+    },
 )
-"""`ExportMetricsServiceRequest`, of which the data points are counted and nothing is kept."""
+"""`ExportMetricsServiceRequest`. Buckets, quantiles and exemplars are passed over."""

@@ -210,6 +210,13 @@ ON_LOGS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Loggers name ids as their users like: in snake_case (structlog, zap), in camelCase (pino, winston), as the header."""
 
+ON_POINTS: Final[dict[str, tuple[str, ...]]] = {
+    "pool": ("db.client.connection.pool.name", "db.client.connections.pool.name", "pool.name", "pool_name"),
+    "state": ("db.client.connection.state", "http.connection.state", "db.client.connections.state", "state", "status"),
+    "peer": ("server.address", "net.peer.name"),
+    "peer_port": ("server.port", "net.peer.port"),
+}
+
 ON_LINKS: Final[dict[str, tuple[str, ...]]] = {"message_id": ("messaging.message.id",)}
 
 SPAN_SLOTS: Final = HTTP | NETWORK | RPC | DATABASE | MESSAGING | CORRELATION | PLATFORM | PHASES | MARKS
@@ -240,6 +247,7 @@ class Vocabulary:
 
 
 SPANS: Final = Vocabulary.of(SPAN_SLOTS)
+POINTS: Final = Vocabulary.of(ON_POINTS)
 LOGS: Final = Vocabulary.of(ON_LOGS)
 EVENTS: Final = Vocabulary.of(ON_EVENTS)
 LINKS: Final = Vocabulary.of(ON_LINKS)

@@ -42,10 +42,10 @@ def command(
 ) -> None:
     """Run one read-only statement; QUERY is SQL, or - to read it from stdin.
 
-    Views: spans, resources, span_events, span_links, logs, errors, requests, request_traces, segments, hops, findings,
-    finding_requests, warnings, async_work. Ids are hex text, times integer nanoseconds (UTC); attr(attributes, 'key')
-    gives an attribute, FROM trace('id') the spans of one trace. A statement may run for 30 s, and reaches no file and
-    no network.
+    Views: spans, resources, span_events, span_links, logs, metric_points, errors, requests, request_traces, segments,
+    hops, findings, finding_requests, warnings, async_work. Ids are hex text, times integer nanoseconds (UTC);
+    attr(attributes, 'key') gives an attribute, FROM trace('id') the spans of one trace. A statement may run for 30 s,
+    and reaches no file and no network.
     """
     del config
     from seamscope.remote import open_store

@@ -160,6 +160,32 @@ LOGS: Final = pa.schema(
     ]
 )
 
+METRIC_POINTS: Final = pa.schema(
+    [
+        ("resource_id", pa.uint64()),
+        ("scope", pa.string()),
+        ("instrument", pa.string()),  # as it was sent: a key of instruments.INSTRUMENTS
+        ("subject", pa.string()),  # instruments.SUBJECTS
+        ("measure", pa.string()),  # instruments.MEASURES
+        ("pool", pa.string()),
+        ("state", pa.string()),  # idle or used
+        ("peer", pa.string()),
+        ("peer_port", pa.int32()),
+        ("cumulative", pa.bool_()),  # counted since started_ns; else since the point before
+        ("started_ns", pa.int64()),
+        ("time_ns", pa.int64()),
+        ("value", pa.float64()),  # of a gauge or sum; durations in nanoseconds, here and below
+        ("count", pa.int64()),  # of a histogram, as are those below
+        ("sum", pa.float64()),
+        ("min", pa.float64()),
+        ("max", pa.float64()),
+        ("attributes", ATTRIBUTES),
+        ("commit_no", pa.int64()),
+        ("ingested_ns", pa.int64()),
+    ]
+)
+"""`base.metric_points`: a row per data point of the instruments that are kept."""
+
 OWNERS: Final = pa.schema(
     [
         ("owner_no", pa.uint32()),
@@ -312,6 +338,7 @@ INGESTED: Final = {
     "span_events": SPAN_EVENTS,
     "span_links": SPAN_LINKS,
     "logs": LOGS,
+    "metric_points": METRIC_POINTS,
 }
 """Tables that the door fills."""
 

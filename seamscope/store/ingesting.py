@@ -211,7 +211,8 @@ def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
         SELECT greatest(
             (SELECT last_commit_no FROM base.store),
             (SELECT coalesce(max(commit_no), 0) FROM base.span_rows),
-            (SELECT coalesce(max(commit_no), 0) FROM base.logs))
+            (SELECT coalesce(max(commit_no), 0) FROM base.logs),
+            (SELECT coalesce(max(commit_no), 0) FROM base.metric_points))
     """
     return int(cursor.execute(text).fetchall()[0][0])
 

@@ -75,7 +75,7 @@ def views_digest() -> str:
 def create(connection: duckdb.DuckDBPyConnection, now_ns: int) -> None:
     """Make tables and views in an empty file, in one transaction."""
     connection.begin()
-    for text in [*table_statements(), *view_statements()]:
+    for text in [*table_statements(), *added_statements(), *view_statements()]:
         connection.execute(text).complete()
     row = "INSERT INTO base.store VALUES ($version, $digest, $by, $now, 0, 0)"
     values = {"version": SCHEMA_VERSION, "digest": views_digest(), "by": __version__, "now": now_ns}

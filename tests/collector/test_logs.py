@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.decoding.decode import Body
-from collector.logs import REASONS, count_metrics, decode_logs
+from collector.logs import REASONS, decode_logs
 from tests.collector import traffic
 
 if TYPE_CHECKING:
@@ -174,21 +173,3 @@ def test_published_examples(corpus: Path) -> None:
         assert found.accepted.tolist() == [1]
         if words:
             assert found.tables["logs"]["body"].to_pylist() == [words]
-
-
-@ENCODINGS
-def test_data_points_of_every_kind_are_counted(encoding: str) -> None:
-    message = ExportMetricsServiceRequest()
-    metrics = message.resource_metrics.add().scope_metrics.add().metrics
-    for number, kind in enumerate(("gauge", "sum", "histogram", "exponential_histogram", "summary"), 1):
-        points = getattr(metrics.add(name=kind), kind).data_points
-        for _ in range(number):
-            points.add(time_unix_nano=1).attributes.add(key="k").value.string_value = "v"
-    counts, errors = count_metrics([body(message, encoding, "metrics"), body(traffic.metrics(3), encoding, "metrics")])
-    assert counts.tolist() == [15, 3]
-    assert errors == (None, None)
-
-
-def test_the_published_metrics(corpus: Path) -> None:
-    counts, errors = count_metrics([Body((corpus / "otlp-examples" / "metrics.json").read_bytes(), "json", "metrics")])
-    assert (counts.tolist(), errors) == ([4], (None,))

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.grpc import _log_exporter as logs_over_grpc
+from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as metrics_over_grpc
 from opentelemetry.exporter.otlp.proto.http import _log_exporter as logs_over_http
+from opentelemetry.exporter.otlp.proto.http import metric_exporter as metrics_over_http
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.sdk._logs.export import LogRecordExporter
+    from opentelemetry.sdk.metrics.export import MetricExporter
 
     from collector.serve import Collector
 
@@ -73,3 +78,42 @@ def test_logs_of_the_python_sdk_are_stored(collector: Collector, over: str) -> N
         (None, None, start + 1, 0, "", "paid", '{"paid":true,"sums":[1,2]}', "checkout", "shop", None, None),
     ]
     assert counted(collector, "logs") == {"accepted": 2, "rejected": {}, "refused_requests": {}, "invalid_requests": 0}
+
+
+def metric_exporter(collector: Collector, over: str) -> MetricExporter:
+    if over == "grpc":
+        return metrics_over_grpc.OTLPMetricExporter(endpoint=f"http://{collector.grpc}", insecure=True)
+    return metrics_over_http.OTLPMetricExporter(endpoint=f"http://{collector.http}/v1/metrics")
+
+
+@pytest.mark.parametrize("over", ["grpc", "http"])
+def test_metrics_of_the_python_sdk_are_stored_or_counted(collector: Collector, over: str) -> None:
+    reader = PeriodicExportingMetricReader(metric_exporter(collector, over), export_interval_millis=3_600_000)
+    provider = MeterProvider([reader], RESOURCE)
+    meter = provider.get_meter("pool")
+    pool = {"db.client.connection.pool.name": "main"}
+    meter.create_up_down_counter("db.client.connection.pending_requests").add(12, pool)
+    connections = meter.create_up_down_counter("db.client.connection.count")
+    connections.add(4, {**pool, "db.client.connection.state": "used"})
+    waits = meter.create_histogram("db.client.connection.wait_time", "s")
+    for seconds in (0.25, 0.5):
+        waits.record(seconds, pool)
+    meter.create_counter("shop.orders").add(1)
+    meter.create_histogram("http.server.request.duration", "s").record(0.1)
+    assert provider.force_flush()
+    provider.shutdown()
+    rows = collector.store.query(
+        "SELECT instrument, subject, measure, service, instance, pool, state, value, count, sum, min, max, cumulative"
+        " FROM metric_points WHERE time_ns = (SELECT min(time_ns) FROM metric_points) ORDER BY instrument"
+    ).rows()
+    who, name = ("checkout", "h-1", "main"), "db.client.connection"
+    assert rows == [
+        (f"{name}.count", "db_pool", "connections", *who, "used", 4.0, None, None, None, None, True),
+        (f"{name}.pending_requests", "db_pool", "waiting", *who, None, 12.0, None, None, None, None, True),
+        (f"{name}.wait_time", "db_pool", "wait_time", *who, None, None, 2, 75e7, 25e7, 5e8, True),
+    ]
+    signals: Any = collector.telemetry.snapshot()["signals"]
+    stored = traffic.count(collector.store, "metric_points")
+    assert signals["metrics"]["accepted"] == stored + signals["metrics"]["unkept"]
+    assert (stored, signals["metrics"]["unkept"]) in {(3, 2), (6, 4)}  # a shutdown may export once more
+    assert counted(collector, "metrics")["rejected"] == {}

@@ -79,7 +79,9 @@ def test_every_count_is_a_metric() -> None:
         ("spans.expired",): 3,
     }
     assert zeros == {(name, "logs") for name in ("requests", "request.size", "items.accepted")} | {
-        ("requests.invalid", "traces")
+        ("requests.invalid", "traces"),
+        ("items.unkept", "logs"),
+        ("items.unkept", "traces"),
     }
     assert {metric.name for metric in message.resource_metrics[0].scope_metrics[0].metrics} == METRICS.keys()
 

@@ -23,7 +23,10 @@ PROMISED = {
     "resources": "resource_id service service_version environment instance",
     "span_events": "trace_id span_id",
     "span_links": "trace_id span_id",
-    "logs": "trace_id span_id",
+    "logs": "trace_id span_id time_ns time_at severity severity_text body service attributes correlation_id"
+    " platform_id",
+    "metric_points": "time_ns time_at instrument subject measure service instance environment pool state"
+    " peer peer_port value count sum min max",
     "errors": "request_id route upstream service type message at",
     "requests": "request_id trace_id kind route method status environment place start_ns start_at shell_ns complete_ns"
     " shell_evidence complete_evidence dominant_owner dominant_cause weight final revision settled_at",
