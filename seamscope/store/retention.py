@@ -1,4 +1,5 @@
-"""Old traces go, as wholes: their spans, events, links and logs, and the results of their requests.
+"""Old traces go, as wholes: their spans, events, links and logs, and the results of their requests; with
+them go the data points of their time.
 
 Spans lie in the order in which they came, so those of the oldest commits fill whole row groups, and deleting them costs
 next to nothing: 0.2 s of CPU per million spans. A trace of which a span came later stays: its old rows are written
@@ -34,7 +35,9 @@ NO_END: Final = (1 << 38) - 1
 
 TRACE: Final = ("trace_hi", "trace_lo")
 NO_TRACES: Final = pl.DataFrame(schema=dict.fromkeys(TRACE, pl.UInt64))
-_OF_TRACES: Final = tuple(name for name, schema in INGESTED.items() if "commit_no" in schema.names)
+_OF_COMMITS: Final = tuple(name for name, schema in INGESTED.items() if "commit_no" in schema.names)
+_OF_TRACES: Final = tuple(name for name in _OF_COMMITS if "trace_hi" in INGESTED[name].names)
+_OF_NO_TRACE: Final = tuple(name for name in _OF_COMMITS if name not in _OF_TRACES)
 _UNLESS_STAYING: Final = """
     AND NOT EXISTS (FROM staying_traces AS s WHERE s.trace_hi = t.trace_hi AND s.trace_lo = t.trace_lo)
 """
@@ -151,6 +154,9 @@ def _deleted(cursor: duckdb.DuckDBPyConnection, upto: int, *, but_staying: bool)
         text = f"DELETE FROM base.{rows} AS t WHERE commit_no <= $upto {_UNLESS_STAYING if but_staying else ''}"  # noqa: S608
         count = cursor.execute(text, {"upto": upto}).fetchall()[0][0]
         spans = count if name == "spans" else spans
+    for name in _OF_NO_TRACE:
+        text = f"DELETE FROM base.{name} WHERE commit_no <= $upto"  # noqa: S608 - our own names
+        cursor.execute(text, {"upto": upto}).complete()
     return int(spans)
 
 

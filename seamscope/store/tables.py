@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 4
 """Raised when a table changes; views and macros are renewed by themselves, and so is what `sql/added` adds."""
 
+ADDED_TABLES: Final = ("metric_points",)
+"""Tables that builds of this schema have added: their DDL does nothing where they are there."""
+
 VOCABULARIES: Final = (
     "TIERS",
     "CAUSES",
@@ -54,7 +57,8 @@ def table_statements() -> list[str]:
 
 def added_statements() -> list[str]:
     """Give the DDL of what builds of this schema have added to its tables; each does nothing where it is there."""
-    return [statement(f"added/{name}") for name in listed("added")]
+    tables = [statement(f"schema/{name}") for name in ADDED_TABLES]
+    return [*tables, *(statement(f"added/{name}") for name in listed("added"))]
 
 
 def view_statements() -> list[str]:
@@ -75,7 +79,7 @@ def views_digest() -> str:
 def create(connection: duckdb.DuckDBPyConnection, now_ns: int) -> None:
     """Make tables and views in an empty file, in one transaction."""
     connection.begin()
-    for text in [*table_statements(), *added_statements(), *view_statements()]:
+    for text in [*table_statements(), *view_statements()]:
         connection.execute(text).complete()
     row = "INSERT INTO base.store VALUES ($version, $digest, $by, $now, 0, 0)"
     values = {"version": SCHEMA_VERSION, "digest": views_digest(), "by": __version__, "now": now_ns}

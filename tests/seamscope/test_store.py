@@ -276,10 +276,13 @@ def test_views_of_an_older_build_are_renewed(store: Store, path: Path) -> None:
     with duckdb.connect(path) as other:
         other.execute("UPDATE base.store SET views_digest = 'old'").complete()
         other.execute("CREATE OR REPLACE VIEW main.spans AS SELECT 1 AS old").complete()
+        other.execute("DROP TABLE base.metric_points").complete()
         for column in ("correlation_id", "platform_id"):
             other.execute(f"ALTER TABLE base.logs DROP COLUMN {column}").complete()
     with Store.open(path) as again:
         again.commit({"logs": rows("logs", {"body": "hello", "correlation_id": "r-1"})}, now_ns=NOW_NS)
+        again.commit({"metric_points": rows("metric_points", {"value": 12.0})}, now_ns=NOW_NS)
+        assert again.query("SELECT value FROM metric_points").rows() == [(12.0,)]
         assert again.query("SELECT body, correlation_id FROM logs").rows() == [("hello", "r-1")]
         assert "trace_id" in again.query("SELECT * FROM spans").columns
 

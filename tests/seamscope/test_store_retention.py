@@ -51,6 +51,7 @@ def commit(store: Store, *numbers: int) -> int:
         "span_events": rows("span_events", *(event(number) for number in numbers)),
         "span_links": rows("span_links", *(link(number) for number in numbers)),
         "logs": rows("logs", *(log(number) for number in numbers)),
+        "metric_points": rows("metric_points", *({"resource_id": 1, "time_ns": number} for number in numbers)),
         "resources": rows("resources", resource()),
     }
     last = store.query("SELECT coalesce(max(commit_no), 0) FROM base.span_rows").item()
