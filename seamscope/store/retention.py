@@ -1,5 +1,6 @@
-"""Old traces go, as wholes: their spans, events, links and logs, and the results of their requests; with
-them go the data points of their time.
+"""Old traces go, as wholes: their spans, events, links and logs, and the results of their requests.
+
+With them go the data points that came before their end.
 
 Spans lie in the order in which they came, so those of the oldest commits fill whole row groups, and deleting them costs
 next to nothing: 0.2 s of CPU per million spans. A trace of which a span came later stays: its old rows are written
