@@ -105,6 +105,7 @@ class StoreFile(_Opened):
             tables.check(connection, self.path)
         except BaseException:
             connection.close()
+            opening.remove_spill_folder(self.path)
             raise
         self._lend(connection, connection.cursor)
 
@@ -163,6 +164,7 @@ class Store(_Opened):
             self._answers = answers.Writer(opening.cursor(connection))
         except BaseException:
             connection.close()
+            opening.remove_spill_folder(self.path)
             raise
         self._lend(connection, partial(opening.cursor, connection))
 

@@ -90,8 +90,13 @@ def create(connection: duckdb.DuckDBPyConnection, now_ns: int) -> None:
 
 def prepare(connection: duckdb.DuckDBPyConnection, path: Path, now_ns: int) -> None:
     """Make a new file a store; hold an old one to this release's tables and renew its views."""
+    from seamscope.store import upgrading
+
     if is_empty(connection):
         create(connection, now_ns)
+    version, _ = written_by(connection, path)
+    if upgrading.can_upgrade(version):
+        upgrading.upgrade(connection, path, version)
     check(connection, path)
     renew_views(connection)
 
@@ -101,8 +106,8 @@ def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
     return not connection.execute("SELECT 1 FROM duckdb_tables() WHERE NOT internal LIMIT 1").fetchall()
 
 
-def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Raise `StoreVersionError` unless the tables are this release's."""
+def written_by(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, str]:
+    """Give the schema of a store and the release that made it; `StoreError` where it is none."""
     try:
         found = connection.execute("SELECT schema_version, written_by FROM base.store").fetchall()
     except duckdb.CatalogException as error:
@@ -110,13 +115,22 @@ def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise StoreVersionError(f"{path} is a DuckDB file, not a Seamscope store", hint) from error
     if len(found) != 1:
         raise StoreError(f"{path} does not say which release wrote it", "run `seamscope doctor`")
-    version, by = found[0]
+    return int(found[0][0]), str(found[0][1])
+
+
+def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Raise `StoreVersionError` unless the tables are this release's."""
+    from seamscope.store.upgrading import can_upgrade
+
+    version, by = written_by(connection, path)
+    if version == SCHEMA_VERSION:
+        return
+    said = f"{path} has tables of release {by} (schema {version}; this is {SCHEMA_VERSION})"
     if version > SCHEMA_VERSION:
-        hint = f"update seamscope to {by} or later"
-        raise StoreVersionError(f"{path} has tables of release {by} (schema {version}; this is {SCHEMA_VERSION})", hint)
-    if version < SCHEMA_VERSION:
-        hint = "import its raw bodies into a new store, or read it with that release"
-        raise StoreVersionError(f"{path} has tables of release {by} (schema {version}; this is {SCHEMA_VERSION})", hint)
+        raise StoreVersionError(said, f"update seamscope to {by} or later")
+    if can_upgrade(version):
+        raise StoreVersionError(said, "run `seamscope analyze` or `seamscope collect`: it is upgraded, and a copy kept")
+    raise StoreVersionError(said, "import its raw bodies into a new store, or read it with that release")
 
 
 def renew_views(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,1 @@
+-- Schema 4 to 5: what senders brought is kept as it was; results are kept otherwise, and made anew.

@@ -1,0 +1,168 @@
+"""A store of an older release: upgraded by who writes, told of by who reads, and a copy of it kept as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from seamscope import cli, runs
+from seamscope.errors import StoreError, StoreVersionError
+from seamscope.statements import statement
+from seamscope.store import Store, StoreFile, opening, tables, upgrading
+from tests.seamscope.store_rows import rows, span
+
+OLD = 4
+STORES = Path(__file__).parent / "stores"
+VALUES = {
+    "BIGINT": "5",
+    "UBIGINT": "7",
+    "INTEGER": "3",
+    "UINTEGER": "2",
+    "SMALLINT": "200",
+    "UTINYINT": "1",
+    "DOUBLE": "1.0",
+    "BOOLEAN": "true",
+    "VARCHAR": "'text''é'",
+    'STRUCT("key" VARCHAR, "value" VARCHAR)[]': "[{'key': 'a', 'value': 'b'}]",
+    "UBIGINT[]": "[7]",
+}
+"""A value of every type, as SQL writes it."""
+
+
+def filled(connection: duckdb.DuckDBPyConnection, table: str, **said: object) -> None:
+    """Insert a row with a value in every column."""
+    text = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'base' AND table_name = $name"
+    columns = connection.execute(text, {"name": table}).fetchall()
+    values = ", ".join(repr(said[name]) if name in said else VALUES[kind] for name, kind in columns)
+    connection.execute(f"INSERT INTO base.{table} VALUES ({values})").complete()  # noqa: S608 - ours
+
+
+def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    found = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'base'").fetchall()
+    return [name for (name,) in found]
+
+
+@pytest.fixture
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of schema 4 with a row or two in every table, some of them in its log; this release's schema is later."""
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", max(OLD + 1, tables.SCHEMA_VERSION))
+    path = tmp_path / "old.duckdb"
+    connection = duckdb.connect(path, config={"storage_compatibility_version": opening.STORAGE_VERSION})
+    for text in connection.extract_statements((STORES / f"schema_{OLD}.sql").read_text()):
+        connection.execute(text).complete()
+    for name in names(connection):
+        said = {"schema_version": OLD, "written_by": "0.0.4"} if name == "store" else {}
+        filled(connection, name, **said)
+    connection.execute("CHECKPOINT").complete()
+    filled(connection, "span_rows", span_no=6, span_id=8, start_ns=9, attribute_keys="k", attribute_texts="v")
+    filled(connection, "requests", request_no=41)
+    connection.close()
+    return path
+
+
+def carried(path: Path) -> dict[str, list[dict[str, Any]]]:
+    with duckdb.connect(path, read_only=True) as connection:
+        found = {}
+        for name in sorted(upgrading.CARRIED - {"store"}):
+            result = connection.sql(f"SELECT * FROM base.{name} ORDER BY ALL").to_arrow_table()  # noqa: S608
+            found[name] = result.to_pylist()
+        return found
+
+
+def test_what_senders_brought_is_kept_and_results_are_made_anew(old: Path) -> None:
+    before = carried(old)
+    Store.open(old).close()
+    kept = carried(old)
+    with Store.open(old) as store:
+        assert store.query("SELECT schema_version, last_request_no FROM base.store").row(0) == (
+            tables.SCHEMA_VERSION,
+            41,
+        )
+        for name in set(tables.listed("schema")) - upgrading.CARRIED - {"base"}:
+            assert store.query(f"SELECT * FROM base.{name}").is_empty(), name  # noqa: S608
+        assert store.query("SELECT count(*) FROM spans").item() == 2
+        assert store.query("SELECT * FROM duckdb_views() WHERE view_name = 'gone'").is_empty()
+        assert store.commit({"spans": rows("spans", span(1))}, now_ns=9).rows == {"spans": 1}
+        assert runs.analyze(store).spans == 3
+        assert store.query("SELECT min(request_no) FROM base.requests").item() > 41
+    for name, found in before.items():
+        for row, was in zip(kept[name], found, strict=True):
+            assert {key: row[key] for key in was} == was
+
+
+def test_the_copy_is_the_old_store(old: Path) -> None:
+    before = carried(old)
+    Store.open(old).close()
+    backup = upgrading.backup_file(old, OLD)
+    assert backup.name == "old.duckdb.schema-4"
+    assert carried(backup) == before
+    assert backup.stat().st_mode & 0o777 == 0o600
+    with duckdb.connect(backup, read_only=True) as connection:
+        assert connection.execute("SELECT schema_version, written_by FROM base.store").fetchall() == [(OLD, "0.0.4")]
+        assert connection.execute("SELECT count(*) FROM base.requests").fetchall() == [(2,)]
+    again = backup.stat().st_mtime_ns
+    Store.open(old).close()
+    assert backup.stat().st_mtime_ns == again
+
+
+def test_readers_are_told_what_to_do(old: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StoreVersionError, match=r"release 0\.0\.4 \(schema 4; .*; run `seamscope analyze`"):
+        StoreFile.open(old)
+    assert cli._call(["report", "--db", str(old)]) == 3
+    assert capfd.readouterr().err.count("\n") == 1
+    assert cli._call(["analyze", "--db", str(old), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["spans"] == 2
+    assert cli._call(["report", "--db", str(old)]) == 0
+
+
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = carried(old)
+    whole = statement
+
+    def broken(name: str, /, **pieces: str) -> str:
+        return "SELECT no_such_column FROM base.store" if name == "schema/findings" else whole(name, **pieces)
+
+    monkeypatch.setattr(upgrading, "statement", broken)
+    with pytest.raises(StoreError, match=r"cannot upgrade .*no_such_column"):
+        Store.open(old)
+    assert carried(old) == before
+    with duckdb.connect(old, read_only=True) as connection:
+        assert connection.execute("SELECT schema_version FROM base.store").fetchall() == [(OLD,)]
+    monkeypatch.setattr(upgrading, "statement", whole)
+    Store.open(old).close()
+
+
+def test_without_room_for_the_copy_nothing_is_changed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _place: type("Usage", (), {"free": 1_000}))
+    with pytest.raises(StoreError, match="no room to upgrade"):
+        Store.open(old)
+    assert not upgrading.backup_file(old, OLD).exists()
+
+
+@pytest.mark.parametrize(("version", "words"), [(1, "read it with that release"), (99, "update seamscope to 0.0.4")])
+def test_a_schema_that_is_too_old_or_newer_is_left_alone(old: Path, version: int, words: str) -> None:
+    with duckdb.connect(old) as connection:
+        connection.execute("UPDATE base.store SET schema_version = $v", {"v": version}).complete()
+    content = old.read_bytes()
+    for opener in (Store.open, StoreFile.open):
+        with pytest.raises(StoreVersionError, match=words):
+            opener(old)
+    assert old.read_bytes() == content
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_steps_change_what_is_carried(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = statement
+
+    def with_step(name: str, /, **pieces: str) -> str:
+        step = "UPDATE base.span_rows SET scope = 'changed'; DELETE FROM base.logs"
+        return step if name == f"upgrades/from_{OLD}" else whole(name, **pieces)
+
+    monkeypatch.setattr(upgrading, "statement", with_step)
+    with Store.open(old) as store:
+        assert store.query("SELECT DISTINCT scope FROM base.span_rows").rows() == [("changed",)]
+        assert store.query("SELECT * FROM base.logs").is_empty()
