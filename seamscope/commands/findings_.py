@@ -37,7 +37,9 @@ def _list(reader: Reader, selection: Selection, rule: str | None, form: str) -> 
     if form == "ndjson":
         import json
 
-        return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        from seamscope.text.safe import safe_json
+
+        return "".join(f"{safe_json(json.dumps(row, ensure_ascii=False))}\n" for row in rows)
     return _document("findings", notes=list(notes), findings=rows)
 
 

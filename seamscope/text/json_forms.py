@@ -6,6 +6,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from seamscope.text.safe import safe_json
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
 
 def written(document: object) -> str:
-    """Give a document as text that any JSON reader takes: one value, ends in a newline."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Give a document as text that any JSON reader takes, and no terminal obeys: one value, ends in a newline."""
+    return safe_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def request_document(detail: RequestDetail) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from seamscope.text.paper import draw, name, table
 from seamscope.text.report_lists import harmless
-from seamscope.text.safe import safe
+from seamscope.text.safe import safe_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,8 +82,7 @@ def _time(value: Any) -> str:
 def json_object(columns: Sequence[str], row: Sequence[Any]) -> str:
     """Give a row as one line of JSON; where a terminal would obey it, in ASCII escapes, which read back the same."""
     document = dict(zip(columns, row, strict=True))
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
-    return text if safe(text) == text else json.dumps(document, allow_nan=False).replace("\x7f", "\\u007f")
+    return safe_json(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
 def csv_lines(rows: Iterable[Sequence[Any]]) -> str:

@@ -50,3 +50,18 @@ def safe(text: str, limit: int | None = None) -> str:
     if limit is None or len(whole) <= limit:
         return whole
     return whole[: limit - 1] + ELLIPSIS if limit > 0 else ""
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    number = ord(match.group())
+    if number == 0x0A:
+        return "\n"  # between lines; inside a string it is an escape already
+    if number <= 0xFFFF:
+        return f"\\u{number:04x}"
+    high, low = divmod(number - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+
+def safe_json(text: str) -> str:
+    """Give a JSON document with everything a terminal would obey or hide as escapes, which read back the same."""
+    return text if text.isascii() and "\x7f" not in text else _OBEYED.sub(_json_escape, text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from seamscope.commands.diff_ import command as diff
 from seamscope.commands.report_ import command
 from seamscope.reading.reports import report
 from seamscope.results import Selection
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seamscope.store import Store
+    from tests.seamscope.conftest import Scene
 
 FORBIDDEN = [chr(code) for code in (*range(9), *range(11, 32), *range(127, 160), 0x202E)]
 
@@ -50,10 +52,28 @@ def test_summary_golden(example: Store, golden: Callable[[str], None]) -> None:
     golden(attribution_summary(report(example), Paper(), routes=3))
 
 
-@pytest.mark.parametrize("arguments", [(), ("--format", "markdown"), ("--format", "csv"), ("--by", "attr:org_id")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("--json",), ("--format", "markdown"), ("--format", "csv"), ("--by", "attr:org_id")]
+)
 def test_nothing_a_terminal_obeys_is_printed(example_path: Path, arguments: tuple[str, ...]) -> None:
     text = run(example_path, *arguments)
     assert not [letter for letter in FORBIDDEN if letter in text.replace("\r\n", "\n")]
+
+
+def test_times_that_no_request_takes_do_not_end_the_report(tmp_path: Path, scene: Scene) -> None:
+    """A span that began in 1970, as one does whose start was never set: a few of them sum to more than 64 bits hold."""
+    for number in range(1, 8):
+        scene.page(number, pool=5.0)
+    for number in range(8, 12):
+        scene.api(number, length=4e12)
+    scene.store(tmp_path / "odd.duckdb").close()
+    for by in ("route", "seam", "service"):
+        run(tmp_path / "odd.duckdb", "--by", by)
+    groups = {group["key"]: group for group in json.loads(run(tmp_path / "odd.duckdb", "--json"))["groups"]}
+    assert groups["GET /dash"]["requests"] == 7
+    assert groups["GET /api/me"]["horizons"]["complete"]["mean_ns"] == 4_000_000_000_000 * 1_000_000
+    difference = CliRunner().invoke(diff, ["--db", str(tmp_path / "odd.duckdb"), "--slow", "p50"])
+    assert difference.exit_code == 0, difference.output
 
 
 def test_json_is_one_document_that_adds_up(example_path: Path) -> None:

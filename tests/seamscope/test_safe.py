@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamscope.text.safe import safe
+from seamscope.text.safe import safe, safe_json
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,14 @@ def test_nothing_is_left_to_obey(text: str, limit: int) -> None:
     assert safe(shown) == shown
     assert len(safe(text, limit)) <= limit
     shown.encode()
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=60))
+def test_json_reads_back_and_holds_nothing_to_obey(text: str) -> None:
+    document = {"text": [text]}
+    written = safe_json(json.dumps(document, ensure_ascii=False, indent=2))
+    assert json.loads(written) == json.loads(json.dumps(document))
+    assert not any(
+        c != "\n" and (ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F or 0x202A <= ord(c) <= 0x202E) for c in written
+    )
+    written.encode()

@@ -10,11 +10,11 @@ WITH picked AS MATERIALIZED (
     WHERE r.kind <> $other AND r.{horizon}_ns IS NOT NULL AND {where}
 )
 
-SELECT block, route, NULL AS owner, NULL::UTINYINT AS cause, count(*) AS requests, sum(ns)::BIGINT AS ns
+SELECT block, route, NULL AS owner, NULL::UTINYINT AS cause, count(*) AS requests, least(sum(ns), 9223372036854775807)::BIGINT AS ns
 FROM picked
 GROUP BY block, route
 UNION ALL
-SELECT p.block, p.route, o.owner, s.cause, 0, sum(s.end_ns - s.start_ns)::BIGINT
+SELECT p.block, p.route, o.owner, s.cause, 0, least(sum(s.end_ns - s.start_ns), 9223372036854775807)::BIGINT
 FROM picked p
 JOIN base.horizon_segments s USING (request_no)
 JOIN base.owners o USING (owner_no)

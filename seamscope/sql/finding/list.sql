@@ -7,7 +7,7 @@ SELECT
     min(r.start_ns) AS since_ns,
     max(r.start_ns) AS until_ns,
     count(*) AS requests,
-    sum(q.cost_ns)::BIGINT AS cost_ns,
+    least(sum(q.cost_ns), 9223372036854775807)::BIGINT AS cost_ns,
     f.confidence,
     f.message,
     f.next_step

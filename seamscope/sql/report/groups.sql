@@ -67,7 +67,8 @@ share_of AS (
 ),
 shares AS (
     SELECT s.group_no, s.horizon,
-        list(struct_pack(owner := o.owner, cause := s.cause, evidence := s.evidence, ns := s.ns::BIGINT)
+        list(struct_pack(owner := o.owner, cause := s.cause, evidence := s.evidence,
+            ns := least(s.ns, 9223372036854775807)::BIGINT)  -- a few spans without a start, 1970 that is, sum to more
             ORDER BY s.ns DESC, o.owner, s.cause, s.evidence) AS shares
     FROM share_of s JOIN base.owners o USING (owner_no)
     GROUP BY s.group_no, s.horizon
@@ -112,7 +113,7 @@ called AS MATERIALIZED (
 ),
 call_of AS (
     SELECT c.group_no, c.horizon, d.operation, d.seam_no, count(*) AS requests, sum(d.calls) AS calls, sum(d.ns) AS ns,
-        avg(d.start_ns)::BIGINT AS start_ns, avg(d.end_ns)::BIGINT AS end_ns
+        (sum(d.start_ns) // count(*))::BIGINT AS start_ns, (sum(d.end_ns) // count(*))::BIGINT AS end_ns
     FROM chosen c JOIN called d USING (request_no, horizon)
     GROUP BY c.group_no, c.horizon, d.operation, d.seam_no
     QUALIFY row_number() OVER (PARTITION BY c.group_no, c.horizon ORDER BY sum(d.ns) DESC, d.operation, d.seam_no) <= $calls
@@ -133,7 +134,8 @@ example AS (
     GROUP BY a.group_no, a.horizon
 )
 SELECT g.group_no, r.key, g.requests, g.weight, g.errors, m.horizon, m.known, (m.sum_ns // m.known)::BIGINT AS mean_ns,
-    m.max_ns, m.q_ns, coalesce(t.requests_in, 0) AS requests_in, coalesce(t.ns_in, 0)::BIGINT AS ns_in, s.shares,
+    m.max_ns, m.q_ns, coalesce(t.requests_in, 0) AS requests_in,
+    least(coalesce(t.ns_in, 0), 9223372036854775807)::BIGINT AS ns_in, s.shares,
     l.led_by, h.held_by, e.p50, e.p95, e.p99, e.max, (SELECT count(*) FROM ranked) AS keys
 FROM grouped g
 LEFT JOIN ranked r USING (group_no)
