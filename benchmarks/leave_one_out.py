@@ -1,6 +1,6 @@
 """Whether the answers depend on the systems they were tuned on: every dial is set anew on all systems but one.
 
-    python -m benchmarks.leave_one_out [RECORDINGS] [--work DIR]
+    python -m benchmarks.leave_one_out [RECORDINGS] [--work DIR] [--dials waits,setups]
 
 A dial is a threshold of the analysis that could have been another number. Each is tried at its other values, one at a
 time, on all recordings. Then, for every system in turn, each dial takes the value that served the *other* systems best,
@@ -173,10 +173,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="?", type=Path, default=ROOT / "sample_traces")
     parser.add_argument("--work", type=Path, default=Path("leave-one-out"))
+    parser.add_argument("--dials", default="", help="only those with one of these words in their name")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     work = arguments.work.resolve()
-    tried: list[Settings] = [(), *(((dial.label, value),) for dial in DIALS for value in dial.others)]
+    dials = [dial for dial in DIALS if any(word in dial.label for word in arguments.dials.split(","))]
+    tried: list[Settings] = [(), *(((dial.label, value),) for dial in dials for value in dial.others)]
     judged = {settings: judge(settings, arguments.recordings, work) for settings in tried}
     choices = {system: chosen(judged, system) for system in sorted(judged[()])}
     for settings in choices.values():
