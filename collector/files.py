@@ -182,7 +182,8 @@ class BodyFile:
             with Path(self._path).open("rb") as file:
                 yield from self._bodies(_Stream(file))
         except OSError as error:
-            raise DataError(f"cannot read {self._name}: {error.strerror or error}") from None
+            hint = "name the files in it" if isinstance(error, IsADirectoryError) else "check the path"
+            raise DataError(f"cannot read {self._name}: {error.strerror or error}", hint) from None
 
     def _bodies(self, stream: _Stream) -> Iterator[Body]:
         head = stream.peek(_HEAD)

@@ -45,6 +45,8 @@ _SECOND: Final = 1.0
 def socket_path(db: str | Path) -> Path:
     """Give the place of the socket beside a store's file."""
     place = Path(db).resolve()
+    if not place.name:
+        raise StoreError(f"{place} is a folder", "name a file, for example --db seamscope.duckdb")
     return place.with_name(f"{place.name}.sock")
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+for _name in ("no_proxy", "NO_PROXY"):  # what tests talk to is on this machine
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1", "localhost"]))
+
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", deadline=None)
 settings.load_profile("soak" if os.environ.get("SEAMSCOPE_SOAK") else "steady")

@@ -109,6 +109,11 @@ def test_both_doors_give_the_same(doors: tuple[StoreFile, Lent, Store], text: st
     assert lent.query(text).equals(store.query(text))
 
 
+def test_the_root_of_all_folders_is_no_store() -> None:
+    with pytest.raises(StoreError, match="is a folder"):
+        open_store("/")
+
+
 def test_parameters_travel(path: Path, lent: QueryDoor) -> None:
     del lent
     given = {"id": 2**64 - 1, "text": "é'\x1b\"", "none": None, "list": [1, 2], "flag": True, "float": 0.5, "unused": 1}
