@@ -1,7 +1,8 @@
 """Clocks: how far apart the clocks of two hosts are, from many calls between them (design §4.4).
 
-With θ the callee's clock less the caller's, every call says θ ≤ S.start − C.start, and θ ≥ S.start − C.end (the
-first byte left, and for a unary RPC the server was done, before the client was). Both bounds are widened by what
+With θ the callee's clock less the caller's, every call says θ ≤ S.start − C.start (or less the moment at which the
+client began to write the request, where a span says when), and θ ≥ S.start − C.end (the first byte left, and for a
+unary RPC the server was done, before the client was). Both bounds are widened by what
 both clocks cannot tell apart. Where 0 lies in the interval of all calls of a window nothing moves; where it does
 not, the offset is a bound: the one on which the fastest calls agree best, for in that direction nothing but the way
 held them, while one in which something held them all spreads; of two alike the nearest. That interval is drawn closer
@@ -43,6 +44,9 @@ BINS: Final = 32
 
 QUARTER: Final = 0.25
 """The fastest part of the calls, whose agreement says which bound nothing but the way makes."""
+
+STRAIGHTENED: Final = 3
+"""Times that a line is looked for in what the one before leaves."""
 
 FEWEST_BINS: Final = 6
 """A line goes through any two points, and easily through a few: fewer parts than this prove no drift."""
@@ -123,9 +127,10 @@ def settle(facts: pl.DataFrame) -> Clocks:
 
 def _bounds(told: pl.DataFrame) -> pl.DataFrame:
     """Return what each call says of its two hosts' offset: the clock of the greater key less that of the lesser."""
-    early = pl.col("server_start") - pl.col("start")
-    first_byte = pl.when(pl.col("whole_body")).then("first_byte").otherwise("server_start")
     alone = pl.col("servers") == 1
+    left = pl.when(alone).then(pl.max_horizontal("start", "sent")).otherwise("start")
+    early = pl.col("server_start") - left
+    first_byte = pl.when(pl.col("whole_body")).then("first_byte").otherwise("server_start")
     done = pl.when(pl.col("waits") & alone).then("server_end").otherwise(pl.max_horizontal("server_start", first_byte))
     stayed = ~pl.col("failed")  # a client that gave up may have ended before its server began
     whole = (
@@ -236,24 +241,30 @@ def find_line(at: Int64s, low: Int64s, high: Int64s) -> tuple[int, float, int] |
     present = np.unique(part)
     if present.size < FEWEST_BINS:
         return None
-    # within a part the bounds are taken at its middle: a drift moves by a small fraction of itself in there
     middle = at.min() + (present + 0.5) * span / BINS
-    lows = np.array([low[part == which].max() for which in present], np.float64)
-    highs = np.array([high[part == which].min() for which in present], np.float64)
-    best: tuple[float, float, float] | None = None
-    for first in range(present.size):
-        for last in range(first + present.size // 2, present.size):
+    slope, lows, highs = 0.0, low.astype(np.float64), high.astype(np.float64)
+    for _ in range(STRAIGHTENED):
+        # within a part the bounds are taken at its middle: the better the line is known, the less that leaves out
+        each_low = np.array([lows[part == which].max() for which in present])
+        each_high = np.array([highs[part == which].min() for which in present])
+        slope += _steepest(middle, each_low, each_high)
+        lows, highs = low - slope * at, high - slope * at
+    room, top = float(highs.min() - lows.max()), float(highs.min())
+    return (round(top - room / 2), slope, round(room)) if room >= 0 else None
+
+
+def _steepest(middle: npt.NDArray[np.float64], lows: npt.NDArray[np.float64], highs: npt.NDArray[np.float64]) -> float:
+    """Return the slope of the line that leaves most room between these bounds, through two of one side."""
+    best: tuple[float, float] = -np.inf, 0.0
+    for first in range(middle.size):
+        for last in range(first + middle.size // 2, middle.size):
             length = middle[last] - middle[first]
             if not length:
                 continue
             for slope in ((highs[last] - highs[first]) / length, (lows[last] - lows[first]) / length):
                 room = float((highs - slope * middle).min() - (lows - slope * middle).max())
-                if best is None or room > best[0]:
-                    best = room, slope, float((highs - slope * middle).min())
-    if best is None or best[0] < 0:
-        return None
-    room, slope, top = best
-    return round(top - room / 2), slope, round(room)
+                best = max(best, (room, float(slope)))
+    return best[1]
 
 
 def _place(intervals: pl.DataFrame) -> dict[Keys, tuple[int, int, float]]:

@@ -24,6 +24,7 @@ WAITS: Final = 2
 RECEIVES: Final = 4
 """Marks of a call: something measured its setup, its wait for a connection, what came after the first byte."""
 
+SEND: Final = words.code(words.ROLES, "send")
 GETCONN: Final = words.code(words.ROLES, "getconn")
 QUERY: Final = words.code(words.CAUSES, "query")
 EDGE: Final = words.code(words.TIERS, "edge")
@@ -206,6 +207,7 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "operation": operation,
             "start": forest.start[outer],
             "end": forest.end[client],
+            "sent": _sent(journeys),
             "server_start": taken(forest.start, first, MISSING),
             "server_end": taken(served_end, first, MISSING),
             "first_byte": np.where(known, _first_bytes(journeys, server), MISSING),
@@ -233,6 +235,19 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "sampled": forest.spans.column("weight", np.float64, 1)[np.minimum(outer, forest.unseen_from - 1)] != 1,
         }
     )
+
+
+def _sent(journeys: Journeys) -> Int64s:
+    """Return, by call, when its client began to write the request, on its own clock; `MISSING` where no span says so.
+
+    A handshake says less: one that was begun for a call may go on after another connection took it.
+    """
+    forest, calls = journeys.forest, journeys.calls
+    sent = np.full(calls.count, np.iinfo(np.int64).max, np.int64)
+    rows = np.flatnonzero((forest.role == SEND) & (forest.parent >= 0) & (forest.remote == 0))
+    of = calls.call_of[forest.parent[rows]]
+    np.minimum.at(sent, of[of >= 0], forest.start[rows[of >= 0]])
+    return np.where(sent == np.iinfo(np.int64).max, MISSING, sent)
 
 
 def _worked(journeys: Journeys, some: Int64s, server: Int64s) -> Int64s:

@@ -127,6 +127,31 @@ def test_a_drift_is_a_line_through_the_bounds() -> None:
     assert clocks.find_line(at, np.where(at % 1_000, 90, -10), np.where(at % 1_000, 100, 0)) is None
 
 
+def test_a_drift_steeper_than_the_bounds_are_apart_is_found_all_the_same() -> None:
+    """Within a thirty-second of the time the clock gains more than the bounds leave."""
+    at = np.arange(0, 6_000_000, 50_000)
+    found = clocks.find_line(at, at // 100 - 20, at // 100 + 20)
+    assert found is not None
+    assert found[1] == pytest.approx(0.01, abs=0.0001)
+    assert found[2] <= 40
+
+
+def test_a_request_reaches_nobody_before_it_was_sent(traces: Traces) -> None:
+    """Every call waits for a handshake; its clock gains 5 ms a second, and nothing sticks out."""
+    traces.service("web", "render")
+    traces.service("api")
+    for at in range(CALLS):
+        begin, moved = 400.0 * at, 2.0 * at - 20
+        traces.span("GET /", "server", "web", begin, begin + 160, trace=at + 1)
+        traces.span("call", "client", "web", begin + 1, begin + 104, "GET /", trace=at + 1, extent="body")
+        traces.span("write", "client", "web", begin + 101, begin + 101.1, "call", role="send", trace=at + 1)
+        first = begin + 102 + moved
+        traces.span("answer", "server", "api", first, first + 1, "call", trace=at + 1, extent="body")
+    legs = [hop["request_leg"] for hop in traces.told().hops() if hop["server_span"]]
+    assert len(legs) == CALLS
+    assert all(abs(leg - 101) <= 1.1 for leg in legs)
+
+
 def test_new_ports_that_cost_more_are_setups(traces: Traces) -> None:
     fresh = [at % 2 for at in range(CALLS)]
     told = calls(traces, [80 if new else 1 for new in fresh], network_peer_port=[9_000 + at * new for at, new in
