@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-BENCHMARKS = ("decode", "store", "ingest", "analysis", "start", "first_paint")
+BENCHMARKS = ("decode", "store", "ingest", "analysis", "scale", "start", "first_paint")
 """Modules of this folder; each prints one JSON object of figures and exits 0."""
 
 
