@@ -196,9 +196,13 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         .otherwise(0),
         width=pl.col("high") - pl.col("low"),
     )
-    odd = bounds.join(rows.filter(empty).select(PAIR), on=PAIR, how="semi").sort("start", *SHOWN)
-    shown = odd.group_by(PAIR, maintain_order=True).agg(pl.col(name).first() for name in SHOWN)
-    rows = rows.join(shown, on=PAIR, how="left")
+    none = rows.filter(empty).select(PAIR)
+    if none.height:
+        odd = bounds.join(none, on=PAIR, how="semi").sort("start", *SHOWN)
+        shown = odd.group_by(PAIR, maintain_order=True).agg(pl.col(name).first() for name in SHOWN)
+        rows = rows.join(shown, on=PAIR, how="left")
+    else:
+        rows = rows.with_columns(pl.lit(None).alias(name) for name in SHOWN)
     return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort("window", "one", "other")
 
 

@@ -95,21 +95,21 @@ def match_resources(spans: pl.DataFrame, resources: pl.DataFrame) -> tuple[Int32
     """Number the resources of these spans; a span whose resource is not there has the unknown one."""
     ids = columns.bits(spans, "resource_id")
     number, first = number_pairs(np.zeros(ids.size, np.int64), ids)
-    wanted = pl.DataFrame({"resource_id": spans.get_column("resource_id").fill_null(0).gather(first)})
+    sent = [*ids[first].view(np.uint64).tolist(), None]  # the last is the unknown one, which joins nothing
+    wanted = pl.DataFrame({"resource_id": pl.Series(sent, dtype=pl.UInt64)})
     known = resources.with_columns(pl.col("resource_id").cast(pl.UInt64)).unique("resource_id", keep="any")
-    frame = wanted.with_columns(pl.col("resource_id").cast(pl.UInt64)).join(
-        known, on="resource_id", how="left", maintain_order="left"
-    )
-    frame = pl.concat([frame, frame.clear(1)])
+    frame = wanted.join(known, on="resource_id", how="left", maintain_order="left")
     return number, _resources(frame, _known(known))
 
 
 def _known(resources: pl.DataFrame) -> dict[str, int]:
     if not {"service", "tier"} <= set(resources.columns):
         return {}
-    named = resources.filter(pl.col("service").is_not_null()).select("service", pl.col("tier").fill_null(0))
-    tiers = named.group_by("service").agg(pl.col("tier").max()).rows()
-    return {str(service): int(tier) for service, tier in tiers}
+    tiers: dict[str, int] = {}
+    for service, tier in resources.select("service", "tier").iter_rows():
+        if service is not None:
+            tiers[str(service)] = max(tiers.get(str(service), 0), int(tier or 0))
+    return tiers
 
 
 def _text(frame: pl.DataFrame, name: str) -> pl.Series:

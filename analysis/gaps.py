@@ -172,8 +172,8 @@ def _frozen(journeys: Journeys) -> Codes:
     frame = journeys.forest.resources.frame
     if "sdk" not in frame.columns:
         return np.zeros(journeys.calls.count, np.uint8)
-    by_resource = frame.get_column("sdk").cast(pl.String).is_in(WORKERS).fill_null(value=False).to_numpy()
-    return by_resource[journeys.forest.resource[journeys.calls.outer]].astype(np.uint8)
+    by_resource = np.array([sdk in WORKERS for sdk in frame.get_column("sdk").to_list()], np.uint8)
+    return by_resource[journeys.forest.resource[journeys.calls.outer]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,9 +122,7 @@ def compare(batches: Sequence[Prepared], peers: Peers = NO_PEERS) -> list[Compar
     if len(parts) > 1:
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
             parts = list(pool.map(lambda desk, part: desk.informed(part, everyone), whose, parts))
-    known = patterns.nothing()
-    if parts:
-        parts, known = batches[-1].desk.compare(parts)
+    parts, known = batches[-1].desk.compare(parts) if parts else (parts, patterns.nothing())
     compared, first = [], 0
     for batch in batches:
         mine = range(first, first + len(batch.parts))
@@ -389,6 +387,8 @@ def _set_aside(traces: pl.DataFrame, error: Exception, while_: str = "") -> Resu
 
 def join(parts: list[Results]) -> Results:
     """Put results of disjoint traces together, requests and owners renumbered."""
+    if len(parts) == 1:
+        return parts[0]
     moved: dict[str, list[pl.DataFrame]] = {name: [] for name in RESULTS}
     owners, requests, owned = [], 0, 0
     for part in parts:

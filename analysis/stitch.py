@@ -93,9 +93,12 @@ def find(spans: pl.DataFrame, *, candidates: bool = False) -> Joins:
         return none()
     roots = spans.filter((pl.col("parent_id") == 0) & serves)
     parts = [_by_id(spans, roots, column) for column in IDS if column in columns]
-    found = pl.concat([*parts, _halves(roots)])
-    around = _around(roots)
-    found = pl.concat([_under_passes(found, around), around])
+    if (roots.get_column("role") == MIDDLEWARE).any():
+        found = pl.concat([*parts, _halves(roots)])
+        around = _around(roots)
+        found = pl.concat([_under_passes(found, around), around])
+    else:
+        found = pl.concat([pl.DataFrame(schema=STITCHES), *parts])
     if candidates:
         found = pl.concat([found, _by_chance(spans, roots)])
     if not found.height:
