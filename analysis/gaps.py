@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import polars as pl
 
 from analysis.arrays import MISSING
 from seamscope.kernel import kernel
