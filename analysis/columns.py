@@ -34,6 +34,7 @@ INPUT: Final = (
     "method",
     "route",
     "http_status",
+    "url_path",
     "peer",
     "peer_port",
     "network_peer_port",
@@ -68,6 +69,9 @@ INPUT: Final = (
     "ingested_ns",
 )
 """Columns of `seamscope.schema.tables.SPANS` that the passes read; one that is absent counts as null throughout."""
+
+ONLY_TO_STITCH: Final = ("url_path",)
+"""Columns of `INPUT` that no pass reads once the pieces of requests are joined."""
 
 LINK_INPUT: Final = ("trace_hi", "trace_lo", "span_id", "kind", "linked_trace_hi", "linked_trace_lo", "linked_span_id")
 """Columns of `SPAN_LINKS` that the passes read."""

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from analysis import clocks, critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, stitch, tables
-from analysis.columns import INPUT, LINK_INPUT, bits, ordered
+from analysis.columns import INPUT, LINK_INPUT, ONLY_TO_STITCH, bits, ordered
 from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.rules import NoRules, Peers, Walk
 from seamscope.schema import words
@@ -107,6 +107,7 @@ def prepare(
     linked = _no_links() if links is None else links.select(LINK_INPUT)
     desk = _Desk(resources, linked, rules, peers, walk, stitch.none())
     joins = desk.stitch(told)
+    told = told.drop(ONLY_TO_STITCH, strict=False)
     if told.height <= CHUNK_SPANS:
         return Prepared(desk, desk.prepare(told))
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:

@@ -118,6 +118,13 @@ def _plain(operation: str) -> pl.Expr:
     )
 
 
+def _path(frame: pl.DataFrame) -> pl.Expr:
+    """Return the address that a span asks for or is asked for, without what follows it; null where none is told."""
+    if "url_path" not in frame.columns:
+        return pl.lit(None, pl.String)
+    return pl.col("url_path").cast(pl.String).str.strip_suffix("/")
+
+
 def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str) -> pl.DataFrame:
     """Join roots to calls of other traces that carry the same id."""
     told = spans.select(*KEYS, pl.col(column).cast(pl.String).alias("id")).drop_nulls("id").unique()
@@ -152,19 +159,24 @@ def _whatever_the_time(asked: pl.DataFrame, calls: pl.DataFrame, how: str) -> pl
     """
     mine = asked.select(
         *KEYS, "id", "span_id", "resource_id", length=pl.col("end_ns") - pl.col("start_ns"), slack=_slack(asked),
-        asked=_plain("operation"),
+        asked=_plain("operation"), path=_path(asked),
     )  # fmt: skip
     theirs = calls.select(
         *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS), "id", pl.col("span_id").alias("to_id"),
         room=pl.col("end_ns") - pl.col("start_ns"), there=pl.col("resource_id"), offered=_plain("operation"),
+        offered_path=_path(calls),
     )  # fmt: skip
     pairs = mine.join(theirs, on="id").filter(
         (pl.col("resource_id") != pl.col("there"))
         & ((pl.col("trace_hi") != pl.col("to_hi")) | (pl.col("trace_lo") != pl.col("to_lo")))
         & (pl.col("length") <= pl.col("room") + pl.col("slack"))
     )
-    same = pairs.filter(pl.col("asked") == pl.col("offered"))
-    alone = pairs.filter(pl.len().over("id") == 1), same.filter(pl.len().over("id", "asked") == 1)
+    same, there = pl.col("asked") == pl.col("offered"), pl.col("path") == pl.col("offered_path")
+    alone = (
+        pairs.filter(pl.len().over("id") == 1),
+        pairs.filter(same).filter(pl.len().over("id", "asked") == 1),
+        pairs.filter(there).filter(pl.len().over("id", "path") == 1),
+    )
     return _one_each(pl.concat(alone).unique([*KEYS, "span_id", "to_id"], maintain_order=True), how)
 
 
@@ -195,12 +207,12 @@ def _under_calls(mine: pl.DataFrame, calls: pl.DataFrame, how: str, on: list[str
     slack = _slack(mine)
     asked = mine.select(
         *KEYS, *on, "span_id", pl.col("start_ns").alias("begin"), pl.col("end_ns").alias("done"),
-        _plain("operation").alias("asked"), slack.alias("mine"),
+        _plain("operation").alias("asked"), slack.alias("mine"), _path(mine).alias("path"),
     )  # fmt: skip
     offered = calls.select(
         *on, *(pl.col(key).alias(f"to_{key[6:]}") for key in KEYS), pl.col("span_id").alias("to_id"),
         pl.col("start_ns").alias("open"), pl.col("end_ns").alias("shut"), _plain("operation").alias("offered"),
-        _slack(calls).alias("theirs"),
+        _slack(calls).alias("theirs"), _path(calls).alias("offered_path"),
     )  # fmt: skip
     pairs = asked.join(offered, on=on).filter(
         ((pl.col("trace_hi") != pl.col("to_hi")) | (pl.col("trace_lo") != pl.col("to_lo")))
@@ -209,7 +221,8 @@ def _under_calls(mine: pl.DataFrame, calls: pl.DataFrame, how: str, on: list[str
     )
     alike = (pl.col("asked") == pl.col("offered")).fill_null(value=False).cast(pl.Int8) * 2
     fits = (pl.col("done") <= pl.col("shut") + pl.col("mine") + pl.col("theirs")).cast(pl.Int8)
-    ranked = pairs.with_columns(rank=alike + fits)
+    there = (pl.col("path") == pl.col("offered_path")).fill_null(value=False).cast(pl.Int8) * 4
+    ranked = pairs.with_columns(rank=alike + fits + there)
     best = ranked.filter(pl.col("rank") == pl.col("rank").max().over([*KEYS, "span_id"]))
     return _one_each(best, how)
 

@@ -57,6 +57,25 @@ def test_of_several_possible_callers_none_is_taken_and_that_is_said(traces: Trac
     assert ("ambiguous_join", "GET /v1/x") in told.warnings()
 
 
+@pytest.mark.parametrize("off", [0, 3_000, -3_000])
+def test_of_calls_made_together_each_piece_goes_under_the_one_that_asked_for_its_address(
+    traces: Traces, off: float
+) -> None:
+    """Three panels at once, with one route on the server and one request id, under any clock."""
+    traces.service("web", "render")
+    traces.service("api")
+    traces.span("GET /dash", "server", "web", 0, 100, trace=1, correlation_id="id", **NOW)
+    for panel in range(3):
+        path = f"/v1/panels/{panel}"
+        traces.span(f"GET {path}/", "client", "web", 10 + panel, 90, "GET /dash", trace=1, url_path=f"{path}/", **NOW)
+        traces.span(f"answer {panel}", "server", "api", 20 + panel + off, 85 + off, trace=2 + panel,
+                    operation="GET v1/panels/<name>/", url_path=path, correlation_id="id", **NOW)  # fmt: skip
+    told = traces.told()
+    assert len(told.requests()) == 1
+    hops = told.results["hops"].sort("start_ns")
+    assert hops["server_ns"].to_list() == [65_000_000, 64_000_000, 63_000_000]
+
+
 def test_a_call_that_was_answered_takes_no_other_piece(traces: Traces) -> None:
     lost_context(traces)
     traces.span("answer", "server", "api", 12, 38, "GET /v1/me", trace=1, **NOW)
