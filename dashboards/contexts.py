@@ -172,6 +172,8 @@ class RequestPage:
     hops: Table | None
     logs: Table | None
     left_out_logs: int
+    instruments: tuple[str, ...]
+    """What pools and servers said of the request's waits, a sentence each."""
     warnings: tuple[TraceWarning, ...]
     async_work: tuple[AsyncWork, ...]
     links: tuple[tuple[str, str], ...]

@@ -10,12 +10,13 @@ from dashboards.contexts import Bar, Fact, Held, Line, Page, RequestPage
 from dashboards.parts import pieces, shares_table
 from dashboards.tables import Cell, Table, columns, words
 from seamscope.text.figures import UNKNOWN, duration, plural, when
+from seamscope.text.instruments_text import VERDICTS
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seamscope.results import Hop, LogLine, RequestDetail, TraceWarning, WaterfallRow
+    from seamscope.results import Hop, LogLine, RequestDetail, Testimony, TraceWarning, WaterfallRow
 
 LINES_DRAWN: Final = 1500
 LOGS_DRAWN: Final = 500
@@ -55,6 +56,7 @@ def request_page(detail: RequestDetail, links: Sequence[tuple[str, str]] = (), r
         hops=_hops(detail.hops) if detail.hops else None,
         logs=_logs(detail.logs.lines[:LOGS_DRAWN], drawn) if detail.logs.total else None,
         left_out_logs=detail.logs.total - len(detail.logs.lines[:LOGS_DRAWN]),
+        instruments=tuple(_told(told) for told in detail.testimonies),
         warnings=tuple(_shown(detail)),
         async_work=detail.async_work,
         links=tuple(links),
@@ -212,6 +214,12 @@ def _phases(hop: Hop) -> str:
     if hop.reused is not None:
         known.append("open connection" if hop.reused else "new connection")
     return ", ".join([*known, f"{hop.attempts} attempts"] if hop.attempts > 1 else known)
+
+
+def _told(told: Testimony) -> str:
+    call, pool = told.operation or f"call {told.client_span_id}", f" of {told.pool}" if told.pool else ""
+    heard = f"{VERDICTS[told.verdict]} by {told.instrument}{pool}: {told.sentence}"
+    return safe(f"{told.cause} {duration(told.ns)} in {call}, {heard}")
 
 
 def _logs(lines: Sequence[LogLine], drawn: Sequence[WaterfallRow]) -> Table:

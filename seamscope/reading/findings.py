@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from seamscope.errors import DataError, UsageError
+from seamscope.reading.instruments import with_proof
 from seamscope.results import Finding, FindingRequest, RequestFinding, Selection
 from seamscope.schema.words import FINDINGS
 from seamscope.selection.predicate import predicate
@@ -34,7 +35,7 @@ def list_findings(
     chosen = predicate(selection or Selection(), time.time_ns() if now_ns is None else now_ns)
     params = {**chosen.params, "rule": rule, "finding_id": finding_id}
     rows = reader.query(statement("finding/list", where=chosen.where), params)
-    return [Finding(**row) for row in rows.iter_rows(named=True)]
+    return with_proof(reader, [Finding(**row) for row in rows.iter_rows(named=True)])
 
 
 def find_finding(reader: Reader, finding_id: str, selection: Selection | None = None) -> Finding:

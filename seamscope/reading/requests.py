@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seamscope.errors import DataError, UsageError
 from seamscope.hexadecimal import LOW_64_BITS, halves, span_hex, trace_hex
 from seamscope.reading.findings import findings_of_request
+from seamscope.reading.instruments import testimonies
 from seamscope.reading.logs import logs_of_request
 from seamscope.reading.request_parts import async_work, hops, request_row, segments, shares, trace_warnings, word
 from seamscope.reading.request_search import find_request, find_requests
@@ -134,6 +135,7 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
         async_work=work,
         findings=findings_of_request(parts["findings"]),
         inferences=tuple(Inference(**told) for told in parts["inferences"]),
+        testimonies=testimonies(reader, row, calls, path),
         logs=logs_of_request(reader, found["request_no"], row, lines, alone=len(others) < 2),
     )
 

@@ -5,6 +5,7 @@ Times are integer nanoseconds unless a name says otherwise; a number that cannot
 
 from seamscope.results.boundary import Boundary
 from seamscope.results.differences import Difference, DifferenceRow, SetOfRequests, ValueApart
+from seamscope.results.instruments import Testimony
 from seamscope.results.logs import LogLine, RequestLogs
 from seamscope.results.reports import Group, HeldBy, Metric, Percentiles, Report, Selection
 from seamscope.results.requests import (
@@ -50,6 +51,7 @@ __all__ = [
     "SetOfRequests",
     "Share",
     "SpanDetail",
+    "Testimony",
     "TraceWarning",
     "ValueApart",
     "WaterfallRow",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from seamscope.results.logs import RequestLogs
+
+if TYPE_CHECKING:
+    from seamscope.results.instruments import Testimony
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,8 @@ class Finding:
     confidence: float
     message: str
     next_step: str
+    instruments: tuple[str, ...] = ()
+    """What the pool's or server's own instruments said meanwhile, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,3 +260,5 @@ class RequestDetail:
     inferences: tuple[Inference, ...] = ()
     """Most time first."""
     logs: RequestLogs = field(default_factory=RequestLogs)
+    testimonies: tuple[Testimony, ...] = ()
+    """What pools' and servers' own instruments said of its waits, the longest wait first."""

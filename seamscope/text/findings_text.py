@@ -66,6 +66,7 @@ def _finding(finding: Finding) -> list[Text]:
     return [
         line((finding.rule, "bold"), "  ", name(where), (f"  {finding.finding_id}", "dim")),
         line("  ", name(finding.message)),
+        *(line(("  ◈ ", "dim"), name(sentence)) for sentence in finding.instruments),
         line("  → ", name(finding.next_step)),
         line((f"  {plural(finding.requests, 'request')}, {cost}; {_sure(finding)}; {_when(finding)}", "dim")),
     ]

@@ -9,6 +9,7 @@ from rich.text import Text
 from seamscope.palette import EVIDENCE_MARK, cause_hex
 from seamscope.text.figures import UNKNOWN, duration, percent, plural, when
 from seamscope.text.findings_text import request_findings_lines
+from seamscope.text.instruments_text import testimony_lines
 from seamscope.text.logs_text import LINES_SHOWN, log_lines
 from seamscope.text.paper import Paper, draw, line, name, table
 from seamscope.text.report_text import bar
@@ -32,6 +33,8 @@ def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN, l
         parts += _made_of(detail, horizon)
     if detail.inferences:
         parts += [*_inferences(detail.inferences), Text("")]
+    if detail.testimonies:
+        parts += [*testimony_lines(detail.testimonies), Text("")]
     if detail.findings:
         parts += [*request_findings_lines(detail.findings), Text("")]
     parts += [*waterfall_lines(detail, paper, rows=rows), _legend(detail), Text("")]

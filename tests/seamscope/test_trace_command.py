@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SEGMENT = ["start_ns", "end_ns", "span_id", "owner", "tier", "service", "seam", "cause", "evidence"]
 DOCUMENT = [
     "schema", "request_id", "trace_ids", "kind", "route", "status", "final", "start_ns", "horizons", "segments",
-    "by_cause", "hops", "findings", "warnings", "async", "logs",
-    "logs_total",
+    "by_cause", "hops", "findings", "warnings", "async",
+    "instruments", "logs", "logs_total",
 ]  # fmt: skip
 
 
