@@ -42,6 +42,13 @@ OVERLAP_BYTES: Final = 1024 * 1024
 """Bytes worth decoding while a commit runs. A group costs much the same however small it is, so with less than this
 it is cheaper, and no slower, to let requests gather until the commit has ended."""
 
+REFUSALS: Final = {
+    "queue_full": "the intake queue is full",
+    "memory": "the collector holds nearly all the memory it may",
+    "stopping": "the collector is stopping",
+}
+"""Why a request is not taken for now, and how that is said."""
+
 MIN_RETRY_S: Final = 0.2
 MAX_RETRY_S: Final = 30.0
 
@@ -88,6 +95,7 @@ class Intake:
             recorder's `write`.
         queue_bytes: see `QUEUE_BYTES`.
         group_bytes: see `GROUP_BYTES`.
+        is_tight: tells whether the process holds nearly all the memory it may; then one body at a time is taken.
     """
 
     def __init__(
@@ -98,12 +106,14 @@ class Intake:
         on_stored: Callable[[Sequence[Body]], None] | None = None,
         queue_bytes: int = QUEUE_BYTES,
         group_bytes: int = GROUP_BYTES,
+        is_tight: Callable[[], bool] = lambda: False,
     ) -> None:
         self._groups = groups
         self._telemetry = telemetry
         self._on_stored = on_stored
         self._queue_bytes = queue_bytes
         self._group_bytes = group_bytes
+        self._is_tight = is_tight
         self._changed = threading.Condition()
         self._pending: deque[_Waiting] = deque()
         self._pending_bytes = 0
@@ -137,6 +147,8 @@ class Intake:
             raise self._refusal(signal, "stopping")
         if self._held >= self._queue_bytes:
             raise self._refusal(signal, "queue_full")
+        if self._held and self._is_tight():
+            raise self._refusal(signal, "memory")
 
     def submit(self, body: Body) -> Future[Outcome]:
         """Take a body; the future ends with its outcome once committed, or with `RefusedError`.
@@ -147,20 +159,28 @@ class Intake:
         size = len(body.data)
         self._telemetry.received(body.signal, size)
         waiting = _Waiting(body, Future())
+        tight = self._is_tight()
         with self._changed:
-            full = bool(self._held) and self._held + size > self._queue_bytes
-            if not full and not self._stopping:
+            reason = self._why_not(size, tight=tight)
+            if reason is None:
                 self._pending.append(waiting)
                 self._pending_bytes += size
                 self._hold(size)
                 self._changed.notify_all()
                 return waiting.answer
-        raise self._refusal(body.signal, "queue_full" if full else "stopping")
+        raise self._refusal(body.signal, reason)
+
+    def _why_not(self, size: int, *, tight: bool) -> str | None:
+        """Tell why a body is not taken; a lone one always is, unless the collector is stopping."""
+        if self._held and self._held + size > self._queue_bytes:
+            return "queue_full"
+        if self._stopping:
+            return "stopping"
+        return "memory" if self._held and tight else None
 
     def _refusal(self, signal: str, reason: str) -> RefusedError:
         self._telemetry.refused(signal, reason)
-        what = "the intake queue is full" if reason == "queue_full" else "the collector is stopping"
-        return RefusedError(f"{what}; send this request again later", self._retry_after_s())
+        return RefusedError(f"{REFUSALS[reason]}; send this request again later", self._retry_after_s())
 
     def _retry_after_s(self, least_s: float = MIN_RETRY_S) -> float:
         """Return when there should be room, by the pace of late; spread out, so that senders do not return at once."""

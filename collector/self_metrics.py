@@ -58,6 +58,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.queue.size": Metric("By", "Bytes of bodies held and not yet answered", gauge=True),
     "seamscope.collector.analysis.lag": Metric("s", "How long what has settled waits to be analysed", gauge=True),
     "seamscope.collector.disk.free": Metric("By", "Free bytes of the store's disk", gauge=True),
+    "seamscope.collector.memory.resident": Metric("By", "What the process holds", gauge=True),
     "seamscope.collector.uptime": Metric("s", "Since the start", gauge=True),
 }
 """What is sent."""
@@ -65,6 +66,7 @@ METRICS: Final[Mapping[str, Metric]] = {
 LOOKS: Final[Mapping[str, str]] = {
     "analysis.lag": "analysis_lag_s",
     "disk.free": "free_disk_bytes",
+    "memory.resident": "resident_bytes",
     "spans.expired": "expired_spans",
     "uptime": "uptime_s",
 }

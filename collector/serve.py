@@ -18,7 +18,8 @@ from collector.doors.listening import Doors
 from collector.doors.query_door import serve_queries
 from collector.groups import Groups
 from collector.ingest import ingest
-from collector.intake import QUEUE_BYTES, Intake, RefusedError
+from collector.intake import Intake, RefusedError
+from collector.memory import MemoryWatch, kernels_limit, resident_bytes, shares
 from collector.recorder import Recorder
 from collector.self_metrics import SelfMetrics
 from collector.settling import Settling
@@ -57,8 +58,8 @@ class Plan:
         http: where to listen for OTLP/HTTP.
         settle_s: seconds without a new span after which a trace is analysed.
         record: folder that keeps the raw bodies received; None for none.
-        memory_bytes: what DuckDB may hold (the program itself comes on top).
-        queue_bytes: bodies held, from arrival to answer, before further ones are refused.
+        memory_bytes: what the process may hold (`collector.memory.shares` shares it out).
+        queue_bytes: bodies held, from arrival to answer, before further ones are refused; None for its share.
         security: who may come in.
         metrics_endpoint: where to send its own metrics as OTLP; None for nowhere.
         metrics_every_s: how often.
@@ -71,7 +72,7 @@ class Plan:
     settle_s: float = 10.0
     record: Path | None = None
     memory_bytes: int = 1 << 30
-    queue_bytes: int = QUEUE_BYTES
+    queue_bytes: int | None = None
     security: Security = field(default_factory=Security)
     metrics_endpoint: str | None = None
     metrics_every_s: float = 60.0
@@ -96,6 +97,8 @@ class Collector:
     def __init__(self, plan: Plan, config: Config) -> None:
         self.plan = plan
         self.telemetry = Telemetry()
+        self._shares = shares(plan.memory_bytes, kernels_limit())
+        self._queue_bytes = plan.queue_bytes or self._shares.queue_bytes
         self._config = config
         self._stopping = threading.Event()
         self._parts = ExitStack()
@@ -121,7 +124,7 @@ class Collector:
         """
         _check_libraries()
         _check_addresses(self.plan)
-        self._entry = entry(self.plan.security, self.plan.queue_bytes)
+        self._entry = entry(self.plan.security, self._queue_bytes)
         _raise_file_limit()
         with ExitStack() as parts:
             self._open_store(parts)
@@ -150,7 +153,8 @@ class Collector:
         return replace(ingested, tables=self.store.ready(ingested.tables))
 
     def _open_store(self, parts: ExitStack) -> None:
-        settings = StoreSettings(memory_bytes=self.plan.memory_bytes)
+        held = self._shares
+        settings = StoreSettings(memory_bytes=held.duckdb_bytes, guest_memory_bytes=held.guest_bytes)
         self.store = Store.open(self.plan.db, settings=settings, service_tier=self._config.service_tier)
         parts.callback(self.store.close)
 
@@ -184,7 +188,11 @@ class Collector:
             parts.callback(recorder.close)
             on_stored = recorder.write
         groups = Groups(self._ingest, self.store, self.telemetry)
-        return Intake(groups, self.telemetry, on_stored=on_stored, queue_bytes=self.plan.queue_bytes)
+        watch = MemoryWatch(self._shares.limit_bytes)
+        self.telemetry.looks_at("resident_bytes", resident_bytes)
+        return Intake(
+            groups, self.telemetry, on_stored=on_stored, queue_bytes=self._queue_bytes, is_tight=watch.is_tight
+        )
 
     def _open_doors(self, parts: ExitStack) -> None:
         lent = socket_path(self.plan.db).resolve()

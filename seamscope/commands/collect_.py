@@ -184,7 +184,7 @@ def watch(collector: Collector, stopping: Stopping) -> None:
 @click.option("--retention-age", callback=age, metavar="TIME", help="Delete traces this long after their last span.")
 @click.option("--retention-size", callback=size, metavar="SIZE", help="Delete the oldest traces beyond this size.")
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Also keep the raw bodies received.")
-@click.option("--max-memory", default="1GiB", show_default=True, callback=memory, help="For DuckDB and the queue.")
+@click.option("--max-memory", default="1GiB", show_default=True, callback=memory, help="What the process may hold.")
 @click.option("--metrics-endpoint", metavar="HOST:PORT|URL", help="Send the collector's own metrics there, as OTLP.")
 @click.option("--metrics-every", default="60s", show_default=True, callback=duration, help="How often.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="On stderr.")
@@ -222,22 +222,19 @@ def command(
     """
     from collector.doors.addresses import Address
     from collector.doors.entry import Security
-    from collector.intake import QUEUE_BYTES
     from collector.sending.links import check_endpoint
     from collector.serve import Plan
     from collector.upkeep import Bounds
 
     if metrics_endpoint is not None:
         check_endpoint(metrics_endpoint)
-    queue = min(QUEUE_BYTES, max_memory // 8)
     plan = Plan(
         db=store_path(db),
         grpc=Address.parse(grpc),
         http=Address.parse(http),
         settle_s=settle,
         record=record,
-        memory_bytes=max_memory - queue,
-        queue_bytes=queue,
+        memory_bytes=max_memory,
         security=Security(
             token_file, read_token_file, tls_cert, tls_key, tls_client_ca, cors_origin, insecure_public=insecure_public
         ),

@@ -20,7 +20,7 @@ SIZES: Final = {
     "TIB": 2**40,
 }
 TIMES: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-LEAST_MEMORY: Final = 256 * 2**20
+LEAST_MEMORY: Final = 512 * 2**20
 LEAST_SIZE: Final = 64 * 2**20
 LEAST_AGE_S: Final = 1.0
 
@@ -45,7 +45,7 @@ def memory(_context: click.Context, _parameter: click.Parameter, text: str) -> i
     """What a collector may use; an option's callback."""
     found = size_bytes(text)
     if found < LEAST_MEMORY:
-        raise click.BadParameter("at least 256MiB are needed")
+        raise click.BadParameter("at least 512MiB are needed")
     return found
 
 

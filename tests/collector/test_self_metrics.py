@@ -47,6 +47,7 @@ def test_every_count_is_a_metric() -> None:
     telemetry = Telemetry()
     telemetry.looks_at("free_disk_bytes", lambda: 7)
     telemetry.looks_at("expired_spans", lambda: 3)
+    telemetry.looks_at("resident_bytes", lambda: 8)
     telemetry.looks_at("analysis_lag_s", lambda: 1.5)
     telemetry.received("traces", 100)
     telemetry.answered("traces", Outcome(accepted=5, rejected={"span_id_zero": 2}))
@@ -77,6 +78,7 @@ def test_every_count_is_a_metric() -> None:
         ("analysis.lag",): 1.5,
         ("disk.free",): 7,
         ("spans.expired",): 3,
+        ("memory.resident",): 8,
     }
     assert zeros == {(name, "logs") for name in ("requests", "request.size", "items.accepted")} | {
         ("requests.invalid", "traces"),

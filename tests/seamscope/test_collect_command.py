@@ -73,7 +73,7 @@ def test_it_says_where_it_listens_and_stops_when_asked(tmp_path: Path, number: s
         (["--db", "grpc://somewhere:1"], 2, "name a file"),
         (["--db", "missing/store.duckdb"], 3, "missing"),
         (["--config", "missing.toml"], 2, "missing.toml"),
-        (["--max-memory", "1MiB"], 2, "256MiB"),
+        (["--max-memory", "256MiB"], 2, "512MiB"),
         (["--retention-size", "1MiB"], 2, "64MiB"),
         (["--retention-age", "0s"], 2, "1s"),
         (["--settle", "soon"], 2, "duration"),

@@ -1,0 +1,107 @@
+"""What the process may hold: how it is shared out, and when nothing more is taken before the kernel steps in."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from collector.arriving import give_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MIB: Final = 1 << 20
+
+PROGRAM_BYTES: Final = 320 * MIB
+"""The program itself, idle: 200 MiB of libraries, the rest compiled kernels and what they were made with."""
+
+LEAST_DUCKDB_BYTES: Final = 128 * MIB
+MOST_QUEUE_BYTES: Final = 64 * MIB
+
+HIGH: Final = 0.9
+"""Share of the limit from which on nothing more is taken while something is held."""
+
+EVERY_S: Final = 0.02
+TRIM_EVERY_S: Final = 1.0
+
+_STATM: Final = Path("/proc/self/statm")
+_CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How `--max-memory` is shared out; what is left is for decoding and analysis.
+
+    Attributes:
+        limit_bytes: what the process may hold in all.
+        duckdb_bytes: DuckDB's pages, sorts and hash tables.
+        queue_bytes: bodies from arrival to answer.
+        guest_bytes: sorts and hash tables of one reader's statement.
+    """
+
+    limit_bytes: int
+    duckdb_bytes: int
+    queue_bytes: int
+    guest_bytes: int
+
+
+def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
+    """Share out; where the kernel allows the process less (`kernel_bytes`), that counts."""
+    limit = min(max_bytes, kernel_bytes or max_bytes)
+    rest = max(0, limit - PROGRAM_BYTES)
+    duckdb = max(LEAST_DUCKDB_BYTES, rest * 9 // 20)
+    return Shares(limit, duckdb, max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 8)), min(256 * MIB, duckdb // 3))
+
+
+def kernels_limit(place: Path = _CGROUP) -> int | None:
+    """Give what the kernel lets this container hold; None where there is no such limit."""
+    try:
+        text = place.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
+def resident_bytes() -> int:
+    """Give what the process holds; 0 where the system does not tell."""
+    try:
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class MemoryWatch:
+    """Tells whether the process holds so much that it should take no more; any thread may ask, as often as it likes.
+
+    Args:
+        limit_bytes: what it may hold.
+        resident: tells what it holds.
+    """
+
+    def __init__(self, limit_bytes: int, resident: Callable[[], int] = resident_bytes) -> None:
+        self._high = int(HIGH * limit_bytes)
+        self._resident = resident
+        self._lock = threading.Lock()
+        self._look_at = self._trim_at = 0.0
+        self._tight = False
+
+    def is_tight(self) -> bool:
+        """Look, unless somebody has just looked; free memory is first handed back to the system."""
+        now = time.monotonic()
+        if now < self._look_at or not self._lock.acquire(blocking=False):
+            return self._tight
+        try:
+            self._tight = self._resident() > self._high
+            if self._tight and now >= self._trim_at:
+                give_back()
+                self._trim_at = now + TRIM_EVERY_S
+                self._tight = self._resident() > self._high
+            self._look_at = now + EVERY_S
+        finally:
+            self._lock.release()
+        return self._tight

@@ -1,0 +1,113 @@
+"""What the process holds stays in bounds: more is refused, in the protocol's words, before the kernel steps in."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from collector import memory
+from collector.decoding.decode import Body
+from collector.groups import Groups
+from collector.ingest import ingest
+from collector.intake import Intake, RefusedError
+from collector.memory import MIB, MemoryWatch, kernels_limit, resident_bytes, shares
+from collector.telemetry import Telemetry
+from seamscope.store import Store
+from tests.collector import traffic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.collector.traffic import Reply
+
+
+@pytest.mark.parametrize("limit", [512, 640, 1024, 4096])
+def test_shares_leave_room_for_decoding_and_analysis(limit: int) -> None:
+    given = shares(limit * MIB)
+    assert given.limit_bytes == limit * MIB
+    assert given.duckdb_bytes + given.queue_bytes + memory.PROGRAM_BYTES <= 0.95 * limit * MIB
+    assert 2 * given.guest_bytes < given.duckdb_bytes
+
+
+def test_what_the_kernel_allows_counts(tmp_path: Path) -> None:
+    assert shares(4096 * MIB, 1024 * MIB) == shares(1024 * MIB)
+    assert shares(1024 * MIB, 4096 * MIB) == shares(1024 * MIB)
+    for text, expected in (("max\n", None), ("1073741824\n", 1 << 30)):
+        (tmp_path / "memory.max").write_text(text)
+        assert kernels_limit(tmp_path / "memory.max") == expected
+    assert kernels_limit(tmp_path / "absent") is None
+
+
+def test_the_process_is_looked_at() -> None:
+    before = resident_bytes()
+    held = bytearray(b"x" * (64 * MIB))
+    assert resident_bytes() - before > 32 * MIB
+    del held
+
+
+def test_free_memory_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    holds = [950]
+    monkeypatch.setattr(memory, "give_back", lambda: holds.__setitem__(0, 850))
+    monkeypatch.setattr(memory, "EVERY_S", 0.0)
+    watch = MemoryWatch(1_000, lambda: holds[0])
+    assert not watch.is_tight()
+    holds[0] = 950
+    assert watch.is_tight()  # it has just been tried
+    holds[0] = 890
+    assert not watch.is_tight()
+
+
+def test_one_body_at_a_time_where_memory_is_short(tmp_path: Path) -> None:
+    tight = threading.Event()
+    telemetry = Telemetry()
+    with Store.open(tmp_path / "test.duckdb") as store:
+        intake = Intake(Groups(ingest, store, telemetry), telemetry, is_tight=tight.is_set)
+        bodies = [Body(traffic.spans(8, seed=seed).SerializeToString(), "protobuf", "traces") for seed in range(3)]
+        first = intake.submit(bodies[0])
+        tight.set()
+        with pytest.raises(RefusedError, match="nearly all the memory") as refused:
+            intake.submit(bodies[1])
+        assert refused.value.retry_after_s > 0
+        with pytest.raises(RefusedError, match="nearly all the memory"):
+            intake.check_room("traces")
+        intake.start()
+        assert first.result(traffic.DEADLINE_S).accepted == 8
+        intake.check_room("traces")
+        assert intake.submit(bodies[2]).result(traffic.DEADLINE_S).accepted == 8
+        intake.stop()
+    assert telemetry.snapshot()["signals"]["traces"]["refused_requests"] == {"memory": 2}  # type: ignore[index]
+
+
+def peak_bytes(pid: int) -> int:
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:  # noqa: PTH123 - no file of ours
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+
+
+def test_a_collector_under_a_flood_stays_in_bounds(tmp_path: Path) -> None:
+    """Six senders of bodies that are many times as large once they are columns; settling is put off."""
+    sent: dict[int, Reply] = {}
+    bodies = [traffic.spans(6_000, seed=seed).SerializeToString() for seed in range(48)]
+
+    def send(part: range) -> None:
+        for number in part:
+            sent[number] = traffic.call(listening.grpc, bodies[number])
+
+    with traffic.collecting(tmp_path, "--db", "s.duckdb", "--max-memory", "512MiB", "--settle", "1h") as listening:
+        threads = [threading.Thread(target=send, args=(range(first, len(bodies), 6),)) for first in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        peak = peak_bytes(listening.program.process.pid)
+        listening.program.send(signal.SIGTERM)
+        listening.program.end()
+    assert peak < 1.1 * 512 * MIB
+    codes = [reply.code for reply in sent.values()]
+    assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    assert all(reply.details for reply in sent.values() if reply.code is grpc.StatusCode.UNAVAILABLE)
+    with Store.open(tmp_path / "s.duckdb") as store:
+        assert store.query("SELECT count(*) FROM base.span_rows").item() == 6_000 * codes.count(grpc.StatusCode.OK) > 0
