@@ -53,12 +53,13 @@ FEWEST_BINS: Final = 6
 
 INTERVALS: Final = {
     "window": pl.Int64, "one": pl.Int64, "other": pl.Int64, "calls": pl.UInt32, "low": pl.Int64, "high": pl.Int64,
-    "offset": pl.Int64, "slope": pl.Float64, "width": pl.Int64, "verdict": pl.String, "trace_hi": pl.UInt64,
-    "trace_lo": pl.UInt64, "span_id": pl.UInt64,
+    "offset": pl.Int64, "slope": pl.Float64, "width": pl.Int64, "doubt": pl.Int64, "verdict": pl.String,
+    "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64,
 }  # fmt: skip
 """A row per window and pair of hosts: the interval of `other`'s clock less `one`'s, what was made of it (`same`,
 `offset`, `drift`, `empty`), and for the odd ones a call that shows it.
-`offset` holds at the window's start, `slope` is by nanosecond."""
+`offset` holds at the window's start, `slope` is by nanosecond; `doubt` is how wide the interval is that
+clients which end after their servers draw closer, where they agree: what moments on both clocks may be off by."""
 
 PAIR: Final = ["window", "one", "other"]
 SHOWN: Final = ["trace_hi", "trace_lo", "span_id"]
@@ -110,6 +111,18 @@ class Clocks:
         joined = asked.join(known, on=["window", "one", "other"], how="left", maintain_order="left")
         widths: Int64s = joined.get_column("width").fill_null(-1).to_numpy()[number]
         return widths
+
+
+def doubts(told: pl.DataFrame, known: Clocks) -> Int64s:
+    """Return, by call (`facts.gather`, `window`), how far both sides' clocks may be off; 0 on one clock."""
+    pair = told.select(
+        "window",
+        one=pl.min_horizontal("caller_host", "callee_host"),
+        other=pl.max_horizontal("caller_host", "callee_host"),
+    )
+    joined = pair.join(known.intervals.select(*PAIR, "doubt"), on=PAIR, how="left", maintain_order="left")
+    found: Int64s = joined.get_column("doubt").fill_null(0).to_numpy()
+    return found
 
 
 def settle(facts: pl.DataFrame) -> Clocks:
@@ -195,6 +208,7 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         .then(pl.when(by_low).then("raw_low").otherwise("raw_high").clip("low", "high"))
         .otherwise(0),
         width=pl.col("high") - pl.col("low"),
+        doubt=(near_high - near_low).clip(0),
     )
     none = rows.filter(empty).select(PAIR)
     if none.height:
@@ -234,6 +248,7 @@ def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
         offset=pl.when(drifts).then("at").otherwise("offset"),
         slope=pl.when(drifts).then("by").otherwise("slope"),
         width=pl.when(drifts).then("off").otherwise("width"),
+        doubt=pl.when(drifts).then("off").otherwise("doubt"),
         verdict=pl.when(drifts).then(pl.lit("drift")).otherwise("verdict"),
     ).select(intervals.columns)
 

@@ -70,6 +70,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     """Compare all calls with each other, legs as the hosts' clocks have them; `names` are hosts', for sentences."""
     facts = facts.filter(~pl.col("headless")) if facts["headless"].any() else facts
     told = facts.with_columns(window=pl.col("start") // clocks.WINDOW_NS).with_row_index("row")
+    told = told.with_columns(doubt=pl.Series(clocks.doubts(told, found)))
     sheet, pairs = baselines.Sheet.empty(told.height), baselines.Pairs.of(told)
     notes = baselines.network(told, pairs, sheet)
     legs_known = (told["request"].to_numpy() >= 0) & ~told["failed"].to_numpy()

@@ -64,14 +64,17 @@ class Line:
     release: Int64s
     late: Mask
     slack: int
+    doubt: int = 0
+    """How far the clocks of both sides may be off, where begins are one side's and releases the other's."""
 
     def ceiling(self, handover: int) -> ceilings.Ceiling | None:
         """Find how many places there were; `handover` is the least time between a release and the next begin."""
         if self.late.sum() < ceilings.FEWEST:
             return None
         wait = float(np.median((self.begin - self.arrive)[self.late]))
-        tolerance = max(2 * self.slack, round(wait * ACCIDENT)) + handover
-        return ceilings.find(self.arrive, self.begin, self.release, self.late, 2 * self.slack, tolerance)
+        near = max(2 * self.slack, round(wait * ACCIDENT))
+        early = min(2 * self.slack + self.doubt, near)
+        return ceilings.find(self.arrive, self.begin, self.release, self.late, early, near + handover)
 
 
 def _column(frame: pl.DataFrame, name: str) -> Int64s:
@@ -284,7 +287,8 @@ def _pools(served: pl.DataFrame, sheet: Sheet) -> Iterator[tuple[tuple[int, int,
     for group in _groups(served, ["window", "caller", "party"]):
         rows, start = _column(group, "row"), _column(group, "start")
         begin = start + _column(group, "wait")
-        line = Line(rows, start, begin, _column(group, "end"), group["late"].to_numpy(), _coarsest(group))
+        slack, doubt = _coarsest(group), int(_column(group, "doubt").max())
+        line = Line(rows, start, begin, _column(group, "end"), group["late"].to_numpy(), slack, doubt)
         found = line.ceiling(int(np.median(sheet.oneway[rows])))
         if found is None or found.confidence < ceilings.SURE:
             continue
