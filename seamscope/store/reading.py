@@ -28,6 +28,7 @@ READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
 _PATIENCE_SECONDS: Final = 2.0
 _INSIST_SECONDS: Final = 0.05
+_TRIES: Final = 20
 _POLITE_SECONDS: Final = 5.0
 """How long guests may go on when the store wants to be alone."""
 
@@ -100,12 +101,15 @@ def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
     return found[0]
 
 
-def _told(error: duckdb.Error) -> QueryError:
-    """Give DuckDB's words on one line (they may quote what others sent), or better ones."""
+def _told(error: Exception) -> QueryError:
+    """Give DuckDB's words on one line (they may quote what others sent), or better ones.
+
+    What fails while rows are read comes as Arrow's error, with DuckDB's words in it.
+    """
     words = safe(" ".join(str(error).split()))
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in words:
         return QueryError(f"the statement needs more memory than it may have: {words}", "narrow it with WHERE or LIMIT")
-    if isinstance(error, duckdb.InterruptException):
+    if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in words:
         if "maximum execution time" in words:
             return QueryError("the statement ran longer than it may", "narrow it with WHERE or LIMIT")
         return QueryError("the statement was stopped")
@@ -115,12 +119,24 @@ def _told(error: duckdb.Error) -> QueryError:
 @contextmanager
 def read_only(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Keep a cursor in a read-only transaction; roll back whatever happens."""
+    _end(cursor)  # what was stopped while it was rolled back would fail all that come after it
     cursor.execute("BEGIN TRANSACTION READ ONLY").complete()
     try:
         yield
     finally:
-        with suppress(duckdb.ConnectionException):  # the store was closed meanwhile
-            cursor.execute("ROLLBACK").complete()
+        _end(cursor)
+
+
+def _end(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Leave the transaction a cursor is in, if any; an interrupt that came too late hits this one, not its own."""
+    for _ in range(_TRIES):
+        try:
+            cursor.rollback()
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+            continue
+        except duckdb.Error:  # there is none, or the store was closed meanwhile
+            return
+        return
 
 
 def batches(
@@ -136,7 +152,7 @@ def batches(
                 yield from _bounded(reader, max_rows)
             finally:
                 reader.close()
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise _told(error) from error
 
 

@@ -1,0 +1,42 @@
+"""Readers of other processes: what one of them leaves behind does not reach the next."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from seamscope.errors import QueryError
+from seamscope.store import Settings, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "test.duckdb") as opened:
+        yield opened
+
+
+def test_a_cursor_that_was_left_in_a_failed_transaction_serves_the_next_reader(store: Store) -> None:
+    """An interrupt may hit the very statement that was to end the transaction."""
+    for _ in range(Settings().guests):
+        with store._cursors.guest(1.0) as cursor:
+            cursor.execute("BEGIN TRANSACTION READ ONLY").complete()
+            with suppress(duckdb.Error):
+                cursor.execute("SELECT 'x'::INTEGER").fetchall()
+    with store.guest() as guest:
+        assert [batch.num_rows for batch in list(guest.stream("SELECT 1 AS one"))[1:]] == [1]
+
+
+def test_a_statement_stopped_among_its_rows_is_told_as_one_that_was_stopped(store: Store) -> None:
+    with store.guest() as guest:
+        rows_ = guest.stream("SELECT * FROM range(1000000000)")
+        next(rows_)
+        guest.cancel()
+        with pytest.raises(QueryError, match="the statement was stopped"):
+            list(rows_)
