@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from seamscope.text.instruments_text import VERDICTS
 from seamscope.text.safe import safe
 from tui import formats
 from tui.lines import cells, wrap
@@ -12,7 +13,7 @@ from tui.lines import cells, wrap
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from seamscope.results import Hop, Segment, SpanDetail, WaterfallRow
+    from seamscope.results import Hop, Segment, SpanDetail, Testimony, WaterfallRow
     from tui.glyphs import Glyphs
 
 LABELS: Final = 13
@@ -40,8 +41,17 @@ class PaneLine:
     kind: str
 
 
-def entries(row: WaterfallRow, span: SpanDetail | None, path: Sequence[Segment], glyphs: Glyphs) -> Iterator[Entry]:
-    """Give what is known of a row of the waterfall; `span` is None while it is read, and for a seam."""
+def entries(
+    row: WaterfallRow,
+    span: SpanDetail | None,
+    path: Sequence[Segment],
+    glyphs: Glyphs,
+    told: Sequence[Testimony] = (),
+) -> Iterator[Entry]:
+    """Give what is known of a row of the waterfall; `span` is None while it is read, and for a seam.
+
+    `told` is what instruments said of the waits of its call.
+    """
     yield Entry("", glyphs.words(row.name), "title")
     if row.kind == "seam" and row.hop is not None:
         yield Entry("", "what the client saw and the server did not", "note")
@@ -51,6 +61,7 @@ def entries(row: WaterfallRow, span: SpanDetail | None, path: Sequence[Segment],
     yield from _on_path(path)
     if row.hop is not None:
         yield from _hop(row.hop, glyphs)
+        yield from _told(told)
     yield from (Entry("note", note, "note") for note in row.notes)
     if span is not None:
         yield from _sent(span)
@@ -104,6 +115,12 @@ def _hop(hop: Hop, glyphs: Glyphs) -> Iterator[Entry]:
     for phase, ns in hop.phases.items():
         if ns is not None:
             yield Entry(phase, formats.duration(ns), "cause")
+
+
+def _told(told: Sequence[Testimony]) -> Iterator[Entry]:
+    for each in told:
+        pool = f" of {each.pool}" if each.pool else ""
+        yield Entry(each.cause, f"{VERDICTS[each.verdict]} by {each.instrument}{pool}: {each.sentence}", "cause")
 
 
 def _sent(span: SpanDetail) -> Iterator[Entry]:

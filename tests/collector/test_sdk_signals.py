@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,9 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+from collector.doors.otlp_status import REPLIES
 from tests.collector import traffic
+from tests.collector.transports import TRANSPORTS, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter
 
     from collector.serve import Collector
+    from tests.collector.transports import Transport
 
 RESOURCE = Resource.create({"service.name": "checkout", "host.name": "h-1"})
 
@@ -117,3 +121,31 @@ def test_metrics_of_the_python_sdk_are_stored_or_counted(collector: Collector, o
     assert signals["metrics"]["accepted"] == stored + signals["metrics"]["unkept"]
     assert (stored, signals["metrics"]["unkept"]) in {(3, 2), (6, 4)}  # a shutdown may export once more
     assert counted(collector, "metrics")["rejected"] == {}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("signal", ["logs", "metrics"])
+def test_sent_is_stored_and_rejected_and_refused(tmp_path: Path, transport: Transport, signal: str) -> None:
+    """Eight items that can be kept and one that cannot, from several at once, into a queue that holds one request."""
+    request: Any = traffic.logs(9) if signal == "logs" else traffic.metrics(9)
+    if signal == "logs":
+        request.resource_logs[0].scope_logs[0].log_records[4].time_unix_nano = 2**63
+    else:
+        metric = request.resource_metrics[0].scope_metrics[0].metrics[0]
+        metric.name = "kestrel.queued_requests"
+        metric.gauge.data_points[4].time_unix_nano = 2**63
+    with traffic.running(tmp_path, queue_bytes=1) as collector, ThreadPoolExecutor(8) as threads:
+        said = list(threads.map(lambda _: send(transport, collector, request, signal), range(24)))
+        taken = [each.reply.partial_success for each in said if each.verdict == "ok"]
+        refused = [each for each in said if each.verdict == "later"]
+        assert taken
+        assert len(taken) + len(refused) == 24
+        assert all(each.delay_s for each in refused)
+        field = REPLIES[signal][1]
+        assert {getattr(partial, field) for partial in taken} == {1}
+        assert {partial.error_message for partial in taken} == {"rejected by reason: time_out_of_range: 1"}
+        stored = traffic.count(collector.store, {"logs": "logs", "metrics": "metric_points"}[signal])
+        assert stored == 8 * len(taken)
+        counts = counted(collector, signal)
+        assert (counts["accepted"], counts["rejected"]) == (stored, {"time_out_of_range": len(taken)})
+        assert sum(counts["refused_requests"].values()) == len(refused)

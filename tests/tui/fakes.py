@@ -21,6 +21,7 @@ from seamscope.results import (
     Selection,
     Share,
     SpanDetail,
+    Testimony,
     TraceWarning,
     WaterfallRow,
 )
@@ -292,6 +293,20 @@ def detail(row: RequestRow | None = None, **changes: object) -> RequestDetail:
             TraceWarning("lost_parent", head.trace_id, None, "two spans name a parent that never came"),
         ),
         async_work=(AsyncWork(head.trace_id, span_id(9), 16 * MS, "link"),),
+        testimonies=(
+            Testimony(
+                client_span_id=span_id(5),
+                seam=TO_DB,
+                operation="SELECT orders",
+                cause="pool_wait",
+                ns=2 * MS,
+                verdict="confirms",
+                instrument="db.client.connection.pending_requests",
+                pool="main",
+                at_ns=head.start_ns + 59 * MS,
+                sentence="12 waiting while it waited",
+            ),
+        ),
         logs=RequestLogs(
             (
                 _log(head, 70, 4, "warn", "orders", "stock of 3 items is short"),

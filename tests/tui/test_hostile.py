@@ -45,7 +45,7 @@ KEPT = {
         "call_id",
     ),
     *("kind", "cause", "evidence", "tier", "gap_kind", "joined_by", "status", "span_kind", "code"),
-    *("shell_evidence", "complete_evidence", "link", "causes"),
+    *("shell_evidence", "complete_evidence", "link", "causes", "verdict"),
 }
 """Fields that the house fills: ids in hex, words of the vocabulary."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tui.fakes import segments, span, span_id, trace_id, waterfall
+from tests.tui.fakes import detail, segments, span, span_id, trace_id, waterfall
 from tui.glyphs import UNICODE
 from tui.lines import cells
 from tui.span_text import Entry, entries, lines, matching
@@ -26,3 +26,11 @@ def test_long_values_wrap_and_are_counted() -> None:
 def test_a_long_label_has_its_own_line() -> None:
     drawn = lines([Entry("a.very.long.attribute.name.indeed", "a value that is not short", "attribute")], 40)
     assert [line.label for line in drawn] == ["a.very.long.attribute.name.indeed", ""]
+
+
+def test_a_call_says_what_its_pool_said_of_its_wait() -> None:
+    whole = detail()
+    row = next(row for row in whole.waterfall if row.span_id == span_id(5))
+    found = list(entries(row, None, (), UNICODE, whole.testimonies))
+    words = "confirmed by db.client.connection.pending_requests of main: 12 waiting while it waited"
+    assert Entry("pool_wait", words, "cause") in found

@@ -25,12 +25,14 @@ from tui.widgets.tables import HopTable, OddList, SegmentTable
 from tui.widgets.waterfall import Waterfall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.timer import Timer
 
-    from seamscope.results import RequestDetail, SpanDetail, WaterfallRow
+    from seamscope.results import RequestDetail, SpanDetail, Testimony, WaterfallRow
     from tui.messages import DetailFetched, Exported, Failed, SpanFetched
     from tui.source import Source
     from tui.widgets.request_list import RequestList
@@ -211,9 +213,14 @@ class RequestScreen(RequestAsking):
         if row is None or not pane.display:
             return
         span = self.spans.get((row.trace_id, row.span_id or "", row.span_kind))
-        pane.show(row, span, self.path.stretches(row) if self.path else (), problem)
+        pane.show(row, span, self.path.stretches(row) if self.path else (), problem, self._told_of(row))
         if span is None and row.span_id and not problem:
             self._ask_soon(row)
+
+    def _told_of(self, row: WaterfallRow) -> Sequence[Testimony]:
+        call = row.hop.client_span_id if row.hop else None
+        told = self.detail.testimonies if self.detail else ()
+        return [each for each in told if call is not None and each.client_span_id == call]
 
     def _ask_soon(self, row: WaterfallRow) -> None:
         """Read the span once the cursor rests."""

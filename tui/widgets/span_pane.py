@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
 
-    from seamscope.results import Segment, SpanDetail, WaterfallRow
+    from seamscope.results import Segment, SpanDetail, Testimony, WaterfallRow
     from tui.lines import Line
     from tui.span_text import PaneLine
 
@@ -30,13 +30,21 @@ class SpanPane(Rows):
         self.row: WaterfallRow | None = None
         self.span: SpanDetail | None = None
         self.path: Sequence[Segment] = ()
+        self.told: Sequence[Testimony] = ()
         self.needle = ""
         self.problem = ""
         self.lines_drawn: Sequence[PaneLine] = ()
 
-    def show(self, row: WaterfallRow, span: SpanDetail | None, path: Sequence[Segment], problem: str = "") -> None:
-        """Take a row of the waterfall, its span where it was read, and its segments."""
-        moved = self.row is not row
+    def show(
+        self,
+        row: WaterfallRow,
+        span: SpanDetail | None,
+        path: Sequence[Segment],
+        problem: str = "",
+        told: Sequence[Testimony] = (),
+    ) -> None:
+        """Take a row of the waterfall, its span where it was read, its segments, and what is told of its waits."""
+        moved, self.told = self.row is not row, told
         self.row, self.span, self.path, self.problem = row, span, path, problem
         self._lay_out()
         if moved:
@@ -56,7 +64,7 @@ class SpanPane(Rows):
     def _lay_out(self) -> None:
         if self.row is None:
             return
-        found = matching(entries(self.row, self.span, self.path, paint_of(self).glyphs), self.needle)
+        found = matching(entries(self.row, self.span, self.path, paint_of(self).glyphs, self.told), self.needle)
         self.lines_drawn = lines(found, max(self.scrollable_content_region.width - 2, 12))
         self.count = len(self.lines_drawn)
         self.refresh()
