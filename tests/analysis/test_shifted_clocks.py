@@ -16,8 +16,8 @@ QUICK = ["a-healthy", "a-tls-held-blind", "c-context-lost", "e-connect-held"]
 EVERY = sorted(path.parent.name for path in SAMPLES.glob("*/traces.otlp.pb.zst"))
 SHIFTS = [3_000_000_000, -3_000_000_000]
 TIMES = ["start_ns", "end_ns", "queued_at_ns", "enqueued_ns"]
-MOST = 0.02
-"""Share of requests that may say something else: those on which an inference stood on its edge."""
+MOST = 1
+"""Requests of a recording that may say something else: one on which an inference stood on its edge."""
 
 
 def hosts(resources: pl.DataFrame) -> list[str]:
@@ -71,7 +71,7 @@ def check(frames: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]) -> None:
             other = analyse(moved(spans, resources, host, shift), resources, links)
             assert other["requests"].height == still["requests"].height, (host, shift)
             assert other["warnings"].filter(pl.col("code") == empty).height <= said, (host, shift)
-            assert beyond(still, other) <= MOST * still["requests"].height, (host, shift)
+            assert beyond(still, other) <= MOST, (host, shift)
 
 
 @pytest.mark.parametrize("sample", QUICK)
