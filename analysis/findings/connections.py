@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.findings import advice
 from analysis.findings.cases import Case, marks, milliseconds, places
-from analysis.findings.retiming import LEAD, WHOLE
+from analysis.findings.retiming import EARLIER, LEAD, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,8 @@ _BEFORE: Final = ("pool_wait", "getconn", "setup")
 """Phases that have a span beside the call's and before it; a handshake beside it lies in it (undici)."""
 _SLACK_NS: Final = 1_000_000
 _OPENED: Final = ("dns", "connect", "tls", "setup")
+_BEFORE_IT: Final = pl.col("callee").str.starts_with("data:").fill_null(value=False) & (pl.col("server_row") < 0)
+"""A statement's span holds no wait of its own: one that many statements tell of lies before it."""
 _OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
 
 
@@ -73,24 +75,28 @@ def _taken_out(
     phases: pl.DataFrame, calls: pl.DataFrame, roles: tuple[str, ...], how: int, wait: pl.Expr
 ) -> pl.DataFrame:
     """Mark what to take out of calls: of their phase spans, or at the head of calls that have none."""
-    told = calls.select("request", "row", "inner_row", wait=wait)
+    told = calls.select("request", "row", "inner_row", wait=wait, before=_BEFORE_IT)
     of_calls = phases.filter(pl.col("role").is_in(roles)).select(row="call", phase="row")
     shown = told.join(of_calls, on="row", maintain_order="left")
     spans = shown.select("request", "wait", row="phase")
     # a phase beside the inner call (undici's, below a fetch) lies in it: both get shorter
     wrapped = pl.col("row") != pl.col("inner_row")
     bare = told.join(shown.select("row").unique(), on="row", how="anti")
-    heads = pl.concat([bare.filter(~wrapped), told.filter(wrapped)]).select("request", "wait", row="inner_row")
-    return pl.concat([marks(spans, how, pl.col("wait")), marks(heads, LEAD, pl.col("wait"))])
+    inside = bare.filter(~wrapped & ~pl.col("before"))
+    heads = pl.concat([inside, told.filter(wrapped)]).select("request", "wait", row="inner_row")
+    sooner = marks(bare.filter(~wrapped & pl.col("before")), EARLIER, pl.col("wait"))
+    return pl.concat([marks(spans, how, pl.col("wait")), marks(heads, LEAD, pl.col("wait")), sooner])
 
 
 def _with_waits(phases: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
     """Say when each call wanted a connection (`wanted_ns`) and when it had one (`had_ns`).
 
-    A pool's own span comes before the call; a wait that has none, or one inside the call, is the call's beginning.
+    A pool's own span comes before the call, as does a statement's wait that has none; any other wait without one, and
+    one whose span is inside the call, is the call's beginning.
     """
     pools = phases.filter(pl.col("role").is_in(("pool_wait", "getconn")))
-    before = pl.col("row").is_in(pools.filter("beside").get_column("call").implode())
+    shown = pl.col("row").is_in(pools.get_column("call").implode())
+    before = pl.col("row").is_in(pools.filter("beside").get_column("call").implode()) | (~shown & _BEFORE_IT)
     wait = pl.col("pool_wait_ns").fill_null(0)
     return calls.with_columns(
         wanted_ns=pl.col("start_ns") - pl.when(before).then(wait).otherwise(0),

@@ -24,6 +24,8 @@ LEAD: Final = 2
 """So many nanoseconds are taken out before the span's first child, or out of the span where it has none."""
 BESIDE: Final = 3
 """The span starts beside another one (its row), not after it."""
+EARLIER: Final = 4
+"""The span starts so many nanoseconds earlier: its parent did nothing else before it."""
 
 MARK_NS: Final = 1_000_000
 _MARK_PART: Final = 10
@@ -140,7 +142,11 @@ def _begin(
         return 0
     if meanwhile[row]:
         above = running[above]
-    return _progress(above, shift, old, new, how, value)
+    sooner = _progress(above, shift, old, new, how, value)
+    if how[row] == EARLIER:
+        since = start[above] if old[above] == MISSING else max(old[above], start[above])
+        sooner += min(value[row], max(start[row] - since, 0))
+    return sooner
 
 
 @kernel

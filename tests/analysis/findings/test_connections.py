@@ -41,6 +41,24 @@ def test_a_wait_that_no_span_shows_is_the_calls_beginning(scene: Scene) -> None:
     assert finding["costs"] == {1: 40, 2: 80, 3: 120}
 
 
+def test_a_wait_that_statements_tell_of_lies_before_them(scene: Scene) -> None:
+    """Four at once, of 40 ms each over one connection, and no span for the wait: it is their callers' own time."""
+    for number in range(4):
+        wait = 40 * number
+        scene.request(end=60 + wait, at=0)
+        scene.call(10 + wait, 50 + wait, DATA, pool_wait_ns=wait * MS, operation="SELECT orders")
+    (finding,) = scene.found()["pool_exhausted"]
+    assert "up to 4 calls wanted one at once, at most 1 had it" in finding["message"]
+    assert finding["costs"] == {1: 40, 2: 80, 3: 120}
+
+
+def test_a_setup_that_statements_tell_of_lies_before_them(scene: Scene) -> None:
+    for _ in range(6):
+        scene.request(end=200)
+        scene.call(160, 165, DATA, setup_ns=150 * MS, operation="SELECT orders")
+    assert scene.found()["cold_connections"][0]["costs"] == dict.fromkeys(range(6), 150)
+
+
 def test_a_wait_while_nobody_has_a_connection_is_no_exhaustion(scene: Scene) -> None:
     """A ping of an idle connection, a slow start: waits, but not for others."""
     pool_scene(scene, [40, 40, 40, 40], at_once=False)

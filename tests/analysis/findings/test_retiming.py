@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.findings.retiming import BESIDE, LEAD, WHOLE, Cuts
+from analysis.findings.retiming import BESIDE, EARLIER, LEAD, WHOLE, Cuts
 from analysis.findings.timeline import timeline
 from seamscope.schema.words import SPAN_KINDS
 
@@ -70,6 +70,14 @@ def test_a_wait_at_the_head_moves_all_that_is_inside() -> None:
     assert saved(waiting, [(1, LEAD, 35)], (0, 100)) == 35
     assert saved([ROOT, (0, 10, 90)], [(1, LEAD, 35)], (0, 100)) == 35
     assert saved([ROOT, (0, 10, 30)], [(1, LEAD, 35)], (0, 100)) == 20  # never more than there is
+
+
+def test_a_wait_before_a_span_is_its_parents_own_time() -> None:
+    """No more than the parent stood idle before it: other work goes on taking what it takes."""
+    idle = [ROOT, (0, 10, 30), (0, 70, 80)]
+    assert saved(idle, [(2, EARLIER, 35)], (0, 100)) == 35
+    assert saved(idle, [(2, EARLIER, 60)], (0, 100)) == 40
+    assert saved(idle, [(1, EARLIER, 60)], (0, 100)) == 10
 
 
 def test_calls_started_together_cost_the_longest() -> None:
