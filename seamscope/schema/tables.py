@@ -244,13 +244,16 @@ SEGMENTS: Final = pa.schema(
     ]
 )
 
-STORED_SEGMENTS: Final = pa.schema(
+SEGMENT_KINDS: Final = pa.schema(
     [
-        ("horizons", pa.uint8()) if field.name == "horizon" else field  # bit 0: on the shell's path, 1: on complete's
-        for field in SEGMENTS
+        ("kind_no", pa.uint32()),
+        ("horizon", pa.uint8()),
+        ("owner_no", pa.uint32()),
+        ("cause", pa.uint8()),
+        ("evidence", pa.uint8()),
     ]
 )
-"""Segments as they are stored: a stretch that both paths share is one row."""
+"""`base.segment_kinds`: what stretches of the path are, once each; a row per horizon whose path they are on."""
 
 HOPS: Final = pa.schema(
     [

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from seamscope.schema.tables import OWNERS, RESULTS
-from seamscope.store.folding import fold
-from seamscope.store.inserting import TABLES, begin, insert, roll_back
-from seamscope.store.layout import parts, tables_of
+from seamscope.schema.tables import OWNERS, RESULTS, SEGMENT_KINDS
+from seamscope.store.inserting import begin, insert, roll_back
+from seamscope.store.layout import LISTS, tables_of_requests
+from seamscope.store.lists import Kind, lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 OWNER_COLUMNS: Final = {"requests": "dominant_owner_no", "segments": "owner_no", "hops": "seam_no"}
 
+_EMPTY: Final = {name: pl.DataFrame(schema.empty_table()) for name, schema in RESULTS.items()}
+
 
 class Writer:
     """Gives requests and owners their store-wide numbers and stores the desk's rows."""
@@ -28,6 +30,7 @@ class Writer:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._owners: dict[str, int] = dict(cursor.execute("SELECT owner, owner_no FROM base.owners").fetchall())
+        self._kinds = _stored_kinds(cursor)
         self.request_no = _last_request(cursor)
         """The last number given to a request."""
 
@@ -53,22 +56,38 @@ class Writer:
         first, last = self.next_numbers(results)
         numbers, fresh = self._owner_numbers(_frame(owners))
         frames = {name: _renumbered(name, _frame(rows), first, numbers) for name, rows in results.items()}
-        if "segments" in frames:
-            frames["segments"] = fold(frames["segments"])
+        tables, kinds = self._tables(frames)
         begin(self._cursor)
         try:
             self._forget(replaces)
             self._forget_warnings(frames)
-            insert(self._cursor, "owners", fresh)
-            for name, frame in frames.items():
-                for table, rows in parts(name, frame.select(TABLES[name].names).to_arrow(), first).items():
-                    insert(self._cursor, table, rows)
+            for table, rows in {"owners": fresh, **tables}.items():
+                insert(self._cursor, table, rows)
             self._cursor.commit()
         except BaseException:
             roll_back(self._cursor)
             raise
         self._owners.update(zip(fresh["owner"].to_pylist(), fresh["owner_no"].to_pylist(), strict=True))
+        self._kinds.update(kinds)
         self.request_no = last
+
+    def _tables(self, frames: Mapping[str, pl.DataFrame]) -> tuple[dict[str, pa.Table], dict[Kind, int]]:
+        """Give the rows of a run's results by the table they are kept in, and the kinds of stretches among them."""
+        tables = {
+            name: frame.select(RESULTS[name].names).to_arrow() for name, frame in frames.items() if name not in LISTS
+        }
+        if not LISTS.keys() & frames.keys():
+            return tables, {}
+        found = lists(*(frames.get(name, _EMPTY[name]) for name in ("segments", "hops", "requests")))
+        numbers = {kind: self._kinds.get(kind, 0) for kind in found.kinds}
+        last = len(self._kinds)
+        for kind, number in numbers.items():
+            if not number:
+                last += 1
+                numbers[kind] = last
+        new = [row for kind, number in numbers.items() if kind not in self._kinds for row in kind.rows(number)]
+        tables["segment_kinds"] = pa.Table.from_pylist(new, SEGMENT_KINDS)
+        return tables | found.numbered([numbers[kind] for kind in found.kinds]), numbers
 
     def _owner_numbers(self, owners: pl.DataFrame) -> tuple[np.ndarray, pa.Table]:
         """Map local owner numbers to the store's; give the map (by position) and the rows the store lacks."""
@@ -88,7 +107,7 @@ class Writer:
         if replaces is None or not len(replaces):
             return
         with _registered(self._cursor, "replaced", pa.table({"request_no": pa.array(replaces, pa.int64())})):
-            for table in (*(table for name in RESULTS for table in tables_of(name)), "finding_requests"):
+            for table in (*tables_of_requests(), "finding_requests"):
                 text = f"DELETE FROM base.{table} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608
                 self._cursor.execute(text).complete()
 
@@ -126,6 +145,15 @@ def _renumbered(name: str, frame: pl.DataFrame, first: int, owners: np.ndarray) 
         known = pl.Series("known", owners, pl.UInt32)
         moved.append(pl.col(column).map_batches(known.gather, return_dtype=pl.UInt32).alias(column))
     return frame.with_columns(moved)
+
+
+def _stored_kinds(cursor: duckdb.DuckDBPyConnection) -> dict[Kind, int]:
+    text = """
+        SELECT sum(1 << horizon)::INTEGER, owner_no, cause, evidence, kind_no
+        FROM base.segment_kinds
+        GROUP BY kind_no, owner_no, cause, evidence
+    """
+    return {Kind(*said): number for *said, number in cursor.execute(text).fetchall()}
 
 
 def _last_request(cursor: duckdb.DuckDBPyConnection) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from seamscope.schema.tables import INGESTED, OWNERS, RESULTS, STORED_SEGMENTS
+from seamscope.schema.tables import INGESTED
 from seamscope.store.layout import tables_of
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-TABLES: Final = {**INGESTED, "owners": OWNERS, **RESULTS, "segments": STORED_SEGMENTS}
-"""Tables of the schema; some are kept in several (`seamscope.store.layout`)."""
 _STAMPED: Final = {
     tables_of(name)[0]: [column for column in ("commit_no", "ingested_ns") if column in schema.names]
     for name, schema in INGESTED.items()

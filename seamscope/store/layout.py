@@ -1,8 +1,8 @@
-"""How rows are kept: what every row has in one table, what few have in tables beside it, tied by a number.
+"""How rows are kept: spans in a table of what every one has and tables of what few have, segments and hops as lists.
 
 A column of nulls costs as much to write as any other, some 85 ns a row: with all 70 columns of a span in one table, a
-million spans of ten attributes took 8.0 s of CPU to store, in four tables 5.8. The views `base.spans` and `base.hops`
-put the rows together again.
+million spans of ten attributes took 8.0 s of CPU to store, in four tables 5.8. The view `base.spans` puts the rows
+together again. Lists are a row a request (`seamscope.store.lists`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seamscope.schema.tables import RESULTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROWS_PER_BATCH: Final = 1 << 24
-"""Rows are numbered from their batch's number (a commit's, or its first request's) times this."""
+"""Rows are numbered from their batch's number (a commit's) times this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,6 @@ class Layout:
     """The column that ties a row to what is beside it."""
     sides: Mapping[str, tuple[str, ...]]
     """The tables beside it and their columns."""
-    keys: tuple[str, ...] = ()
-    """Columns that the tables beside it have too: what rows are deleted by."""
 
     @property
     def beside(self) -> set[str]:
@@ -89,33 +89,60 @@ LAYOUTS: Final = {
             ),
         },
     ),
-    "hops": Layout(
-        "hop_rows",
-        "hop_no",
-        {
-            "hop_phases": (
-                "setup_ns",
-                "dns_ns",
-                "connect_ns",
-                "tls_ns",
-                "send_ns",
-                "server_queue_ns",
-                "transfer_ns",
-                "retry_ns",
-                "header_ns",
-                "bounded_ns",
-                "reused",
-            ),
-        },
-        ("request_no",),
-    ),
 }
+
+LISTED: Final = (
+    "seam_no",
+    "caller_instance",
+    "callee_instance",
+    "peer",
+    "operation",
+    "status",
+    "gap_kind",
+    "start_ns",
+    "duration_ns",
+    "server_ns",
+    "request_leg_ns",
+    "pool_wait_ns",
+    "network_ns",
+)
+"""Columns of hops that every request's row lists."""
+
+_PHASES: Final = ("setup", "dns", "connect", "tls", "pool_wait", "send", "network", "server_queue", "transfer", "retry")
+
+FOLLOWS: Final = {
+    "trace_hi": "own_trace_hi",
+    "trace_lo": "own_trace_lo",
+    "error": "false",
+    "attempts": "1",
+    "gap_ns": "duration_ns - server_ns",
+    "response_leg_ns": "gap_ns - request_leg_ns",
+    "leg_error_ns": "greatest(request_leg_ns, response_leg_ns)",
+    **{f"{phase}_ns": "NULL" for phase in _PHASES if f"{phase}_ns" not in LISTED},
+    "unexplained_ns": " - ".join(["gap_ns", *(f"coalesce({phase}_ns, 0)" for phase in _PHASES)]),
+    "header_ns": "NULL",
+    "bounded_ns": "NULL",
+    "inferred_ns": "network_ns",
+    "reused": "NULL",
+    "joined_by": "0",
+    "async": "false",
+}
+"""What a hop's other columns say where nothing is kept of them, as SQL that the views and the writer share; the own
+trace is the request's."""
+
+LISTS: Final = {"segments": ("request_lists",), "hops": ("request_lists", "hop_details")}
+"""Tables of the schema that are kept as lists, a row a request, and where (`seamscope.store.lists`)."""
 
 
 def tables_of(name: str) -> tuple[str, ...]:
     """Give the tables that the rows of one table of the schema are kept in."""
     layout = LAYOUTS.get(name)
-    return (name,) if layout is None else (layout.rows, *layout.sides)
+    return LISTS.get(name, (name,)) if layout is None else (layout.rows, *layout.sides)
+
+
+def tables_of_requests() -> tuple[str, ...]:
+    """Give the tables with rows of a request's (`request_no`), findings apart: what goes when a request goes."""
+    return tuple(dict.fromkeys(table for name in RESULTS for table in tables_of(name)))
 
 
 def parts(name: str, rows: pa.Table, batch: int) -> dict[str, pa.Table]:
@@ -134,7 +161,7 @@ def parts(name: str, rows: pa.Table, batch: int) -> dict[str, pa.Table]:
 def _filled(rows: pa.Table, layout: Layout, columns: tuple[str, ...]) -> pa.Table:
     """Give the rows that have something in one of some columns."""
     held = [name for name in columns if name in rows.column_names and rows[name].null_count < rows.num_rows]
-    part = rows.select([layout.number, *layout.keys, *held])
+    part = rows.select([layout.number, *held])
     if not held:
         return part.slice(0, 0)
     if any(not rows[name].null_count for name in held):

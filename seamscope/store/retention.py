@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from seamscope.schema.tables import INGESTED, RESULTS
+from seamscope.schema.tables import INGESTED
 from seamscope.statements import statement
 from seamscope.store.inserting import insert
-from seamscope.store.layout import LAYOUTS, ROWS_PER_BATCH, tables_of
+from seamscope.store.layout import LAYOUTS, ROWS_PER_BATCH, tables_of, tables_of_requests
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,7 +42,7 @@ _OF_NO_TRACE: Final = tuple(name for name in _OF_COMMITS if name not in _OF_TRAC
 _UNLESS_STAYING: Final = """
     AND NOT EXISTS (FROM staying_traces AS s WHERE s.trace_hi = t.trace_hi AND s.trace_lo = t.trace_lo)
 """
-_OF_REQUESTS: Final = (*(table for name in RESULTS for table in tables_of(name)), "finding_requests")
+_OF_REQUESTS: Final = (*tables_of_requests(), "finding_requests")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from seamscope import __version__
 from seamscope.errors import StoreError, StoreVersionError
 from seamscope.schema import words
 from seamscope.statements import statement
+from seamscope.store.layout import FOLLOWS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Raised when a table changes; views and macros are renewed by themselves, and so is what `sql/added` adds."""
 
 ADDED_TABLES: Final = ("metric_points",)
@@ -62,9 +63,10 @@ def added_statements() -> list[str]:
 
 
 def view_statements() -> list[str]:
-    """Give the DDL of the macros and views, in order, the vocabularies written in."""
-    lists = {name: _list(getattr(words, name)) for name in VOCABULARIES}
-    return [statement(f"views/{name}", **lists) for name in listed("views")]
+    """Give the DDL of the macros and views, in order, the vocabularies and what follows from the rest written in."""
+    pieces = {name: _list(getattr(words, name)) for name in VOCABULARIES}
+    pieces |= {f"hop_{column}": text for column, text in FOLLOWS.items()}
+    return [statement(f"views/{name}", **pieces) for name in listed("views")]
 
 
 def _list(vocabulary: tuple[str, ...]) -> str:

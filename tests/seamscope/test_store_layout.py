@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from seamscope.schema.tables import ATTRIBUTES, HOPS, INGESTED, RESULTS, SPANS
 from seamscope.store import Store
-from seamscope.store.layout import LAYOUTS, ROWS_PER_BATCH, parts, tables_of
+from seamscope.store.layout import FOLLOWS, LAYOUTS, LISTED, ROWS_PER_BATCH, parts, tables_of
 from seamscope.store.packing import packed
 from seamscope.store.spans import spans_of
 from tests.seamscope.store_rows import START_NS, rows, span
@@ -63,12 +63,16 @@ def test_a_slice_of_a_table_is_packed_by_itself() -> None:
     ]
 
 
-@pytest.mark.parametrize(("name", "schema"), [("spans", SPANS), ("hops", HOPS)])
-def test_every_column_is_kept_once(name: str, schema: pa.Schema) -> None:
-    layout = LAYOUTS[name]
-    listed = [column for columns in layout.sides.values() for column in columns]
+def test_every_column_is_kept_once() -> None:
+    listed = [column for columns in LAYOUTS["spans"].sides.values() for column in columns]
     assert len(listed) == len(set(listed))
-    assert set(listed) <= set(schema.names)
+    assert set(listed) <= set(SPANS.names)
+
+
+def test_every_column_of_hops_is_listed_or_follows() -> None:
+    kept = {*LISTED, *FOLLOWS}
+    assert len(kept) == len(LISTED) + len(FOLLOWS)
+    assert set(HOPS.names) - kept == {"request_no", "client_span_id", "server_span_id"}
 
 
 @pytest.mark.parametrize("name", [*INGESTED, *RESULTS])
@@ -81,30 +85,21 @@ def test_the_tables_are_there(tmp_path: Path, name: str) -> None:
 def test_rows_beside_are_those_with_something_to_say() -> None:
     given = pa.table(
         {
-            "request_no": [7, 7, 8],
+            "trace_lo": [7, 7, 8],
             "dns_ns": pa.array([None, 5, None], pa.int64()),
             "tls_ns": pa.array([None, None, 0], pa.int64()),
-            "gap_ns": [1, 2, 3],
+            "db_system": pa.array([None, None, None], pa.string()),
         }
     )
-    found = parts("hops", given, 2)
+    found = parts("spans", given, 2)
     first = 2 * ROWS_PER_BATCH
-    assert found["hop_rows"].to_pydict() == {
-        "request_no": [7, 7, 8],
-        "gap_ns": [1, 2, 3],
-        "hop_no": [first, first + 1, first + 2],
-    }
-    assert found["hop_phases"].to_pydict() == {
-        "hop_no": [first + 1, first + 2],
-        "request_no": [7, 8],
+    assert set(found) == {"span_rows", "span_details"}
+    assert found["span_rows"].to_pydict() == {"trace_lo": [7, 7, 8], "span_no": [first, first + 1, first + 2]}
+    assert found["span_details"].to_pydict() == {
+        "span_no": [first + 1, first + 2],
         "dns_ns": [5, None],
         "tls_ns": [None, 0],
     }
-
-
-def test_nothing_is_kept_beside_where_nobody_says_anything() -> None:
-    given = pa.table({"request_no": [7], "dns_ns": pa.array([None], pa.int64()), "gap_ns": [1]})
-    assert set(parts("hops", given, 0)) == {"hop_rows"}
 
 
 def test_spans_come_back_with_every_column(tmp_path: Path) -> None:

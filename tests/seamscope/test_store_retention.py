@@ -98,7 +98,7 @@ def test_old_traces_go_with_all_that_belongs_to_them(store: Store) -> None:
     done = retention.step(store, upto=2)
     assert (done.upto, done.spans, done.requests) == (2, 4, 2)
     assert done.traces.sort("trace_lo").rows() == [(7, 1), (7, 2)]
-    assert all(traces_of(store, table) == [3] for table in ("span_rows", "span_events", "logs", "requests", "hop_rows"))
+    assert all(traces_of(store, table) == [3] for table in ("span_rows", "span_events", "logs", "requests"))
     after = content(store)
     for table, frame in after.items():
         if table != "resources":

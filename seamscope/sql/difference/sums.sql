@@ -14,9 +14,17 @@ SELECT block, route, NULL AS owner, NULL::UTINYINT AS cause, count(*) AS request
 FROM picked
 GROUP BY block, route
 UNION ALL
-SELECT p.block, p.route, o.owner, s.cause, 0, least(sum(s.end_ns - s.start_ns), 9223372036854775807)::BIGINT
-FROM picked p
-JOIN base.horizon_segments s USING (request_no)
+SELECT b.block, b.route, o.owner, k.cause, 0, least(sum(b.ns), 9223372036854775807)::BIGINT
+FROM (
+    SELECT block, route, kind_no, sum(end_ns - start_ns) AS ns
+    FROM (
+        SELECT p.block, p.route, unnest(l.segment_kind) AS kind_no, unnest(l.at_ns) AS start_ns,
+            unnest(l.at_ns[2:]) AS end_ns
+        FROM picked p JOIN base.request_lists l USING (request_no)
+    )
+    GROUP BY block, route, kind_no
+) b
+JOIN base.segment_kinds k USING (kind_no)
 JOIN base.owners o USING (owner_no)
-WHERE s.horizon = $horizon
-GROUP BY p.block, p.route, o.owner, s.cause;
+WHERE k.horizon = $horizon
+GROUP BY b.block, b.route, o.owner, k.cause;

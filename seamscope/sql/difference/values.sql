@@ -15,10 +15,10 @@ carried AS (
     JOIN base.span_rows x ON x.trace_hi = p.trace_hi AND x.trace_lo = p.trace_lo AND x.span_id = p.entry_span_id,
         unnest(base.pairs(x.attribute_keys, x.attribute_texts)) AS u(a)
     UNION ALL
-    SELECT p.request_no, 'callee_instance', h.callee_instance FROM picked p JOIN base.hop_rows h USING (request_no)
+    SELECT p.request_no, 'callee_instance', h.callee_instance FROM picked p JOIN base.hops h USING (request_no)
     UNION ALL
     SELECT p.request_no, 'seam', o.owner
-    FROM picked p JOIN base.hop_rows h USING (request_no) JOIN base.owners o ON o.owner_no = h.seam_no
+    FROM picked p JOIN base.hops h USING (request_no) JOIN base.owners o ON o.owner_no = h.seam_no
 )
 SELECT key, value, count(DISTINCT request_no) AS requests
 FROM carried

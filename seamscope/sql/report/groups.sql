@@ -60,10 +60,28 @@ chosen AS MATERIALIZED (
 taken AS (
     SELECT group_no, horizon, count(*) AS requests_in, sum(ns) AS ns_in FROM chosen GROUP BY group_no, horizon
 ),
+by_kind AS (
+    SELECT group_no, horizon, kind_no, sum(end_ns - start_ns) AS ns
+    FROM (
+        SELECT c.group_no, c.horizon, unnest(l.segment_kind) AS kind_no, unnest(l.at_ns) AS start_ns,
+            unnest(l.at_ns[2:]) AS end_ns
+        FROM chosen c JOIN base.request_lists l USING (request_no)
+    )
+    GROUP BY group_no, horizon, kind_no
+),
 share_of AS (
-    SELECT c.group_no, c.horizon, s.owner_no, s.cause, s.evidence, sum(s.end_ns - s.start_ns) AS ns
-    FROM chosen c JOIN base.horizon_segments s USING (request_no, horizon)
-    GROUP BY c.group_no, c.horizon, s.owner_no, s.cause, s.evidence
+    SELECT b.group_no, b.horizon, k.owner_no, k.cause, k.evidence, sum(b.ns) AS ns
+    FROM by_kind b JOIN base.segment_kinds k USING (kind_no, horizon)
+    GROUP BY b.group_no, b.horizon, k.owner_no, k.cause, k.evidence
+),
+walked AS (
+    SELECT c.request_no, c.horizon, l.span_ids, l.call_place, unnest(l.at_ns) AS start_ns,
+        unnest(l.at_ns[2:]) AS end_ns, unnest(l.place) AS place, unnest(l.segment_kind) AS kind_no
+    FROM (SELECT DISTINCT request_no, horizon FROM chosen) c JOIN base.request_lists l USING (request_no)
+),
+stretch AS (
+    SELECT w.request_no, w.horizon, w.start_ns, w.end_ns, w.span_ids[w.call_place[w.place]] AS call_id, k.cause
+    FROM walked w JOIN base.segment_kinds k USING (kind_no, horizon)
 ),
 shares AS (
     SELECT s.group_no, s.horizon,
@@ -77,7 +95,7 @@ leader AS (
     SELECT request_no, horizon, arg_max(cause, row(ns, -cause::INTEGER)) AS cause
     FROM (
         SELECT s.request_no, s.horizon, s.cause, sum(s.end_ns - s.start_ns) AS ns
-        FROM base.horizon_segments s SEMI JOIN chosen c USING (request_no, horizon)
+        FROM stretch s
         WHERE $quantile IS NOT NULL
         GROUP BY s.request_no, s.horizon, s.cause
     )
@@ -104,7 +122,7 @@ called AS MATERIALIZED (
     FROM (
         SELECT s.request_no, s.horizon, s.call_id, sum(s.end_ns - s.start_ns) AS ns, min(s.start_ns) AS start_ns,
             max(s.end_ns) AS end_ns
-        FROM base.horizon_segments s SEMI JOIN chosen c USING (request_no, horizon)
+        FROM stretch s
         WHERE s.call_id <> 0
         GROUP BY s.request_no, s.horizon, s.call_id
     ) p

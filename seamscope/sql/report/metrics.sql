@@ -19,13 +19,17 @@ trace AS MATERIALIZED (
     FROM base.request_traces t JOIN picked p USING (request_no)
     GROUP BY t.trace_hi, t.trace_lo
 ),
+seam AS MATERIALIZED (
+    SELECT owner_no AS seam_no, seam, split_part(seam, ':', 1) AS caller,
+        regexp_extract(seam, '(?s).*→([a-z]+):', 1) AS callee, regexp_extract(seam, '(?s).*→([a-z]+:.*)', 1) AS party
+    FROM base.owners
+),
 hop AS MATERIALIZED (
     SELECT h.request_no, h.trace_hi, h.trace_lo, h.client_span_id, h.server_span_id, h.duration_ns, h.pool_wait_ns,
-        h.reused, h.attempts, o.seam, split_part(o.seam, ':', 1) AS caller,
-        regexp_extract(o.seam, '(?s).*→([a-z]+):', 1) AS callee, regexp_extract(o.seam, '(?s).*→([a-z]+:.*)', 1) AS party
+        h.reused, h.attempts, s.seam, s.caller, s.callee, s.party
     FROM base.hops h
     JOIN picked p USING (request_no)
-    JOIN base.owners o ON o.owner_no = h.seam_no
+    JOIN seam s USING (seam_no)
     WHERE NOT coalesce(h."async", false)
 ),
 handler AS MATERIALIZED (

@@ -1,7 +1,7 @@
 -- Who sent the spans on either side of each seam: of its 20 calls with most unexplained time, by instrumentation scope.
 WITH hop AS (
     SELECT h.*
-    FROM base.hop_rows h
+    FROM base.hops h
     JOIN base.requests r USING (request_no)
     WHERE NOT coalesce(h."async", false) AND {where}
 ),

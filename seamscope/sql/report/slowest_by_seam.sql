@@ -1,7 +1,7 @@
 -- The requests with the widest gap on every seam that a selection crosses.
 WITH widest AS (
     SELECT h.seam_no, h.request_no, max(h.gap_ns) AS gap_ns
-    FROM base.hop_rows h
+    FROM base.hops h
     JOIN base.requests r USING (request_no)
     WHERE h.gap_ns IS NOT NULL AND NOT coalesce(h."async", false) AND {where}
     GROUP BY h.seam_no, h.request_no

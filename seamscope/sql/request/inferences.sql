@@ -7,7 +7,7 @@ SELECT
     i.confidence,
     i.statistic
 FROM base.inferences i
-LEFT JOIN base.hop_rows h ON h.request_no = i.request_no AND h.client_span_id = i.client_span_id
+LEFT JOIN base.hops h ON h.request_no = i.request_no AND h.client_span_id = i.client_span_id
 WHERE i.request_no = $request_no
 GROUP BY i.client_span_id, i.cause, i.ns, i.confidence, i.statistic
 ORDER BY i.ns DESC, i.client_span_id, i.cause

@@ -6,7 +6,7 @@ SELECT
     r.service
 FROM (
     SELECT *
-    FROM base.hop_rows
+    FROM base.hops
     WHERE server_span_id <> 0
     ORDER BY request_no DESC
     LIMIT 200000

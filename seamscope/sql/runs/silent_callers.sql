@@ -2,5 +2,8 @@
 SELECT DISTINCT
     h.trace_hi,
     h.trace_lo
-FROM base.hop_rows AS h
-WHERE h.server_span_id = 0 AND list_contains($peers::VARCHAR[], h.peer);
+FROM base.hops AS h
+WHERE
+    h.request_no IN (SELECT l.request_no FROM base.request_lists AS l WHERE list_has_any(l.peer, $peers::VARCHAR[]))
+    AND h.server_span_id = 0
+    AND list_contains($peers::VARCHAR[], h.peer);

@@ -1,12 +1,12 @@
 -- A row per call from one process to another; phases are null where they are not known.
 CREATE OR REPLACE VIEW main.hops AS
 SELECT
-    base.request_text(r.trace_hi, r.trace_lo, r.entry_span_id) AS request_id,
+    r.request_id,
     base.trace_text(h.trace_hi, h.trace_lo) AS trace_id,
     base.span_text(h.client_span_id) AS client_span_id,
     base.span_text(h.server_span_id) AS server_span_id,
     o.seam,
-    base.boundary(o.seam) AS boundary,
+    o.boundary,
     h.caller_instance,
     h.callee_instance,
     h.peer,
@@ -41,5 +41,9 @@ SELECT
     h.bounded_ns,
     h.inferred_ns
 FROM base.hops h
-JOIN base.requests r USING (request_no)
-LEFT JOIN base.owners o ON o.owner_no = h.seam_no;
+JOIN (
+    SELECT request_no, base.request_text(trace_hi, trace_lo, entry_span_id) AS request_id FROM base.requests
+) r USING (request_no)
+LEFT JOIN (
+    SELECT owner_no, seam, base.boundary(seam) AS boundary FROM base.owners
+) o ON o.owner_no = h.seam_no;
