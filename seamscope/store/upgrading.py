@@ -59,6 +59,8 @@ def upgrade(connection: duckdb.DuckDBPyConnection, path: Path, version: int) -> 
     _copy(path.resolve(), backup)
     try:
         with transaction(connection):
+            for addition in tables.added_statements():  # an early build of its schema may lack them
+                connection.execute(addition).complete()
             for number in range(version, tables.SCHEMA_VERSION):
                 for step in connection.extract_statements(statement(f"upgrades/from_{number}")):
                     connection.execute(step).complete()

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from seamscope.errors import StoreError, StoreVersionError
-from seamscope.schema.tables import ATTRIBUTES, INGESTED, OWNERS, RESULTS, STORED_SEGMENTS
+from seamscope.schema.tables import ATTRIBUTES, INGESTED, OWNERS, RESULTS, SEGMENT_KINDS
 from seamscope.store import Settings, Store, StoreFile
 from seamscope.store.opening import log_file, temporary_folder
 from seamscope.store.tables import SCHEMA_VERSION, listed
@@ -55,12 +55,13 @@ def count(store: Store | StoreFile, table: str) -> int:
     return int(store.query(f"SELECT count(*) FROM base.{table}").item())  # noqa: S608
 
 
-@pytest.mark.parametrize("name", [*INGESTED, *RESULTS, "owners"])
-def test_tables_are_those_of_the_schema(store: Store, name: str) -> None:
-    schema = {**INGESTED, **RESULTS, "owners": OWNERS, "segments": STORED_SEGMENTS}[name]
+@pytest.mark.parametrize("name", [*INGESTED, *RESULTS, "owners", "segment_kinds"])
+def test_tables_and_what_stands_for_them_are_those_of_the_schema(store: Store, name: str) -> None:
+    schema = {**INGESTED, **RESULTS, "owners": OWNERS, "segment_kinds": SEGMENT_KINDS}[name]
     wanted = [(column.name, SQL_TYPES[column.type]) for column in schema]
     text = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'base' AND table_name = $name"
-    found = store.query(f"{text} ORDER BY column_index", {"name": name}).rows()
+    place = {"segments": "horizon_segments"}.get(name, name)
+    found = store.query(f"{text} ORDER BY column_index", {"name": place}).rows()
     assert found[: len(wanted)] == wanted
     assert [column for column, _ in found[len(wanted) :]] == OF_THE_STORE.get(name, [])
 

@@ -67,7 +67,7 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def carried(path: Path) -> dict[str, list[dict[str, Any]]]:
     with duckdb.connect(path, read_only=True) as connection:
         found = {}
-        for name in sorted(upgrading.CARRIED - {"store"}):
+        for name in sorted((upgrading.CARRIED - {"store"}) & set(names(connection))):
             result = connection.sql(f"SELECT * FROM base.{name} ORDER BY ALL").to_arrow_table()  # noqa: S608
             found[name] = result.to_pylist()
         return found
