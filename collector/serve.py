@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import shutil
 import threading
@@ -26,10 +27,11 @@ from collector.settling import Settling
 from collector.telemetry import Telemetry
 from collector.upkeep import Bounds, Upkeep
 from collector.warming import warm
-from seamscope.errors import SeamscopeError
+from seamscope.errors import SeamscopeError, StoreDamagedError
 from seamscope.remote import socket_path
 from seamscope.store import Settings as StoreSettings
 from seamscope.store import Store
+from seamscope.store.salvage import salvage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from collector.doors.addresses import Address
     from collector.ingest import Ingested
     from seamscope.config import Config
+
+_log = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """How long requests in flight may take to end when the collector stops."""
@@ -155,7 +159,12 @@ class Collector:
     def _open_store(self, parts: ExitStack) -> None:
         held = self._shares
         settings = StoreSettings(memory_bytes=held.duckdb_bytes, guest_memory_bytes=held.guest_bytes)
-        self.store = Store.open(self.plan.db, settings=settings, service_tier=self._config.service_tier)
+        try:
+            self.store = Store.open(self.plan.db, settings=settings, service_tier=self._config.service_tier)
+        except StoreDamagedError as error:
+            _log.error("%s", error.args[0])
+            _log.error("%s is mended: %s", self.plan.db, salvage(self.plan.db))
+            self.store = Store.open(self.plan.db, settings=settings, service_tier=self._config.service_tier)
         parts.callback(self.store.close)
 
     def _settle(self, parts: ExitStack) -> None:

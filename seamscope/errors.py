@@ -4,6 +4,7 @@ SeamscopeError            exit 3, one line: what, where, and what to do
 ├── UsageError            exit 2: the command's words are off
 ├── StoreError            the store cannot be opened, read or written
 │   ├── StoreLockedError  another process holds the file (its PID is named)
+│   ├── StoreDamagedError its file or its log is damaged; salvage mends it
 │   └── StoreVersionError written by a release this one does not know
 ├── DataError             a file or a body is not what it says it is
 ├── EndpointError         a port is taken, or nothing answers at an address
@@ -41,6 +42,10 @@ class StoreError(SeamscopeError):
 
 class StoreLockedError(StoreError):
     """Another process holds the store's file."""
+
+
+class StoreDamagedError(StoreError):
+    """The store's file or its log is damaged."""
 
 
 class StoreVersionError(StoreError):

@@ -49,6 +49,18 @@ class _Opened(Reading):
     def _connect(self) -> None:
         raise NotImplementedError
 
+    @contextmanager
+    def _closing_where_it_fails(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Close a connection that cannot be used after all; DuckDB's words become ours."""
+        try:
+            yield
+        except BaseException as error:
+            connection.close()
+            opening.remove_spill_folder(self.path)
+            if isinstance(error, duckdb.Error):
+                raise opening.explained(self.path, error) from error
+            raise
+
     def _lend(self, connection: duckdb.DuckDBPyConnection, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._connection = connection
         self._cursors = Cursors(cursor, self.settings)
@@ -101,12 +113,9 @@ class StoreFile(_Opened):
 
     def _connect(self) -> None:
         connection = opening.connect(self.path, self.settings, read_only=True)
-        try:
+        with self._closing_where_it_fails(connection):
+            opening.refuse_cut_file(connection, self.path)
             tables.check(connection, self.path)
-        except BaseException:
-            connection.close()
-            opening.remove_spill_folder(self.path)
-            raise
         self._lend(connection, connection.cursor)
 
 
@@ -158,14 +167,11 @@ class Store(_Opened):
         from seamscope.store import answers, ingesting
 
         connection = opening.connect(self.path, self.settings, read_only=False)
-        try:
+        with self._closing_where_it_fails(connection):
+            opening.refuse_cut_file(connection, self.path)
             tables.prepare(connection, self.path, time.time_ns())
             self._ingest = ingesting.Writer(opening.cursor(connection), self._recent, self._service_tier)
             self._answers = answers.Writer(opening.cursor(connection))
-        except BaseException:
-            connection.close()
-            opening.remove_spill_folder(self.path)
-            raise
         self._lend(connection, partial(opening.cursor, connection))
 
     def _refill(self) -> None:

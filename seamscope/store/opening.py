@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from seamscope.errors import StoreError, StoreLockedError, StoreVersionError
+from seamscope.errors import StoreDamagedError, StoreError, StoreLockedError, StoreVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,9 @@ _SALVAGE: Final = "run `seamscope doctor --salvage`"
 
 _LOG_HEAD: Final = bytes.fromhex("6400626500")
 """How a log begins: the entry that says its version (field 100: type 98, field 101)."""
+
+_DAMAGED: Final = ("checksum", "corrupt", "read enough bytes", "serializ", "metadatareader", "no more data")
+"""Words of DuckDB's that tell of a damaged file; other errors may pass, and are no reason to put a file aside."""
 
 _PRIVATE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
@@ -230,7 +233,16 @@ def has_head(log: Path) -> bool:
 def _refuse_headless_log(path: Path) -> None:
     log = log_file(path)
     if log.exists() and log.stat().st_size and not has_head(log):
-        raise StoreError(f"the log of {path} is damaged at its beginning", _SALVAGE)
+        raise StoreDamagedError(f"the log of {path} is damaged at its beginning", _SALVAGE)
+
+
+def refuse_cut_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a file that is shorter than its blocks: DuckDB would open it, and fail once it reads what is cut off."""
+    text = "SELECT block_size * total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+    (least,) = connection.execute(text).fetchall()[0]
+    size = path.stat().st_size
+    if size < least:
+        raise StoreDamagedError(f"{path} is cut off: {size:,} bytes of at least {least:,}", _SALVAGE)
 
 
 def missing(path: Path) -> StoreError:
@@ -264,6 +276,15 @@ def explained(path: Path, error: duckdb.Error) -> StoreError:
         return StoreVersionError(f"{path} was written by a newer DuckDB", "update seamscope: pip install -U seamscope")
     if "different configuration" in text or "is already attached" in text:
         return StoreLockedError(f"{path} is already open in this process", "close it first")
-    if "WAL" in text or "wal" in text.split("/")[-1]:
-        return StoreError(f"the log of {path} is damaged: {text[:200]}", _SALVAGE)
-    return StoreError(f"cannot open {path}: {text[:300]}", _SALVAGE)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StoreError(f"{path} cannot be opened with so little memory: {text[:200]}", "give it more: --max-memory")
+    return _of_damage(path, text)
+
+
+def _of_damage(path: Path, text: str) -> StoreError:
+    """Tell damage from what may pass."""
+    if "WAL" in text or "wal" in text.rsplit("/", maxsplit=1)[-1]:
+        return StoreDamagedError(f"the log of {path} is damaged: {text[:200]}", _SALVAGE)
+    if any(sign in text.lower() for sign in _DAMAGED):
+        return StoreDamagedError(f"{path} is damaged: {text[:300]}", _SALVAGE)
+    return StoreError(f"cannot open {path}: {text[:300]}", "see its folder, its disk and the memory; then `doctor`")

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from seamscope.errors import StoreError, StoreLockedError, StoreVersionError
+from seamscope.errors import StoreDamagedError, StoreError
 from seamscope.store.file import Store
 from seamscope.store.opening import has_head, log_file, missing
 
@@ -36,6 +36,12 @@ class Salvaged:
     put_aside: list[Path] = field(default_factory=list)
     """Copies of what was damaged, as it was."""
 
+    def __str__(self) -> str:
+        """Say it in one line."""
+        kept = f"{self.spans:,} spans kept" if self.readable else "nothing of it can be read, a new store begins"
+        aside = ", ".join(str(place) for place in self.put_aside)
+        return f"{kept}; {self.dropped_log_bytes:,} bytes of log dropped; as it was it is in {aside}"
+
 
 def salvage(path: Path) -> Salvaged:
     """Make a store readable again; one in order is left as it is. Refuses (`StoreLockedError`) beside a writer."""
@@ -47,9 +53,9 @@ def salvage(path: Path) -> Salvaged:
             with Store.open(path, create=False) as store:
                 done.spans = int(store.query("SELECT count(*) FROM base.span_rows").item())
                 return done
-        except (StoreLockedError, StoreVersionError):
-            raise
         except StoreError as error:
+            if not isinstance(error, StoreDamagedError) and "is not a Seamscope store" not in str(error):
+                raise
             if not _mend(path, str(error.__cause__ or error), done):
                 break
     _put_file_aside(path, done)
