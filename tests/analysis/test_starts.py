@@ -57,5 +57,18 @@ def test_instances_that_serve_two_at_once_make_nobody_wait(many: Any) -> None:
     assert [known for _, known in cold(three_each(many(), second=360).told())] == ["header"] * 12
 
 
+def test_what_holds_every_call_is_no_start(many: Any) -> None:
+    """Each takes 125 ms to reach its instance, free or not: some came before it was free, and began long after."""
+    traces = many()
+    traces.service("web", "render")
+    for at in range(12):
+        instance, since = f"fn-{at}", 1_000.0 * at
+        traces.service(instance, "origin", called="fn", instance=instance)
+        for place, came in enumerate((0, 90 + at, 400)):
+            begin = since + came + 125
+            call(traces, 3 * at + place + 1, since + came, begin, begin + 20, instance=instance, cold_start=0)
+    assert cold(traces.told()) == []
+
+
 def test_few_calls_are_no_pattern(many: Any) -> None:
     assert [known for _, known in cold(three_each(many(), instances=2).told())] == ["header"] * 2
