@@ -3,7 +3,7 @@
 With θ the callee's clock less the caller's, every call says θ ≤ S.start − C.start (or less the moment at which the
 client began to write the request, where a span says when), and θ ≥ S.start − C.end (the first byte left, and for a
 unary RPC the server was done, before the client was). Both bounds are widened by what
-both clocks cannot tell apart. Where 0 lies in the interval of all calls of a window nothing moves; where it does
+both clocks cannot tell apart. Where 0 lies in the interval of all calls at hand nothing moves; where it does
 not, the offset is a bound: the one on which the fastest calls agree best, for in that direction nothing but the way
 held them, while one in which something held them all spreads; of two alike the nearest. That interval is drawn closer
 by clients that read the whole body: they end after their server does, save for what it does once the last byte is out;
@@ -15,7 +15,7 @@ drift, and anything else is said and left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import polars as pl
@@ -33,14 +33,11 @@ if TYPE_CHECKING:
     from analysis.arrays import Int32s, Int64s
     from analysis.forest import Forest
 
-WINDOW_NS: Final = 600_000_000_000
-"""Windows of event time: ten minutes from the epoch on."""
-
 FAR: Final = 2**61
 """A bound that bounds nothing."""
 
 BINS: Final = 32
-"""Parts of a window among which a drift is looked for."""
+"""Parts of the time at hand among which a drift is looked for."""
 
 QUARTER: Final = 0.25
 """The fastest part of the calls, whose agreement says which bound nothing but the way makes."""
@@ -52,29 +49,28 @@ FEWEST_BINS: Final = 6
 """A line goes through any two points, and easily through a few: fewer parts than this prove no drift."""
 
 INTERVALS: Final = {
-    "window": pl.Int64, "one": pl.Int64, "other": pl.Int64, "calls": pl.UInt32, "low": pl.Int64, "high": pl.Int64,
-    "offset": pl.Int64, "slope": pl.Float64, "width": pl.Int64, "doubt": pl.Int64, "verdict": pl.String,
-    "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64,
+    "one": pl.Int64, "other": pl.Int64, "calls": pl.UInt32, "low": pl.Int64, "high": pl.Int64, "offset": pl.Int64,
+    "slope": pl.Float64, "width": pl.Int64, "doubt": pl.Int64, "verdict": pl.String, "trace_hi": pl.UInt64,
+    "trace_lo": pl.UInt64, "span_id": pl.UInt64,
 }  # fmt: skip
-"""A row per window and pair of hosts: the interval of `other`'s clock less `one`'s, what was made of it (`same`,
+"""A row per pair of hosts: the interval of `other`'s clock less `one`'s, what was made of it (`same`,
 `offset`, `drift`, `empty`), and for the odd ones a call that shows it.
-`offset` holds at the window's start, `slope` is by nanosecond; `doubt` is how wide the interval is that
+`offset` holds at `Clocks.origin_ns`, `slope` is by nanosecond; `doubt` is how wide the interval is that
 clients which end after their servers draw closer, where they agree: what moments on both clocks may be off by."""
 
-PAIR: Final = ["window", "one", "other"]
+PAIR: Final = ["one", "other"]
 SHOWN: Final = ["trace_hi", "trace_lo", "span_id"]
-
-Keys = tuple[int, int]
-"""Window and host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Offsets of hosts' clocks by window."""
+    """Offsets of hosts' clocks."""
 
     intervals: pl.DataFrame
-    placed: dict[Keys, tuple[int, int, float]] = field(default_factory=dict)
-    """Window and host → group of hosts whose clocks are known of each other, offset (ns), drift (ns per ns)."""
+    origin_ns: int = 0
+    """When offsets hold: a drift goes on from here."""
+    placed: dict[int, tuple[int, int, float]] = field(default_factory=dict)
+    """Host → group of hosts whose clocks are known of each other, offset (ns), drift (ns per ns)."""
 
     @property
     def moves(self) -> bool:
@@ -82,41 +78,32 @@ class Clocks:
         return any(offset or slope for _, offset, slope in self.placed.values())
 
     def of(self, forest: Forest) -> tuple[int, npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Return the first window, and by window and resource: group (-1: none), offset, slope."""
-        windows = forest.start[: forest.unseen_from] // WINDOW_NS
-        first, last = (int(windows.min()), int(windows.max())) if windows.size else (0, -1)
-        spread = sorted({window for window, _ in self.placed if first <= window <= last})
-        if not spread:
-            return 0, np.full((0, 0), -1, np.int32), np.zeros((0, 0), np.int64), np.zeros((0, 0))
+        """Return the origin, and by resource: group (-1: none), offset, slope."""
         hosts = host_keys(forest).tolist()
-        shape = (spread[-1] - spread[0] + 1, len(hosts))
-        group, offset, slope = np.full(shape, -1, np.int32), np.zeros(shape, np.int64), np.zeros(shape)
+        group, offset, slope = np.full(len(hosts), -1, np.int32), np.zeros(len(hosts), np.int64), np.zeros(len(hosts))
         for at, host in enumerate(hosts):
-            for window in spread:
-                if (window, host) in self.placed:
-                    place = window - spread[0], at
-                    group[place], offset[place], slope[place] = self.placed[window, host]
-        return spread[0], group, offset, slope
+            if host in self.placed:
+                group[at], offset[at], slope[at] = self.placed[host]
+        return self.origin_ns, group, offset, slope
 
     def widths(self, forest: Forest, caller: Int32s, callee: Int32s) -> Int64s:
         """Return how wide the interval of both hosts' clocks is, by call; -1 where there is none."""
         hosts = host_keys(forest)
-        window, here, there = forest.start[caller] // WINDOW_NS, forest.resource[caller], forest.resource[callee]
-        number, first = number_pairs(window, here.astype(np.int64) * hosts.size + there)
+        here, there = forest.resource[caller], forest.resource[callee]
+        number, first = number_pairs(here.astype(np.int64), there.astype(np.int64))
         one, other = hosts[here[first]], hosts[there[first]]
-        asked = pl.DataFrame({"window": window[first], "one": np.minimum(one, other), "other": np.maximum(one, other)})
-        known = self.intervals.filter(pl.col("verdict") != "empty").select("window", "one", "other", "width")
+        asked = pl.DataFrame({"one": np.minimum(one, other), "other": np.maximum(one, other)})
+        known = self.intervals.filter(pl.col("verdict") != "empty").select(*PAIR, "width")
         if not known.height:
             return np.full(caller.size, -1, np.int64)
-        joined = asked.join(known, on=["window", "one", "other"], how="left", maintain_order="left")
+        joined = asked.join(known, on=PAIR, how="left", maintain_order="left")
         widths: Int64s = joined.get_column("width").fill_null(-1).to_numpy()[number]
         return widths
 
 
 def doubts(told: pl.DataFrame, known: Clocks) -> Int64s:
-    """Return, by call (`facts.gather`, `window`), how far both sides' clocks may be off; 0 on one clock."""
+    """Return, by call (`facts.gather`), how far both sides' clocks may be off; 0 on one clock."""
     pair = told.select(
-        "window",
         one=pl.min_horizontal("caller_host", "callee_host"),
         other=pl.max_horizontal("caller_host", "callee_host"),
     )
@@ -131,11 +118,12 @@ def settle(facts: pl.DataFrame) -> Clocks:
         pl.col("served") & ~pl.col("headless") & (pl.col("caller_host") != 0) & (pl.col("callee_host") != 0)
     ).filter(pl.col("caller_host") != pl.col("callee_host"))
     bounds = _bounds(told)
+    origin_ns = cast("int", told.get_column("start").min()) if told.height else 0
     intervals = _intervals(bounds)
-    odd = intervals.filter(pl.col("verdict") == "empty").select("window", "one", "other")
+    odd = intervals.filter(pl.col("verdict") == "empty").select(PAIR)
     if odd.height:
-        intervals = _with_drifts(intervals, bounds.join(odd, on=["window", "one", "other"], how="semi"))
-    return Clocks(intervals, _place(intervals))
+        intervals = _with_drifts(intervals, bounds.join(odd, on=PAIR, how="semi"), origin_ns)
+    return Clocks(intervals, origin_ns, _place(intervals))
 
 
 def _bounds(told: pl.DataFrame) -> pl.DataFrame:
@@ -154,7 +142,6 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
     )
     sided = told.select(
         *("trace_hi", "trace_lo", "span_id", "start", "slack"),
-        window=pl.col("start") // WINDOW_NS,
         one=pl.min_horizontal("caller_host", "callee_host"),
         other=pl.max_horizontal("caller_host", "callee_host"),
         forward=pl.col("caller_host") < pl.col("callee_host"),
@@ -172,9 +159,9 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
 
 
 def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
-    """Return the interval of every window and pair; the offset keeps what the clocks can tell of its bound."""
+    """Return the interval of every pair; the offset keeps what the clocks can tell of its bound."""
     slack = pl.col("slack")
-    found = bounds.group_by("window", "one", "other").agg(
+    found = bounds.group_by(PAIR).agg(
         pl.len().alias("calls"),
         (pl.col("low") - slack).max().fill_null(-FAR),
         (pl.col("high") + slack).min().fill_null(FAR),
@@ -217,7 +204,7 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         rows = rows.join(shown, on=PAIR, how="left")
     else:
         rows = rows.with_columns(pl.lit(None).alias(name) for name in SHOWN)
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort("window", "one", "other")
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort(PAIR)
 
 
 def _spread(name: str, *, top: bool) -> pl.Expr:
@@ -226,23 +213,22 @@ def _spread(name: str, *, top: bool) -> pl.Expr:
     return least if top else pl.col(name).quantile(QUARTER, "higher") - pl.col(name).min()
 
 
-def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
+def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame, origin_ns: int) -> pl.DataFrame:
     """Look for a line through the intervals that no constant offset satisfies."""
     lines = []
-    for (window, one, other), rows in bounds.group_by("window", "one", "other"):
-        begin = int(window) * WINDOW_NS
+    for (one, other), rows in bounds.group_by(PAIR):
         line = find_line(
-            rows["start"].to_numpy() - begin,
+            rows["start"].to_numpy() - origin_ns,
             (rows["low"] - rows["slack"]).fill_null(-FAR).to_numpy(),
             (rows["high"] + rows["slack"]).fill_null(FAR).to_numpy(),
         )
         if line is not None:
-            lines.append((window, one, other, *line))
+            lines.append((one, other, *line))
     if not lines:
         return intervals
-    schema = {"window": pl.Int64, "one": pl.Int64, "other": pl.Int64, "at": pl.Int64, "by": pl.Float64, "off": pl.Int64}
+    schema = {"one": pl.Int64, "other": pl.Int64, "at": pl.Int64, "by": pl.Float64, "off": pl.Int64}
     found = pl.DataFrame(lines, schema=schema, orient="row")
-    joined = intervals.join(found, on=["window", "one", "other"], how="left", maintain_order="left")
+    joined = intervals.join(found, on=PAIR, how="left", maintain_order="left")
     drifts = pl.col("by").is_not_null()
     return joined.with_columns(
         offset=pl.when(drifts).then("at").otherwise("offset"),
@@ -286,28 +272,27 @@ def _steepest(middle: npt.NDArray[np.float64], lows: npt.NDArray[np.float64], hi
     return best[1]
 
 
-def _place(intervals: pl.DataFrame) -> dict[Keys, tuple[int, int, float]]:
+def _place(intervals: pl.DataFrame) -> dict[int, tuple[int, int, float]]:
     """Give every host an offset from a clock that its group shares: along the narrowest intervals first."""
-    group: dict[Keys, int] = {}
-    placed: dict[Keys, tuple[int, float]] = {}
-    members: dict[int, list[Keys]] = {}
-    known = intervals.filter(pl.col("verdict") != "empty").sort("window", "width", "one", "other")
-    for window, one, other, offset, slope in known.select("window", "one", "other", "offset", "slope").iter_rows():
-        for key in ((window, one), (window, other)):
-            if key not in group:
-                group[key] = len(members)
-                members[group[key]] = [key]
-                placed[key] = (0, 0.0)
-        here, there = (window, one), (window, other)
+    group: dict[int, int] = {}
+    placed: dict[int, tuple[int, float]] = {}
+    members: dict[int, list[int]] = {}
+    known = intervals.filter(pl.col("verdict") != "empty").sort("width", *PAIR)
+    for here, there, offset, slope in known.select(*PAIR, "offset", "slope").iter_rows():
+        for host in (here, there):
+            if host not in group:
+                group[host] = len(placed)
+                members[group[host]] = [host]
+                placed[host] = (0, 0.0)
         if group[here] == group[there]:
             continue
         by = placed[here][0] + offset - placed[there][0], placed[here][1] + slope - placed[there][1]
         joined, left = group[here], group[there]
-        for key in members.pop(left):
-            placed[key] = placed[key][0] + by[0], placed[key][1] + by[1]
-            group[key] = joined
-            members[joined].append(key)
-    return {key: (group[key], *placed[key]) for key in group}
+        for host in members.pop(left):
+            placed[host] = placed[host][0] + by[0], placed[host][1] + by[1]
+            group[host] = joined
+            members[joined].append(host)
+    return {host: (group[host], *placed[host]) for host in group}
 
 
 def conflicts(clocks: Clocks, names: dict[int, str]) -> Iterator[tuple[dict[str, int], str]]:

@@ -83,15 +83,15 @@ def clock_shifts(
     grain: Int64s,
     first_byte: Int64s,
     resource: Int32s,
-    first_window: int,
+    origin: int,
     group: npt.NDArray[np.int32],
     offset: npt.NDArray[np.int64],
     slope: npt.NDArray[np.float64],
 ) -> Int64s:
     """Return what to add to each span's times so that no effect comes before its cause.
 
-    Hosts of one `group` (by window and resource; -1: not known) are `offset` (and `slope` per nanosecond of the
-    window) ahead of a clock they share. Where that is not known a call bounds its server's clock: the server
+    Hosts of one `group` (by resource; -1: not known) are `offset` (and `slope` per nanosecond since `origin`) ahead
+    of a clock they share. Where that is not known a call bounds its server's clock: the server
     started after the call did, and before the call ended (its end too where the client is known to wait for it:
     `waits`). Raw times that keep these bounds are left alone; others move by the nearest bound that lets the server
     run within the call if it can, with all that runs inside. Spans on one host (`host`, by resource; -1: not known)
@@ -107,11 +107,9 @@ def clock_shifts(
         here, there = resource[row], resource[above]
         if remote[row] == 0 or server_of[row] < 0 or (host[here] >= 0 and host[here] == host[there]):
             continue
-        window = start[above] // 600_000_000_000 - first_window
-        if 0 <= window < group.shape[0] and group[window, here] >= 0 and group[window, here] == group[window, there]:
-            passed = start[above] % 600_000_000_000
-            drift = (slope[window, there] - slope[window, here]) * passed
-            shift[row] += offset[window, there] - offset[window, here] + np.int64(drift)
+        if group.size and group[here] >= 0 and group[here] == group[there]:
+            drift = (slope[there] - slope[here]) * (start[above] - origin)
+            shift[row] += offset[there] - offset[here] + np.int64(drift)
         else:
             shift[row] += _offset(above, row, start, end, grain, first_byte, waits[row] == 1)
     return shift

@@ -13,9 +13,10 @@ import polars as pl
 from analysis import clocks, critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, stitch, tables
 from analysis.columns import INPUT, LINK_INPUT, ONLY_TO_STITCH, bits, ordered
 from analysis.grouping import number_pairs, offsets_of, order_by
+from analysis.neighbours import Neighbours
+from analysis.results import KEYS, Results, empty, join, set_aside
 from analysis.rules import NoRules, Peers, Walk
 from seamscope.schema import words
-from seamscope.schema.tables import OWNERS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 NO_RULES: Final = NoRules()
 NO_PEERS: Final = Peers()
 DEFAULT_WALK: Final = Walk()
-
-KEYS: Final = ("trace_hi", "trace_lo")
 
 NEEDED: Final = ("trace_hi", "trace_lo", "span_id", "parent_id", "kind", "start_ns", "end_ns", "resource_id")
 """Columns without which there is no span."""
@@ -50,25 +49,6 @@ NO_TRACE: Final = pl.DataFrame({name: [0] for name in KEYS}, schema=dict.fromkey
 
 MOST_SOUGHT: Final = 32
 """Failing traces that are sought out one by one; beyond, all that fail together are set aside together."""
-
-MOST_WORDS: Final = 300
-"""Characters of an error that a warning keeps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """The desk's rows; `request_no` counts from 0, `owner_no` points into `owners`."""
-
-    tables: dict[str, pl.DataFrame]
-    """By name, columns as `seamscope.schema.tables.RESULTS`."""
-    owners: pl.DataFrame
-    """Columns as `seamscope.schema.tables.OWNERS`."""
-    peers: pl.DataFrame
-    """Hosts that turned out to be services: `peer`, `port`, `tier`, `service`, `hops`."""
-
-    def __getitem__(self, name: str) -> pl.DataFrame:
-        """Return a table of results."""
-        return self.tables[name]
 
 
 def analyse(
@@ -101,12 +81,17 @@ def prepare(
     rules: Rules = NO_RULES,
     peers: Peers = NO_PEERS,
     walk: Walk = DEFAULT_WALK,
+    beside: pl.DataFrame | None = None,
 ) -> Prepared:
-    """Take a batch of whole traces through pass A, to be compared with other batches; arguments as for `analyse`."""
+    """Take a batch of whole traces through pass A, to be compared with other batches; arguments as for `analyse`.
+
+    `beside` names traces (`KEYS`) that are here for the work which others caused: their calls are not compared, and no
+    piece is sought among them.
+    """
     told = spans.select([name for name in INPUT if _says_anything(spans, name)])
     linked = _no_links() if links is None else links.select(LINK_INPUT)
-    desk = _Desk(resources, linked, rules, peers, walk, stitch.none())
-    joins = desk.stitch(told)
+    desk = _Desk(resources, linked, rules, peers, walk, stitch.none(), beside)
+    joins = desk.stitch(desk.without_beside(told))
     told = told.drop(ONLY_TO_STITCH, strict=False)
     if told.height <= CHUNK_SPANS:
         return Prepared(desk, desk.prepare(told))
@@ -115,19 +100,30 @@ def prepare(
         return Prepared(desk, [part for found in parts for part in found])
 
 
-def compare(batches: Sequence[Prepared], peers: Peers = NO_PEERS) -> list[Compared]:
-    """Take batches through pass B together (the last knows all resources): it does not matter how they were cut."""
+def compare(
+    batches: Sequence[Prepared], peers: Peers = NO_PEERS, neighbours: Neighbours | None = None
+) -> list[Compared]:
+    """Take batches through pass B together (the last knows all resources): it does not matter how they were cut.
+
+    Their calls are also compared with their neighbours', of which nothing is said.
+    """
+    near = neighbours or Neighbours()
     parts = [part for batch in batches for part in batch.parts]
     whose = [batch.desk for batch in batches for _ in batch.parts]
-    everyone = peers.and_those(row for part in parts for row in _learned(part))
-    if len(parts) > 1:
+    others = [part for batch in near.batches for part in batch.parts]
+    theirs = [batch.desk for batch in near.batches for _ in batch.parts]
+    everyone = peers.and_those(row for part in (*parts, *others) for row in _learned(part))
+    if len(parts) + len(others) > 1:
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
             parts = list(pool.map(lambda desk, part: desk.informed(part, everyone), whose, parts))
-    parts, known = batches[-1].desk.compare(parts) if parts else (parts, patterns.nothing())
+            others = list(pool.map(lambda desk, part: desk.informed(part, everyone), theirs, others))
+    lent = [part.facts for part in parts]
+    parts, known = batches[-1].desk.compare(parts, others, near) if parts else (parts, patterns.nothing())
     compared, first = [], 0
     for batch in batches:
         mine = range(first, first + len(batch.parts))
-        compared.append(Compared(batch.desk, [parts[at] for at in mine], [known.of(at) for at in mine], known))
+        told = [known.of(at) for at in mine]
+        compared.append(Compared(batch.desk, [parts[at] for at in mine], told, known, [lent[at] for at in mine]))
         first = mine.stop
     return compared
 
@@ -212,17 +208,19 @@ class Compared:
     parts: list[_Part]
     told: list[patterns.Told]
     known: patterns.Known
+    facts: list[pl.DataFrame]
+    """What pass B reads of the batch's calls, as the batch alone has them: for `Neighbours`."""
 
     @property
     def peers(self) -> pl.DataFrame:
         """Hosts that turned out to be services, as in `Results`."""
-        return pl.concat([_empty().peers, *(part.journeys.seams.learned for part in self.parts)])
+        return pl.concat([empty().peers, *(part.journeys.seams.learned for part in self.parts)])
 
     def results(self) -> Results:
         """Take the batch through pass C."""
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
             found = list(pool.map(self.desk.finish, self.parts, self.told, repeat(self.known)))
-        return join([*(one for some in found for one in some), *self.desk.set_aside] or [_empty()])
+        return join([*(one for some in found for one in some), *self.desk.set_aside] or [empty()])
 
 
 @dataclass(slots=True)
@@ -235,14 +233,23 @@ class _Desk:
     peers: Peers
     walk: Walk
     joins: stitch.Joins
+    beside: pl.DataFrame | None = None
     set_aside: list[Results] = field(default_factory=list)
+
+    def without_beside(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows that are not of traces which are here for what they say of others."""
+        return (
+            rows
+            if self.beside is None or not self.beside.height
+            else rows.join(self.beside, on=KEYS, how="anti", maintain_order="left")
+        )
 
     def stitch(self, spans: pl.DataFrame) -> stitch.Joins:
         """Find the traces that are pieces of one request."""
         try:
             self.joins = stitch.find(spans, candidates=self.walk.candidates)
         except Exception as error:  # noqa: BLE001 - every piece stands without it
-            self.set_aside.append(_set_aside(NO_TRACE, error, "joining pieces: "))
+            self.set_aside.append(set_aside(NO_TRACE, error, "joining pieces: "))
         return self.joins
 
     def prepare(self, spans: pl.DataFrame) -> list[_Part]:
@@ -258,7 +265,7 @@ class _Desk:
     def _followed(self, spans: pl.DataFrame, ground: journeys.Ground, peers: Peers) -> _Part:
         found = journeys.follow(ground, self.rules, peers)
         measured = gaps.measure(found)
-        return _Part(spans, ground, found, measured, facts.gather(found, measured), peers)
+        return _Part(spans, ground, found, measured, self.without_beside(facts.gather(found, measured)), peers)
 
     def informed(self, part: _Part, everyone: Peers) -> _Part:
         """Follow a part again if others know hosts that it calls."""
@@ -266,16 +273,20 @@ class _Desk:
             return part
         return self._followed(part.spans, part.ground, everyone)
 
-    def compare(self, parts: list[_Part]) -> tuple[list[_Part], patterns.Known]:
+    def compare(self, parts: list[_Part], others: list[_Part], near: Neighbours) -> tuple[list[_Part], patterns.Known]:
         """Pass B: what only many calls can tell; and the parts with every host's clock where it belongs."""
         try:
-            found = clocks.settle(_together(parts))
+            mine = _together(parts)
+            found = clocks.settle(_with(mine, near.lent(mine, [part.facts for part in others], moved=False)))
             with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
                 parts = list(pool.map(lambda part: self._on_time(part, found), parts))
+                if near.most_ns is None:
+                    others = list(pool.map(lambda part: self._on_time(part, found), others))
                 parts = [*(self._on_its_way(part, pool) for part in parts[:WALKED_AHEAD]), *parts[WALKED_AHEAD:]]
-                return parts, patterns.settle(_together(parts), found, facts.host_names(self.resources))
+                lent = near.lent(mine, [part.facts for part in others], moved=found.moves)
+                return parts, patterns.settle(_with(_together(parts), lent), found, facts.host_names(self.resources))
         except Exception as error:  # noqa: BLE001 - every request stands without it
-            self.set_aside.append(_set_aside(NO_TRACE, error, "comparing calls: "))
+            self.set_aside.append(set_aside(NO_TRACE, error, "comparing calls: "))
             return parts, patterns.nothing()
 
     def _on_its_way(self, part: _Part, pool: Executor) -> _Part:
@@ -287,7 +298,8 @@ class _Desk:
             return part
         again = journeys.follow(part.ground, self.rules, part.peers, found)
         measured = gaps.measure(again)
-        return replace(part, journeys=again, gaps=measured, facts=facts.gather(again, measured))
+        told = _those_of(facts.gather(again, measured), part.facts)
+        return replace(part, journeys=again, gaps=measured, facts=told)
 
     def finish(self, part: _Part, told: patterns.Told, known: patterns.Known) -> list[Results]:
         """Take a part through pass C; where it raises, find the traces that make it and set them aside."""
@@ -304,7 +316,7 @@ class _Desk:
     def _halves(self, spans: pl.DataFrame, error: Exception) -> list[pl.DataFrame]:
         traces = spans.select(KEYS).unique(maintain_order=True)
         if traces.height == 1 or len(self.set_aside) >= MOST_SOUGHT:
-            self.set_aside.append(_set_aside(traces, error))
+            self.set_aside.append(set_aside(traces, error))
             return []
         half = traces.height // 2
         return [_those(spans, some) for some in (traces[:half], traces[half:])]
@@ -319,6 +331,18 @@ class _Desk:
 
 def _together(parts: list[_Part]) -> pl.DataFrame:
     return pl.concat([part.facts.with_columns(part=pl.lit(at, pl.Int32)) for at, part in enumerate(parts)])
+
+
+def _with(calls: pl.DataFrame, lent: list[pl.DataFrame]) -> pl.DataFrame:
+    """Add calls of which nothing is said."""
+    return pl.concat([calls, *(rows.with_columns(part=pl.lit(-1, pl.Int32)) for rows in lent)])
+
+
+def _those_of(gathered: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of calls that were among those gathered before."""
+    if gathered.height == before.height:
+        return gathered
+    return gathered.join(before.select("call"), on="call", how="semi", maintain_order="left")
 
 
 def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
@@ -360,69 +384,3 @@ def _results(
 
 def _no_links() -> pl.DataFrame:
     return pl.DataFrame(schema={name: pl.UInt8 if name == "kind" else pl.UInt64 for name in LINK_INPUT})
-
-
-def _empty() -> Results:
-    return Results(
-        {name: tables.table(name, {"request_no": []}) for name in RESULTS},
-        pl.DataFrame(schema=tables.types_of(OWNERS)),
-        pl.DataFrame(schema=journeys.PEERS),
-    )
-
-
-def _set_aside(traces: pl.DataFrame, error: Exception, while_: str = "") -> Results:
-    results = _empty()
-    words_of_error = " ".join(f"{while_}{type(error).__name__}: {error}".split())[:MOST_WORDS]
-    warning = tables.table(
-        "warnings",
-        {
-            "trace_hi": traces.get_column("trace_hi"),
-            "trace_lo": traces.get_column("trace_lo"),
-            "span_id": [0] * traces.height,
-            "code": [words.code(words.WARNINGS, "stage_failed")] * traces.height,
-            "detail": [words_of_error] * traces.height,
-        },
-    )
-    return Results({**results.tables, "warnings": warning}, results.owners, results.peers)
-
-
-def join(parts: list[Results]) -> Results:
-    """Put results of disjoint traces together, requests and owners renumbered."""
-    if len(parts) == 1:
-        return parts[0]
-    moved: dict[str, list[pl.DataFrame]] = {name: [] for name in RESULTS}
-    owners, requests, owned = [], 0, 0
-    for part in parts:
-        for name, frame in part.tables.items():
-            numbers = [pl.col("request_no") + requests]
-            numbers += [pl.col(column) + owned for column in frame.columns if column in OWNER_COLUMNS]
-            moved[name].append(frame.with_columns(numbers))
-        owners.append(part.owners.with_columns(pl.col("owner_no") + owned))
-        requests += part["requests"].height
-        owned += part.owners.height
-    return Results(
-        {name: pl.concat(frames) for name, frames in moved.items()},
-        pl.concat(owners),
-        pl.concat([part.peers for part in parts]),
-    )
-
-
-def only(results: Results, traces: pl.DataFrame) -> Results:
-    """Keep the requests of some traces (`trace_hi`, `trace_lo`), renumbered; work that others caused goes too."""
-    mine = results["request_traces"].join(traces, on=KEYS, how="semi").select("request_no").unique()
-    kept = results["requests"].select("request_no").join(mine, on="request_no", how="semi", maintain_order="left")
-    kept = kept.with_row_index("number").with_columns(pl.col("number").cast(pl.Int64))
-    tables_ = {}
-    for name, frame in results.tables.items():
-        told = frame.join(kept, on="request_no", how="inner", maintain_order="left")
-        lone = (
-            frame.filter(pl.col("request_no").is_null()).join(traces, on=KEYS, how="semi")
-            if name == "warnings"
-            else None
-        )
-        told = told.with_columns(request_no=pl.col("number")).drop("number")
-        tables_[name] = told if lone is None else pl.concat([told, lone])
-    return Results(tables_, results.owners, results.peers)
-
-
-OWNER_COLUMNS: Final = ("dominant_owner_no", "owner_no", "seam_no")

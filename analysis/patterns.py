@@ -1,8 +1,8 @@
 """Pass B: what no single call can tell, from many of them (design §4.6).
 
-Calls are compared within windows of ten minutes, by who called whom. Every cause found this way is `inferred`: it
-carries a confidence and the sentence that says what carried it, and is withheld below `ceilings.SURE`, where a key
-may stand for several hosts, and where calls were sampled apart.
+Calls are compared with all that are at hand, by who called whom: those of one window. Every cause found this way is
+`inferred`: it carries a confidence and the sentence that says what carried it, and is withheld below `ceilings.SURE`,
+where a key may stand for several hosts, and where calls were sampled apart.
 """
 
 from __future__ import annotations
@@ -67,9 +67,12 @@ class Known:
 
 
 def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> Known:
-    """Compare all calls with each other, legs as the hosts' clocks have them; `names` are hosts', for sentences."""
+    """Compare all calls with each other, legs as the hosts' clocks have them; `names` are hosts', for sentences.
+
+    Calls of part -1 are compared, and nothing is said of them.
+    """
     facts = facts.filter(~pl.col("headless")) if facts["headless"].any() else facts
-    told = facts.with_columns(window=pl.col("start") // clocks.WINDOW_NS).with_row_index("row")
+    told = facts.sort("start", *IDS).with_columns(window=pl.lit(0, pl.Int64)).with_row_index("row")
     told = told.with_columns(doubt=pl.Series(clocks.doubts(told, found)))
     sheet, pairs = baselines.Sheet.empty(told.height), baselines.Pairs.of(told)
     notes = baselines.network(told, pairs, sheet)
@@ -93,8 +96,10 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
 
 def _marks(told: pl.DataFrame, sheet: baselines.Sheet) -> pl.DataFrame:
     some = sheet.dialled.copy()
+    mine = told["part"].to_numpy() >= 0
     for name in ("pool_ns", "setup_ns", "network_ns", "queue_ns", "back_ns", "lead_ns"):
         some |= getattr(sheet, name) > 0
+    some &= mine
     written = [pl.Series(name, getattr(sheet, name)[some]) for name in MARKS if hasattr(sheet, name)]
     return told.select("part", "call", *IDS).filter(some).with_columns(written)
 
@@ -105,12 +110,13 @@ def _said(told: pl.DataFrame, notes: list[baselines.Note]) -> pl.DataFrame:
         return pl.DataFrame(schema={"part": pl.Int32, **SAID})
     each = np.repeat(np.arange(len(notes)), [note.rows.size for note in notes])
     where = told.select("part", "call", *IDS)[np.concatenate([note.rows for note in notes])]
-    return where.with_columns(
+    said = where.with_columns(
         cause=pl.Series([note.cause for note in notes], dtype=pl.UInt8).gather(each),
         ns=pl.Series(np.concatenate([note.ns for note in notes])),
         confidence=pl.Series([note.confidence for note in notes], dtype=pl.Float64).gather(each),
         statistic=pl.Series([note.statistic for note in notes], dtype=pl.String).gather(each),
     )
+    return said.filter(pl.col("part") >= 0)
 
 
 def nothing() -> Known:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 CLIENT: Final = words.code(words.SPAN_KINDS, "client")
 SERVER: Final = words.code(words.SPAN_KINDS, "server")
-NO_CLOCKS: Final = (0, np.full((0, 0), -1, np.int32), np.zeros((0, 0), np.int64), np.zeros((0, 0)))
-"""No window, and nothing known of any host in it."""
+NO_CLOCKS: Final = (0, np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0))
+"""Nothing known of any host."""
 
 
 @dataclass(frozen=True, slots=True)

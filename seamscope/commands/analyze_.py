@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def command(db: str, config: Path, everything: bool, as_json: bool) -> None:
     """Analyse what has come in and is not yet analysed.
 
-    A collector does this by itself as traces settle; beside a live one, the work is done there.
+    A collector does this by itself as traces settle; beside a live one, the work is done there. Requests whose window
+    of event time has not settled are analysed as if nothing more came, and are final until something does.
     """
     done = _through_collector(db, everything=everything)
     if done is None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from seamscope.store.learned import Learned
+
 OWNER_COLUMNS: Final = {"requests": "dominant_owner_no", "segments": "owner_no", "hops": "seam_no"}
 
 _EMPTY: Final = {name: pl.DataFrame(schema.empty_table()) for name, schema in RESULTS.items()}
@@ -48,6 +50,7 @@ class Writer:
         results: Mapping[str, pa.Table | pl.DataFrame],
         owners: pa.Table | pl.DataFrame,
         replaces: np.ndarray | None,
+        learned: Learned | None = None,
     ) -> None:
         """Store one run's rows and drop those of the numbers in `replaces`; where this raises, nothing has changed."""
         unknown = set(results) - set(RESULTS)
@@ -61,6 +64,8 @@ class Writer:
         try:
             self._forget(replaces)
             self._forget_warnings(frames)
+            if learned is not None:
+                self._learn(learned)
             for table, rows in {"owners": fresh, **tables}.items():
                 insert(self._cursor, table, rows)
             self._cursor.commit()
@@ -110,6 +115,17 @@ class Writer:
             for table in (*tables_of_requests(), "finding_requests"):
                 text = f"DELETE FROM base.{table} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608
                 self._cursor.execute(text).complete()
+
+    def _learn(self, learned: Learned) -> None:
+        """Store what a run says beside its own requests."""
+        with _registered(self._cursor, "caused", learned.caused.select("request_no").unique().to_arrow()):
+            text = "DELETE FROM base.async_work WHERE link = 'link' AND request_no IN (SELECT request_no FROM caused)"
+            self._cursor.execute(text).complete()
+        insert(self._cursor, "async_work", learned.caused.select(RESULTS["async_work"].names).to_arrow())
+        with _registered(self._cursor, "gone", learned.unsettled.to_arrow()):
+            text = "DELETE FROM base.windows AS w USING gone AS g WHERE w.start_ns = g.start_ns AND w.end_ns = g.end_ns"
+            self._cursor.execute(text).complete()
+        insert(self._cursor, "windows", learned.settled.to_arrow())
 
     def _forget_warnings(self, frames: Mapping[str, pl.DataFrame]) -> None:
         """Drop what earlier runs said of these traces as traces: such warnings belong to no request."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from seamscope.store.ingesting import ServiceTier
+    from seamscope.store.learned import Learned
     from seamscope.store.reading import Stream
     from seamscope.store.receipts import CommitReceipt
 
@@ -215,16 +216,18 @@ class Store(_Opened):
         results: Mapping[str, pa.Table | pl.DataFrame],
         owners: pa.Table | pl.DataFrame,
         replaces: np.ndarray | None = None,
+        learned: Learned | None = None,
     ) -> int:
         """Store one run's rows (`schema.tables.RESULTS`) in one transaction; gives the number of local request 0.
 
         `request_no` in the rows counts from 0 within the run, `owner_no` is the run's own (`owners` says what it
         means). All rows of the stored numbers in `replaces` go: a revision takes the place of what it revises.
+        `learned` is stored with them.
         """
         with self._writing, opening.private_files():
             first, last = self._answers.next_numbers(results)
             self._durably(
-                lambda: self._answers.write(results, owners, replaces),
+                lambda: self._answers.write(results, owners, replaces, learned),
                 lambda: first <= last <= self._answers.request_no,
             )
         self._checkpoints.consider(opening.log_file(self.path), self.settings.checkpoint_bytes)

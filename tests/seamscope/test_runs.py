@@ -23,7 +23,7 @@ SECOND = 1_000_000_000
 MS = 1_000_000
 START = 1_700_000_000 * SECOND
 
-TABLES = ("requests", "segments", "hops", "warnings", "async_work", "request_traces")
+TABLES = ("requests", "segments", "hops", "warnings", "async_work", "request_traces", "inferences")
 
 
 @pytest.fixture
@@ -71,8 +71,11 @@ def rows_of(store: Store) -> dict[str, pl.DataFrame]:
     return found
 
 
-def assert_as_from_the_start(store: Store) -> None:
+def assert_as_from_the_start(store: Store, settler: runs.Settler) -> None:
+    """What was analysed as it came is, once it has settled, what an analysis of everything at once gives."""
+    settler.step(at(3_000))
     live = rows_of(store)
+    assert live["requests"]["final"].all()
     runs.analyze(store, everything=True)
     again = rows_of(store)
     for name in TABLES:
@@ -93,7 +96,7 @@ def test_a_trace_is_analysed_when_it_has_settled(store: Store) -> None:
     request = store.query("SELECT * FROM requests").to_dicts()[0]
     assert (request["complete_ns"], request["revision"], request["settled_ns"]) == (100 * MS, 1, at(0))
     assert request["request_id"] == "00000000000000090000000000000001-0000000000000065"
-    assert_as_from_the_start(store)
+    assert_as_from_the_start(store, settler)
 
 
 def test_spans_that_go_on_coming_keep_a_trace_open(store: Store) -> None:
@@ -120,7 +123,7 @@ def test_late_spans_revise_a_request(store: Store) -> None:
     found = store.query("SELECT trace_id, revision, spans FROM requests ORDER BY trace_id").rows()
     assert [row[1:] for row in found] == [(2, 3), (1, 3)]
     assert store.query("SELECT count(*) FROM hops").item() == 2
-    assert_as_from_the_start(store)
+    assert_as_from_the_start(store, settler)
 
 
 def test_a_restart_goes_on_where_the_last_run_stopped(store: Store) -> None:
@@ -133,7 +136,7 @@ def test_a_restart_goes_on_where_the_last_run_stopped(store: Store) -> None:
     assert settler.step(at(40)).traces == 1
     assert store.query("SELECT spans FROM requests ORDER BY trace_id").to_series().to_list() == [3, 3]
     assert runs.Settler(store).step(at(99)).traces == 0
-    assert_as_from_the_start(store)
+    assert_as_from_the_start(store, settler)
 
 
 def test_a_copy_that_came_later_does_not_keep_a_trace_open_for_ever(store: Store) -> None:
@@ -154,7 +157,7 @@ def test_a_host_that_turns_out_to_be_a_service_is_one_in_what_was_analysed_befor
     done = settler.step(at(60))
     assert (done.traces, done.revised) == (2, 1)
     assert set(store.query("SELECT seam FROM hops").to_series()) == {"origin:web→origin:orders"}
-    assert_as_from_the_start(store)
+    assert_as_from_the_start(store, settler)
     assert runs.Settler(store).step(at(99)).traces == 0
 
 
@@ -196,31 +199,16 @@ def test_batches_hold_whole_traces_and_about_so_many_spans(
     assert [len(batch) for batch in found] == made
 
 
-@pytest.mark.parametrize("parts", [2, 7])
-def test_many_batches_give_what_one_gives(store: Store, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for trace in range(1, 31):  # enough for what only many calls tell
-        commit(store, page(trace), trace / 10)
-    runs.analyze(store)
-    one, said = rows_of(store), store.query("FROM inferences").sort(pl.all())
-    assert said.height
-    monkeypatch.setattr(runs, "BATCH_SPANS", -(-90 // parts))
-    runs.analyze(store, everything=True)
-    many = rows_of(store)
-    for name in TABLES:
-        assert one[name].equals(many[name]), name
-    assert said.equals(store.query("FROM inferences").sort(pl.all()))
-
-
 def test_a_sender_whose_messages_come_in_two_batches_is_stored_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store,
 ) -> None:
     commit(store, [span(1, 1, 2, 0, 100), span(1, 2, 4, 10, 20, 1)], 0)
-    runs.analyze(store)
-    monkeypatch.setattr(runs, "BATCH_SPANS", 1)
+    settler = runs.Settler(store, compared_spans=1)
+    settler.analyze()
     for trace in (2, 3):
         rows, links = message(trace, 1)
         commit(store, rows, trace, links)
-    runs.analyze(store)
+    settler.analyze()
     assert store.query("SELECT trace_lo, count(*) FROM base.requests GROUP BY 1 ORDER BY 1").rows() == [
         (1, 1), (2, 1), (3, 1)
     ]  # fmt: skip
@@ -249,7 +237,7 @@ def test_messages_find_the_request_that_sent_them_whichever_comes_first(store: S
         ("65", 3, 180 * MS, "link"),
     ]
     assert store.query("SELECT max(revision) FROM requests WHERE kind = 'job'").item() == 1
-    assert_as_from_the_start(store)
+    assert_as_from_the_start(store, settler)
 
 
 def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

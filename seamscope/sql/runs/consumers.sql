@@ -5,4 +5,4 @@ SELECT DISTINCT
 FROM base.span_links AS l
 SEMI JOIN wanted ON wanted.trace_hi = l.linked_trace_hi AND wanted.trace_lo = l.linked_trace_lo
 WHERE kind = 5
-QUALIFY row_number() OVER (PARTITION BY linked_trace_hi, linked_trace_lo ORDER BY commit_no, trace_hi, trace_lo) <= $most;
+QUALIFY row_number() OVER (PARTITION BY linked_trace_hi, linked_trace_lo ORDER BY trace_hi, trace_lo) <= $most;

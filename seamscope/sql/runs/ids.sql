@@ -1,8 +1,9 @@
--- Ids of requests that spans of some traces carry.
+-- Ids of requests that spans of some traces carry, among those that came in a range of commits.
 SELECT DISTINCT
     trace_hi,
     trace_lo,
     unnest([correlation_id, platform_id]) AS id
 FROM base.span_rows
 SEMI JOIN wanted USING (trace_hi, trace_lo)
-WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL) AND commit_no <= $upto;
+WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL)
+    AND commit_no >= $first_commit AND commit_no <= $last_commit;

@@ -1,8 +1,9 @@
--- Traces with spans that no stored request has taken in; all of them where $all.
+-- Traces with spans that no stored request has taken in.
 WITH arrived AS (
     SELECT
         trace_hi,
         trace_lo,
+        min(start_ns) AS start_ns,
         min(commit_no) AS first_commit,
         max(commit_no) AS last_commit,
         max(ingested_ns) AS last_ns,
@@ -25,4 +26,4 @@ settled AS (
 SELECT arrived.*
 FROM arrived
 LEFT JOIN settled USING (trace_hi, trace_lo)
-WHERE $all OR settled.settled_ns IS NULL OR settled.settled_ns < arrived.last_ns;
+WHERE settled.settled_ns IS NULL OR settled.settled_ns < arrived.last_ns;

@@ -1,0 +1,330 @@
+"""The roll of traces: which have spans that were not analysed yet, and which windows of event time wait for their turn.
+
+Kept in memory is what may soon be needed: traces that wait, and those around windows that wait. All else is asked of
+the store, which also says what a restart must know: a trace waits whose last span came after its results were stored
+(`requests.settled_ns`), and a window that is not in `base.windows` as it would be cut today.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+import polars as pl
+
+from seamscope.statements import statement
+from seamscope.windows import BUCKET_NS, COMPARED_SPANS, WINDOW_NS, Census, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from seamscope.store import Store
+
+KEYS: Final = ("trace_hi", "trace_lo")
+
+TRACES: Final = {
+    "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "start_ns": pl.Int64, "first_commit": pl.Int64,
+    "last_commit": pl.Int64, "last_ns": pl.Int64, "spans": pl.Int64,
+}  # fmt: skip
+"""Traces: when their earliest span starts, the first and last commit that brought spans, when the last came."""
+
+PIECES_NS: Final = 60_000_000_000
+"""Pieces of one request that share an id begin within so much of each other, or are left to their own windows."""
+
+MOST_PIECES: Final = 64
+"""An id on more traces of that time is no request's (`analysis.stitch`)."""
+
+AHEAD_NS: Final = 3_600_000_000_000
+"""Clocks may be ahead by so much before their traces stop being kept in memory."""
+
+_EVER: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Since when a window waits, and when the last span came to it or to one beside it."""
+
+    since_ns: int
+    last_ns: int
+
+
+class Roll:
+    """What of one store waits to be analysed.
+
+    Args:
+        store: the open store.
+        settle_ns: how long no span may have come.
+        most: spans of a window beyond which it is halved.
+    """
+
+    def __init__(self, store: Store, settle_ns: int, most: int = COMPARED_SPANS) -> None:
+        self._store = store
+        self._settle_ns = settle_ns
+        self._seen = self._last_commit()[0]
+        self.census = Census(most)
+        self._stored = {Window(*row) for row in store.query(statement("runs/windows")).iter_rows()}
+        self.settled = set(self._stored)
+        self.todo: dict[Window, Waits] = {}
+        self._turns: dict[Window, int] = {}
+        self._known = pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean})
+        self._held_from = -_EVER
+        self._begin()
+
+    @property
+    def waiting(self) -> pl.DataFrame:
+        """Traces with spans that were not analysed yet."""
+        return self._known.filter("waiting").drop("waiting")
+
+    def _last_commit(self) -> tuple[int, int, int]:
+        """Give the latest commit, when it came, and how many spans are stored."""
+        latest, last_ns, spans = self._store.query(statement("runs/last_commit")).row(0)
+        return latest, last_ns, spans
+
+    def _begin(self) -> None:
+        _, last_ns, spans = self._last_commit()
+        waiting = _traces(self._store.query(statement("runs/unanalysed"), {"upto": self._seen}))
+        self._merge(waiting)
+        self._count(waiting, last_ns, all_wait=waiting["spans"].sum() == spans)
+        cut = [window for number in self.census.numbers() for window in self.census.windows(number)]
+        present = {window for window in cut if self.census.spans(window)}
+        gone, self.settled = self.settled - present, self.settled & present
+        self.todo = {window: Waits(_EVER, last_ns) for window in present - self.settled}
+        for window in gone:
+            self._touch(self.census.at(window.start_ns - 1))
+            self._touch(self.census.at(window.end_ns))
+        for window, came_ns in self._latest(waiting):
+            self._touch_around(window, came_ns)
+
+    def _count(self, waiting: pl.DataFrame, last_ns: int, *, all_wait: bool) -> None:
+        """Count all that is stored; what begins from now on is kept in memory, and all of it where all of it waits."""
+        if all_wait:
+            self.census.add(waiting["start_ns"].to_numpy() // BUCKET_NS, waiting["spans"].to_numpy())
+            return
+        begun = self._store.query(statement("runs/beginnings"), {"bucket_ns": BUCKET_NS, "upto": self._seen})
+        buckets = begun["bucket"].to_numpy().astype(np.int64)
+        self.census.add(buckets, begun["spans"].to_numpy())
+        recent = buckets[buckets * BUCKET_NS < last_ns + AHEAD_NS]
+        self._held_from = (int(recent.max()) + 1) * BUCKET_NS if recent.size else -_EVER
+        later = self._near(self._held_from, _EVER).join(waiting, on=KEYS, how="anti")
+        self._known = pl.concat([self._known, later.with_columns(waiting=False)])
+
+    def look(self) -> None:
+        """Take note of the spans that came since the last look."""
+        upto = self._last_commit()[0]
+        if upto <= self._seen:
+            return
+        arrived = self._store.query(statement("runs/arrived"), {"seen": self._seen, "upto": upto}).select(*TRACES)
+        before = self._before(arrived)
+        self._seen = upto
+        both = _traces(pl.concat([before, arrived], how="vertical_relaxed"))
+        after = both.group_by(KEYS).agg(
+            pl.col("start_ns", "first_commit").min(), pl.col("last_commit", "last_ns").max(), pl.col("spans").sum()
+        )
+        self._recount(before, after)
+        self._merge(after.select(*TRACES))
+        for window, last_ns in self._latest(
+            pl.concat([before.with_columns(last_ns=pl.lit(0, pl.Int64)), after.select(*TRACES)])
+        ):
+            self._touch_around(window, last_ns)
+
+    def _before(self, arrived: pl.DataFrame) -> pl.DataFrame:
+        """Give those of some traces that had spans before, as they were."""
+        known = self._known.join(arrived, on=KEYS, how="semi").drop("waiting")
+        strangers = arrived.join(known, on=KEYS, how="anti").select(KEYS)
+        if strangers.height:
+            strangers = self._store.query_with(statement("runs/analysed"), {"wanted": strangers})
+        return pl.concat([known, self._as_stored(strangers)]) if strangers.height else known
+
+    def _as_stored(self, traces: pl.DataFrame) -> pl.DataFrame:
+        text = statement("runs/as_stored")
+        found = self._store.query_with(text, {"wanted": traces.select(KEYS)}, {"upto": self._seen})
+        return _traces(found)
+
+    def _recount(self, before: pl.DataFrame, after: pl.DataFrame) -> None:
+        """Count spans where their traces begin now; windows that are cut anew wait."""
+        signed = pl.concat([before.with_columns(-pl.col("spans")), after.select(*TRACES)])
+        buckets = signed.get_column("start_ns").to_numpy() // BUCKET_NS
+        numbers = set((signed.get_column("start_ns") // WINDOW_NS).unique().to_list())
+        old = {number: set(self.census.windows(number)) for number in numbers}
+        self.census.add(buckets, signed.get_column("spans").to_numpy())
+        for number, were in old.items():
+            now = set(self.census.windows(number))
+            self.settled -= were - now
+            waited = [self.todo.pop(window) for window in were - now if window in self.todo]
+            for window in now - were:
+                self._touch_around(window, max((one.last_ns for one in waited), default=0))
+
+    def _merge(self, traces: pl.DataFrame) -> None:
+        others = self._known.join(traces, on=KEYS, how="anti")
+        self._known = pl.concat([others, traces.with_columns(waiting=True)])
+
+    def _latest(self, traces: pl.DataFrame) -> list[tuple[Window, int]]:
+        """Give the windows that traces begin in, and when the last span came to each."""
+        by_bucket = traces.group_by(pl.col("start_ns") // BUCKET_NS).agg(pl.col("last_ns").max())
+        found: dict[Window, int] = {}
+        for bucket, last_ns in by_bucket.iter_rows():
+            window = self.census.at(bucket * BUCKET_NS)
+            found[window] = max(found.get(window, 0), last_ns)
+        return list(found.items())
+
+    def _touch_around(self, window: Window, last_ns: int) -> None:
+        """Let a window and those beside it wait; where it was settled, a piece that goes elsewhere reaches further."""
+        reach = {window, *self.census.beside(window)}
+        if window in self.settled:
+            reach |= {further for near in reach for further in self.census.beside(near)}
+        for near in reach:
+            self._touch(near, last_ns)
+
+    def _touch(self, window: Window, last_ns: int = 0) -> None:
+        """Let a window wait for its turn."""
+        if self.census.spans(window):
+            self.settled.discard(window)
+            was = self.todo.get(window, Waits(_EVER, 0))
+            since_ns = min(was.since_ns, last_ns) if last_ns else was.since_ns
+            self.todo[window] = Waits(since_ns, max(was.last_ns, last_ns))
+
+    def reopen(self, traces: pl.DataFrame) -> None:
+        """Have some analysed traces, and the windows they begin in, analysed again."""
+        again = self._as_stored(traces.join(self.waiting, on=KEYS, how="anti"))
+        self._merge(again)
+        for window, _ in self._latest(again):
+            self._touch_around(window, 0)
+
+    def lose(self, traces: pl.DataFrame) -> None:
+        """Forget traces that are no longer stored; windows stay as they were cut, and what was compared with them."""
+        self._known = self._known.join(traces, on=KEYS, how="anti")
+
+    def everything(self) -> None:
+        """Have all that is stored analysed again."""
+        for number in self.census.numbers():
+            for window in self.census.windows(number):
+                self._touch(window)
+
+    def due(self, now_ns: int) -> list[Window]:
+        """Give the windows that have settled, in order.
+
+        One has settled when it and the one after it are over, and no span came to them or the one before for a while:
+        the longer the more often it was analysed already. One that never comes to rest takes a turn now and then.
+        """
+        found = []
+        for window, waits in self.todo.items():
+            turns = self._turns.get(window, 0)
+            patience = min(WINDOW_NS, self._settle_ns << min(turns, 16))
+            over = self.census.beside(window)[1].end_ns + self._settle_ns <= now_ns
+            quiet_ns = now_ns - waits.last_ns
+            restless = now_ns - waits.since_ns >= WINDOW_NS + window.length_ns
+            ahead = window.start_ns > waits.last_ns and quiet_ns >= WINDOW_NS  # somebody's clock is
+            if (over and (quiet_ns >= patience or restless)) or ahead:
+                found.append(window)
+        return sorted(found)
+
+    def ready(self, now_ns: int, due: Sequence[Window] = ()) -> pl.DataFrame:
+        """Give the traces that settled and were not analysed, but those whose window settled (`due`) or soon will."""
+        waiting = self.waiting
+        settled = waiting.filter(pl.col("last_ns") <= now_ns - self._settle_ns)
+        if not settled.height:
+            return settled
+        starts = settled.get_column("start_ns").to_numpy() // BUCKET_NS
+        soon = set(due)
+        among = {bucket: self.census.at(bucket * BUCKET_NS) for bucket in np.unique(starts).tolist()}
+        long = [bucket for bucket, window in among.items() if window.length_ns > self._settle_ns and window not in soon]
+        return settled.filter(pl.Series(np.isin(starts, np.array(long, np.int64))))
+
+    def analysed(self, traces: pl.DataFrame) -> None:
+        """Take note that traces were analysed as they are known."""
+        done = traces.select(KEYS).with_columns(done=pl.lit(value=True))
+        joined = self._known.join(done, on=KEYS, how="left", maintain_order="left")
+        self._known = joined.with_columns(waiting=pl.col("waiting") & pl.col("done").is_null()).drop("done")
+
+    def finished(self, window: Window) -> None:
+        """Take note that a window was analysed with all that was known."""
+        self.todo.pop(window, None)
+        self.settled.add(window)
+        self._turns[window] = self._turns.get(window, 0) + 1
+
+    def news(self) -> tuple[set[Window], set[Window]]:
+        """Give the windows that the store still calls settled, and those that it does not yet; it is told them now."""
+        found = self._stored - self.settled, self.settled - self._stored
+        self._stored = set(self.settled)
+        return found
+
+    def forget(self) -> None:
+        """Let go of traces that no window which waits is compared with."""
+        wait = [window for window in self.todo if window.start_ns >= self._held_from]
+        kept_from = min((self.census.beside(window)[0].start_ns for window in wait), default=_EVER) - PIECES_NS
+        if kept_from >= _EVER - PIECES_NS:
+            kept_from = cast("int", self._known.get_column("start_ns").max() or self._held_from)
+        self._held_from = max(self._held_from, kept_from)
+        self._known = self._known.filter(pl.col("waiting") | (pl.col("start_ns") >= self._held_from))
+        self._turns = {window: turns for window, turns in self._turns.items() if window.end_ns > kept_from - WINDOW_NS}
+
+    def members(self, windows: Sequence[Window]) -> dict[Window, pl.DataFrame]:
+        """Give the traces of each of some windows; a piece of a request that began one window earlier belongs there."""
+        found: dict[Window, pl.DataFrame] = {}
+        for stretch in _stretches(windows):
+            since_ns, until_ns = stretch[0].start_ns, stretch[-1].end_ns
+            traces = self._leads(self._around(since_ns - PIECES_NS, until_ns + PIECES_NS))
+            before, after = self.census.beside(stretch[0])[0], self.census.beside(stretch[-1])[1]
+            edges = [before.start_ns, *(window.start_ns for window in stretch), after.start_ns, after.end_ns]
+            own, lead = (np.searchsorted(edges, traces[name].to_numpy(), "right") for name in ("start_ns", "lead_ns"))
+            at = np.where(lead == own - 1, lead, own)
+            for number, window in enumerate(stretch, start=2):
+                found[window] = traces.filter(pl.Series(at == number, dtype=pl.Boolean))
+        return found
+
+    def mates(self, traces: pl.DataFrame) -> pl.DataFrame:
+        """Give analysed traces in memory that share an id with some that are not."""
+        ids = self._ids(traces).select("id").unique()
+        if not ids.height:
+            return traces.clear()
+        first, last = cast("int", traces["start_ns"].min()), cast("int", traces["start_ns"].max())
+        begins = pl.col("start_ns").is_between(first - PIECES_NS, last + PIECES_NS)
+        near = self._known.filter(begins & ~pl.col("waiting"))
+        others = near.drop("waiting").join(traces, on=KEYS, how="anti")
+        return others.join(self._ids(others).join(ids, on="id", how="semi"), on=KEYS, how="semi")
+
+    def _around(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        held = since_ns >= self._held_from
+        among = self._known.drop("waiting") if held else self._near(since_ns, until_ns)
+        return among.filter(pl.col("start_ns").is_between(since_ns, until_ns, closed="left"))
+
+    def _near(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """Ask the store for traces with spans in a stretch of time."""
+        bounds = {"since": since_ns, "until": until_ns, "upto": self._seen}
+        return self._as_stored(self._store.query(statement("runs/near"), bounds))
+
+    def _leads(self, traces: pl.DataFrame) -> pl.DataFrame:
+        """Add when the first of the traces begins that may be pieces of the same request (`lead_ns`)."""
+        ids = self._ids(traces)
+        shared = ids.filter(pl.len().over("id") > 1).join(traces.select(*KEYS, "start_ns"), on=KEYS)
+        if not shared.height:
+            return traces.with_columns(lead_ns="start_ns")
+        before = shared.sort("id", "start_ns").rolling("start_ns", period=f"{PIECES_NS}i", closed="both", group_by="id")
+        firsts = before.agg(pl.col("start_ns").first().alias("lead_ns"), pl.len().alias("pieces"))
+        firsts = firsts.filter(pl.col("pieces") <= MOST_PIECES).unique(["id", "start_ns"])
+        leads = shared.join(firsts, on=["id", "start_ns"]).group_by(KEYS).agg(pl.col("lead_ns").min())
+        return traces.join(leads, on=KEYS, how="left").with_columns(pl.coalesce("lead_ns", "start_ns"))
+
+    def _ids(self, traces: pl.DataFrame) -> pl.DataFrame:
+        """Give the ids of requests that spans of some traces carry."""
+        if not traces.height:
+            return pl.DataFrame(schema={**dict.fromkeys(KEYS, pl.UInt64), "id": pl.String})
+        bounds = {"first_commit": traces["first_commit"].min(), "last_commit": traces["last_commit"].max()}
+        found = self._store.query_with(statement("runs/ids"), {"wanted": traces.select(KEYS)}, bounds)
+        return found.drop_nulls("id").unique()
+
+
+def _traces(found: pl.DataFrame) -> pl.DataFrame:
+    return found.select(pl.col(name).cast(kind) for name, kind in TRACES.items())
+
+
+def _stretches(windows: Iterable[Window]) -> list[list[Window]]:
+    """Put windows that follow each other together."""
+    found: list[list[Window]] = []
+    for window in sorted(windows):
+        if found and found[-1][-1].end_ns == window.start_ns:
+            found[-1].append(window)
+        else:
+            found.append([window])
+    return found

@@ -1,0 +1,122 @@
+"""Windows on their way through the desk: read and prepared ahead, and kept while those beside them need them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from analysis import Neighbours, Peers, prepare
+from seamscope.taking import take
+from seamscope.windows import CLOSE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Executor, Future
+
+    import polars as pl
+
+    from analysis import Compared, Prepared, Rules
+    from seamscope.roll import Roll
+    from seamscope.store import Store
+    from seamscope.taking import Taken
+    from seamscope.windows import Window
+
+    Sign = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Traces that were read and went through pass A."""
+
+    taken: Taken
+    prepared: Prepared
+
+
+class Shelf:
+    """Reads and prepares traces; what was learned of hosts is kept here, for whatever is prepared next."""
+
+    def __init__(self, store: Store, rules: Rules) -> None:
+        self._store = store
+        self._rules = rules
+        self._hosts: dict[tuple[str, int], frozenset[tuple[int, str]]] = {}
+        self._signs: dict[Window, Sign] = {}
+        self._read: dict[Window, Future[Read]] = {}
+        self._lent: dict[Window, list[pl.DataFrame]] = {}
+
+    @property
+    def peers(self) -> Peers:
+        """Hosts that are known to be services."""
+        return Peers(self._hosts)
+
+    def learn(self, peers: pl.DataFrame) -> set[str]:
+        """Remember which hosts are which services; give the hosts of which more is known than before."""
+        news = set()
+        for peer, port, tier, service in peers.select("peer", "port", "tier", "service").iter_rows():
+            known = self._hosts.get((peer, port), frozenset())
+            if (tier, service) not in known:
+                self._hosts = {**self._hosts, (peer, port): known | {(tier, service)}}
+                news.add(peer)
+        return news
+
+    def read(self, traces: pl.DataFrame, fresh: pl.DataFrame) -> Read:
+        """Read traces (`roll.TRACES`) and take them through pass A; `fresh` ones were never analysed as they are."""
+        taken = take(self._store, traces, fresh)
+        known = taken.resources, taken.links, self._rules, self.peers
+        return Read(taken, prepare(taken.spans, *known, beside=taken.beside))
+
+    def begin(self, members: Mapping[Window, pl.DataFrame]) -> None:
+        """Let go of what is not as it was when it was read; `members` are the traces of all windows needed now."""
+        signs = {window: self._sign(traces) for window, traces in members.items()}
+        for window in {*self._read, *self._lent}:
+            if self._signs.get(window) != signs.get(window):
+                self._read.pop(window, None)
+                self._lent.pop(window, None)
+        self._signs = signs
+
+    def _sign(self, traces: pl.DataFrame) -> Sign:
+        return (traces.height, traces["spans"].sum(), traces["last_commit"].max(), tuple(self._hosts.items()))
+
+    def want(
+        self, window: Window, roll: Roll, members: Mapping[Window, pl.DataFrame], fresh: pl.DataFrame, pool: Executor
+    ) -> None:
+        """Have a window read and prepared in `pool`, and those beside it that it is compared with."""
+        small = roll.census.small(window)
+        for one in (*roll.census.beside(window), window):
+            lent = one != window and not small and one in self._lent
+            if one in members and one not in self._read and not lent:
+                new = members[one].join(fresh, on=["trace_hi", "trace_lo"], how="semi")
+                self._read[one] = pool.submit(self.read, members[one], new)
+
+    def window(self, window: Window) -> Read:
+        """Give a window that was wanted."""
+        return self._read[window].result()
+
+    def neighbours(self, window: Window, roll: Roll) -> Neighbours:
+        """Give what a window that was wanted is compared with beside its own calls."""
+        before, after = roll.census.beside(window)
+        at_hand = [one for one in (before, after) if one in self._read]
+        lent = [calls for one in (before, after) if one not in at_hand for calls in self._lent.get(one, [])]
+        return Neighbours(
+            batches=[self.window(one).prepared for one in at_hand],
+            facts=lent,
+            start_ns=window.start_ns,
+            end_ns=window.end_ns,
+            until_ns=after.end_ns,
+            most_ns=None if roll.census.small(window) else window.length_ns // CLOSE,
+        )
+
+    def done(self, window: Window, compared: Compared, roll: Roll) -> None:
+        """Keep of a window, and of those before it, no more than the one after it needs."""
+        before, after = roll.census.beside(window)
+        self._lent[window] = compared.facts
+        for one in {*self._read, *self._lent}:
+            if one.end_ns <= before.end_ns:
+                self._read.pop(one, None)
+                self._lent.pop(one, None)
+        if not roll.census.small(after):
+            self._read.pop(window, None)
+
+    def clear(self) -> None:
+        """Let go of all windows."""
+        self._read.clear()
+        self._lent.clear()

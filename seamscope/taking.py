@@ -1,0 +1,96 @@
+"""Reads from the store what the desk needs of a batch of traces, and of those that their messages tie them to.
+
+The trace that sent a message gains the work that another did with it. So traces that received messages of the batch
+are read beside it; and of analysed traces that sent the batch its messages, only this work is stored anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from analysis import INPUT, LINK_INPUT
+from seamscope.batches import commits
+from seamscope.statements import statement
+from seamscope.store.spans import spans_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seamscope.store import Store
+
+KEYS: Final = ("trace_hi", "trace_lo")
+
+MOST_CONSUMERS: Final = 1_000
+"""Traces that are looked up as work caused by one other trace."""
+
+LATEST: Final = (1 << 63) - 1
+
+USUAL: Final = 0.9
+"""Most traces of a batch came in a short range of commits; the others are read apart, so that it stays short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was read of a batch of traces."""
+
+    traces: pl.DataFrame
+    """Columns `roll.TRACES`."""
+    beside: pl.DataFrame
+    """Traces (`KEYS`) that are read for the work which others caused."""
+    senders: pl.DataFrame
+    """Those of them (`KEYS`) whose caused work is stored anew."""
+    spans: pl.DataFrame
+    links: pl.DataFrame
+    resources: pl.DataFrame
+
+
+def take(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Taken:
+    """Read what the analysis of some traces (`roll.TRACES`) needs; `fresh` ones have spans nobody has looked at yet."""
+    senders = _asked(store, "producers", fresh) if fresh.height else fresh.select(KEYS)
+    senders = senders.join(traces, on=KEYS, how="anti")
+    receivers = _receivers(store, pl.concat([traces.select(KEYS), senders]))
+    beside = pl.concat([senders, receivers]).unique(maintain_order=True).join(traces, on=KEYS, how="anti")
+    parts = list(_parts(traces, beside))
+    links = statement("runs/links", columns=", ".join(LINK_INPUT))
+    return Taken(
+        traces=traces,
+        beside=beside,
+        senders=senders,
+        spans=pl.concat(spans_of(store, INPUT, part, *bounds) for part, bounds in parts),
+        links=pl.concat(
+            store.query_with(links, _wanted(part), {"first_commit": first, "last_commit": last})
+            for part, (first, last) in parts
+        ),
+        resources=store.query(statement("runs/resources")),
+    )
+
+
+def _receivers(store: Store, traces: pl.DataFrame) -> pl.DataFrame:
+    return _asked(store, "consumers", traces, {"most": MOST_CONSUMERS})
+
+
+def _asked(store: Store, name: str, traces: pl.DataFrame, params: dict[str, Any] | None = None) -> pl.DataFrame:
+    return store.query_with(statement(f"runs/{name}"), _wanted(traces), params)
+
+
+def _wanted(traces: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {"wanted": traces.select(KEYS)}
+
+
+def _parts(traces: pl.DataFrame, beside: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, tuple[int, int]]]:
+    """Split traces by where their spans are; give each part with the commits they lie in."""
+    bounds = traces.select(
+        low=pl.col("first_commit").quantile(1 - USUAL, "lower"), high=pl.col("last_commit").quantile(USUAL, "higher")
+    )
+    room = traces.select(length=pl.col("last_commit") - pl.col("first_commit")).max().item() if traces.height else 0
+    low, high = bounds.row(0) if traces.height else (0, 0)
+    usual = (pl.col("first_commit") >= 2 * low - high) & (pl.col("last_commit") <= 2 * high - low)
+    parts = (traces.filter(usual), traces.filter(~usual)) if room > high - low else (traces,)
+    for part in parts:
+        if part.height:
+            yield part.select(KEYS), commits(part)
+    if beside.height:
+        yield beside.select(KEYS), (0, LATEST)
