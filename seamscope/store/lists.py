@@ -1,7 +1,7 @@
 """How segments and hops are kept: as lists, one row a request (`base.request_lists`, `base.hop_details`).
 
-Rows of their own took 69 MB a million spans, and all results 1.8 s of CPU to write; as lists they take 29 MB, and 1.3 s,
-0.35 of it to make the lists. Sums over all of them are read as fast. What makes the difference:
+Rows of their own took 69 MB a million spans, and all results 1.8 s of CPU to write. As lists they take 29 MB, and 1.3
+s, 0.35 of it to make the lists. Sums over all of them are read as fast. What makes the difference:
 
 - stretches tile a request's time, so that only their beginnings are kept, and a mark where one has no successor;
 - a stretch on both paths is one, and what stretches are (whose, why, how known) is a number in `base.segment_kinds`;
