@@ -12,7 +12,15 @@ from analysis import analyse
 from seamscope.schema import words
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_traces"
-QUICK = ["a-healthy", "a-tls-held-blind", "c-context-lost", "e-connect-held"]
+QUICK = [
+    "a-client-pool-blind",
+    "a-healthy",
+    "a-starved-blind",
+    "a-tls-held-blind",
+    "b-context-lost",
+    "c-context-lost",
+    "e-connect-held",
+]
 EVERY = sorted(path.parent.name for path in SAMPLES.glob("*/traces.otlp.pb.zst"))
 SHIFTS = [3_000_000_000, -3_000_000_000]
 TIMES = ["start_ns", "end_ns", "queued_at_ns", "enqueued_ns"]
