@@ -97,7 +97,7 @@ def test_what_waits_to_be_analysed_is_forgotten_with_its_trace(store: Store) -> 
     commit(store, 10, 10, 999 * SECOND)
     hands = Hands()
     settling = Settling(store, Config(), 9e9)
-    settling._loaded().step()
+    settling._loaded().step(1_000 * SECOND)
     keeper = Upkeep(store, settling, Bounds(age_s=100.0), hands.clock())
     keeper.work()
     done = settling.analyze(everything=False)

@@ -193,6 +193,10 @@ def zipped(data: bytes) -> bytes:
     return gzip.compress(data, 1)
 
 
+AMPLE_BYTES = 8 << 30
+"""What a collector in the tests' own process may hold, whose tests hold much themselves."""
+
+
 def any_port() -> Address:
     """Return a loopback address with a port that the system chooses."""
     return Address("127.0.0.1", 0)
@@ -201,7 +205,7 @@ def any_port() -> Address:
 @contextmanager
 def running(folder: Path, **more: Any) -> Iterator[Collector]:
     """Run a collector in this process."""
-    plan = {"grpc": any_port(), "http": any_port(), **more}
+    plan = {"grpc": any_port(), "http": any_port(), "memory_bytes": AMPLE_BYTES, **more}
     with Collector(Plan(folder / "store.duckdb", **plan), Config()) as collector:
         yield collector
 

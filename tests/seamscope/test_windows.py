@@ -284,3 +284,11 @@ def test_windows_are_ten_minutes_or_halves_of_them_that_hold_no_more_than_is_com
     assert census.beside(census.windows(number)[0]) == (Window(start - WINDOW_NS, start), census.windows(number)[1])
     census.add(np.array([first]), np.array([-41]))
     assert len(census.windows(number)) == 2
+
+
+def test_the_last_moment_there_is_has_a_window() -> None:
+    last = (1 << 63) - 1
+    census = Census()
+    census.add(np.array([last // BUCKET_NS]), np.array([7]))
+    window = census.at(last)
+    assert (window.end_ns, census.spans(window), census.beside(window)[1]) == (last, 7, window)

@@ -134,4 +134,5 @@ def test_the_first_byte_of_calls_where_a_client_tells_it(scene: Any, store: Any)
 
 def test_the_docs_name_every_metric() -> None:
     rows = [f"| `{one.name}` | {one.says} |" for one in DEFINITIONS]
-    assert [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")] == rows
+    table = DOCS.read_text(encoding="utf-8").split("\n## ")[0]  # the instruments that are heard come later
+    assert [line for line in table.splitlines() if line.startswith("| `")] == rows
