@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "tui": "The explorer: requests as they come in, and for each the tier, the seam and the cause that made it slow.",
     "sql": "Run one read-only statement; QUERY is SQL, or - to read it from stdin.",
     "score": "Accuracy against recorded truth: tier, cause, error and findings, beside a naive baseline and chance.",
+    "init": "Write a seamscope.toml to begin with, from what the store has seen.",
     "compact": "Write the store anew without its free space, and in larger pieces.",
     "doctor": "Look at versions, packages, kernels, the store, its disk and its collector, and say what to do.",
 }

@@ -14,7 +14,7 @@
     [essential]                   # calls that a page needs, or survives without; by host or operation
     "announcements.internal" = false
 
-    [[budget]]                    # what `seamscope check` holds; one of `ms`, `ratio`
+    [[budget]]                    # limits, one of `ms`, `ratio`; checked when read, held by no command yet
     name = "dash shell"
     filter = "route:/dash env:production"
     percentile = "p95"
@@ -76,7 +76,7 @@ class PeerRule:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit that `seamscope check` holds: a percentile of a horizon, a seam's gap, an owner or a cause."""
+    """A limit on a percentile of a horizon, a seam's gap, an owner or a cause."""
 
     name: str
     filter: str = ""

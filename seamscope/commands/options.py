@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 DEFAULT_DB = "./seamscope.duckdb"
 
 
+def db_named_by_environment() -> bool:
+    """Tell whether `$SEAMSCOPE_DB` names the store."""
+    return bool(os.environ.get("SEAMSCOPE_DB"))
+
+
 def _default_db() -> str:
     return os.environ.get("SEAMSCOPE_DB") or DEFAULT_DB
 
