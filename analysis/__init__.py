@@ -3,7 +3,7 @@
 from analysis.columns import INPUT, LINK_INPUT
 from analysis.neighbours import Neighbours
 from analysis.passes import Compared, Prepared, analyse, compare, prepare
-from analysis.results import Results, join, only
+from analysis.results import Results, join, only, set_aside
 from analysis.rules import NoRules, Peers, Rules, Walk
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "join",
     "only",
     "prepare",
+    "set_aside",
 ]

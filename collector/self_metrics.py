@@ -57,6 +57,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.commit.duration": Metric("ms", "Of late, by quantile", gauge=True),
     "seamscope.collector.queue.size": Metric("By", "Bytes of bodies held and not yet answered", gauge=True),
     "seamscope.collector.analysis.lag": Metric("s", "How long what has settled waits to be analysed", gauge=True),
+    "seamscope.collector.analysis.failing": Metric("1", "1 while the analysis fails and is tried again", gauge=True),
+    "seamscope.collector.analysis.set_aside": Metric("{trace}", "Traces set aside: processing them fails"),
     "seamscope.collector.disk.free": Metric("By", "Free bytes of the store's disk", gauge=True),
     "seamscope.collector.memory.resident": Metric("By", "What the process holds", gauge=True),
     "seamscope.collector.uptime": Metric("s", "Since the start", gauge=True),
@@ -64,7 +66,9 @@ METRICS: Final[Mapping[str, Metric]] = {
 """What is sent."""
 
 LOOKS: Final[Mapping[str, str]] = {
+    "analysis.failing": "analysis_failing",
     "analysis.lag": "analysis_lag_s",
+    "analysis.set_aside": "analysis_set_aside",
     "disk.free": "free_disk_bytes",
     "memory.resident": "resident_bytes",
     "spans.expired": "expired_spans",

@@ -172,6 +172,8 @@ class Collector:
         self._settling.start()
         parts.callback(self._settling.stop)
         self.telemetry.looks_at("analysis_lag_s", lambda: round(self._settling.lag_s(), 3))
+        self.telemetry.looks_at("analysis_failing", self._settling.failing)
+        self.telemetry.looks_at("analysis_set_aside", self._settling.set_aside)
         self.telemetry.looks_at("free_disk_bytes", lambda: _free_bytes(self.plan.db))
 
     def _keep_up(self, parts: ExitStack) -> None:

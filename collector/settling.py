@@ -64,6 +64,16 @@ class Settling:
         settler = self.__dict__.get("_settler")  # loading it is not this caller's business
         return settler.lag_ns(time.time_ns()) / 1e9 if settler is not None else 0.0
 
+    def failing(self) -> int:
+        """Return 1 where the last step failed, which the next one tries again."""
+        settler = self.__dict__.get("_settler")
+        return int(settler is not None and settler.failing)
+
+    def set_aside(self) -> int:
+        """Return how many traces were set aside since the start, because processing them fails."""
+        settler = self.__dict__.get("_settler")
+        return settler.set_aside if settler is not None else 0
+
     def _follow(self) -> None:
         self._loaded().follow(self._stopped)
 

@@ -36,6 +36,10 @@ LEAST: Final = {"duckdb": (2, 0), "grpcio": (1, 84)}
 FREE_BYTES: Final = 512 << 20
 """A disk with less than this left will soon refuse commits."""
 
+WHY: Final = (
+    "`seamscope sql \"FROM warnings WHERE code = 'stage_failed'\"` says why, `seamscope analyze --all` tries them again"
+)
+
 PORTS: Final = {"OTLP/gRPC": 4317, "OTLP/HTTP": 4318}
 
 SETTINGS: Final = {
@@ -212,13 +216,12 @@ def _store(db: str) -> Check:
     except SeamscopeError as error:
         return Check("store", PROBLEM, str(error.args[0]), error.hint)
     said = f"{db}: {facts['spans']:,} spans, {facts['requests']:,} requests, {_megabytes(facts['file_bytes'])}"
-    return Check(
-        "store",
-        OK,
-        f"{said} ({_megabytes(facts['free_bytes'])} of it free), schema {facts['schema_version']}",
-        "",
-        facts,
-    )
+    said += f" ({_megabytes(facts['free_bytes'])} of it free), schema {facts['schema_version']}"
+    if facts["set_aside"]:
+        return Check(
+            "store", NOTE, f"{said}; {facts['set_aside']:,} traces set aside: analysing them fails", WHY, facts
+        )
+    return Check("store", OK, said, facts=facts)
 
 
 def _megabytes(size: int | None) -> str:
@@ -258,7 +261,8 @@ def collector(live: LiveCollector | None) -> Check:
     counts = live.status.get("telemetry")
     if not isinstance(counts, dict):
         return Check("collector", OK, said, facts=dict(live.status))
-    state, hint = (PROBLEM, "see its log, and the disk") if _fails(counts) else (OK, "")
+    fails = _fails(counts) or counts.get("analysis_failing")
+    state, hint = (PROBLEM, "see its log, and the disk") if fails else (OK, "")
     return Check("collector", state, f"{said}; {_counted(counts)}", hint, dict(live.status))
 
 
@@ -285,6 +289,8 @@ def _counted(counts: Mapping[str, Any]) -> str:
     slow = (counts.get("commit_ms") or {}).get("p99")
     parts += [f"commits p99 {slow:.0f} ms"] if slow is not None else []
     parts += [f"analysis {counts['analysis_lag_s']:.0f} s behind"] if "analysis_lag_s" in counts else []
+    parts += ["analysis fails and is tried again"] if counts.get("analysis_failing") else []
+    parts += [f"{counts['analysis_set_aside']:,} traces set aside"] if counts.get("analysis_set_aside") else []
     parts += [f"{counts['expired_spans']:,} spans expired"] if counts.get("expired_spans") else []
     parts += [f"{_megabytes(counts['free_disk_bytes'])} of disk free"] if "free_disk_bytes" in counts else []
     return ", ".join(parts)

@@ -56,10 +56,14 @@ class Roll:
         store: the open store.
         settle_ns: how long no span may have come.
         most: spans of a window beyond which it is halved.
+        aside: traces (`KEYS`) that are not to be analysed, though their spans count when windows are cut.
     """
 
-    def __init__(self, store: Store, settle_ns: int, most: int = COMPARED_SPANS) -> None:
+    def __init__(
+        self, store: Store, settle_ns: int, most: int = COMPARED_SPANS, aside: pl.DataFrame | None = None
+    ) -> None:
         self._store = store
+        self._aside = aside if aside is not None else pl.DataFrame(schema=dict.fromkeys(KEYS, pl.UInt64))
         self._settle_ns = settle_ns
         self._seen = self._last_commit()[0]
         self.census = Census(most)
@@ -74,7 +78,10 @@ class Roll:
     @property
     def waiting(self) -> pl.DataFrame:
         """Traces with spans that were not analysed yet."""
-        return self._known.filter("waiting").drop("waiting")
+        return self._wanted(self._known.filter("waiting").drop("waiting"))
+
+    def _wanted(self, traces: pl.DataFrame) -> pl.DataFrame:
+        return traces.join(self._aside, on=KEYS, how="anti") if self._aside.height else traces
 
     def _last_commit(self) -> tuple[int, int, int]:
         """Give the latest commit, when it came, and how many spans are stored."""
@@ -287,7 +294,7 @@ class Roll:
     def _around(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         held = since_ns >= self._held_from
         among = self._known.drop("waiting") if held else self._near(since_ns, until_ns)
-        return among.filter(pl.col("start_ns").is_between(since_ns, until_ns, closed="left"))
+        return self._wanted(among.filter(pl.col("start_ns").is_between(since_ns, until_ns, closed="left")))
 
     def _near(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         """Ask the store for traces with spans in a stretch of time."""

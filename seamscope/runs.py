@@ -3,7 +3,8 @@
 A window of event time (`windows`) is analysed when it has settled: all its traces with each other, and with their
 neighbours. So what is stored in the end follows from the spans alone, whatever order they came in. Until then a trace
 is analysed as soon as no span of it has come for a while, beside the calls of the last settled window, and its
-requests are marked as not final. A late span opens its window, and those beside it, again.
+requests are marked as not final. A late span opens its window, and those beside it, again. Traces that cannot be
+processed are set aside (`sparing`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -21,6 +23,7 @@ from seamscope.batches import batches
 from seamscope.findings import Conclusions
 from seamscope.roll import Roll
 from seamscope.shelf import Shelf
+from seamscope.sparing import Failed, Sparing
 from seamscope.statements import statement
 from seamscope.storing import RunSummary, batch_of, write
 from seamscope.windows import COMPARED_SPANS
@@ -80,37 +83,68 @@ class Settler:
         self._services: set[str] = set()
         self._latest: list[pl.DataFrame] = []
         self._conclusions = Conclusions(store, self._rules)
+        self._sparing = Sparing(store, self._alone)
+        self._waited_ns: int | None = None
+        """Since when the longest waits, where a step failed and the roll of what waits is to be made anew."""
+        self.failing = False
+        """Whether the last step failed, and the next one tries again."""
+
+    @property
+    def set_aside(self) -> int:
+        """Traces that were set aside since the start because processing them fails."""
+        return self._sparing.aside.height
 
     def step(self, now_ns: int | None = None, progress: Progress | None = None) -> RunSummary:
         """Analyse what has settled by `now_ns` (the wall clock's by default)."""
         now = time.time_ns() if now_ns is None else now_ns
         with self._turn:
-            roll = self._looked()
-            due = roll.due(now)
-            done = RunSummary()
-            while (ready := roll.ready(now, due)).height:
-                done += self._told(self._by_trace(roll, ready), progress)
-            done += self._told(self._by_window(roll, due[:WINDOWS_A_STEP]), progress)
-            roll.forget()
-            if not roll.todo:
-                self._shelf.clear()
+            done = self._surely(lambda: self._settled(now, progress))
             self._conclusions.after(done.requests)
             return done
 
+    def _settled(self, now_ns: int, progress: Progress | None) -> Iterator[RunSummary]:
+        roll = self._looked()
+        due = roll.due(now_ns)
+        while (ready := roll.ready(now_ns, due)).height:
+            yield from self._told(self._by_trace(roll, ready), progress)
+        yield from self._told(self._by_window(roll, due[:WINDOWS_A_STEP]), progress)
+        roll.forget()
+        if not roll.todo:
+            self._shelf.clear()
+
     def analyze(self, *, everything: bool = False, progress: Progress | None = None) -> RunSummary:
         """Analyse all that is stored and not yet final, as if nothing more came; `everything`: again from the start."""
-        done = RunSummary()
         with self._turn:
-            roll = self._looked()
             if everything:
-                roll.everything()
-            while roll.todo:
-                done += self._told(self._by_window(roll, sorted(roll.todo), anew=everything), progress)
-                everything = False
-            roll.forget()
-            self._shelf.clear()
+                self._sparing.forget()
+                self._known = None
+            done = self._surely(lambda: self._all(progress, everything=everything))
             self._conclusions.after(done.requests, at_once=True)
             return done
+
+    def _all(self, progress: Progress | None, *, everything: bool) -> Iterator[RunSummary]:
+        roll = self._looked()
+        if everything:
+            roll.everything()
+        while roll.todo:
+            yield from self._told(self._by_window(roll, sorted(roll.todo), anew=everything), progress)
+            everything = False
+        roll.forget()
+        self._shelf.clear()
+
+    def _surely(self, work: Callable[[], Iterator[RunSummary]]) -> RunSummary:
+        """Do `work`, again where traces fail in it and were set aside; what the store is to blame for is raised."""
+        done, self.failing = RunSummary(), True
+        while True:
+            try:
+                for part in work():
+                    done += part
+            except Failed as failed:
+                done += self._sparing.spare(failed)
+            else:
+                self._sparing.relieved()
+                self.failing = False
+                return done
 
     def rest(self, work: Callable[[], pl.DataFrame]) -> None:
         """Do `work` on the store while nothing is analysed; it gives the traces that are gone from it."""
@@ -121,11 +155,8 @@ class Settler:
 
     def lag_ns(self, now_ns: int) -> int:
         """Return for how long the trace that settled first has waited to be analysed; 0 where none waits."""
-        waiting = self._known.waiting if self._known is not None else None
-        if waiting is None or not waiting.height:
-            return 0
-        first_ns: int = waiting.select(pl.col("last_ns").min()).item()
-        return max(0, now_ns - self._settle_ns - first_ns)
+        first_ns = _longest(self._known) if self._known is not None else self._waited_ns
+        return 0 if first_ns is None else max(0, now_ns - self._settle_ns - first_ns)
 
     def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
         """Step until `stop` is set; a step that fails is logged, and the next one tries again."""
@@ -140,34 +171,53 @@ class Settler:
         if self._known is None:
             self._shelf.learn(self._store.query(statement("runs/peers")))
             self._services = _services(self._store.query(statement("runs/resources")))
-            self._known = Roll(self._store, self._settle_ns, self._most)
+            self._known = Roll(self._store, self._settle_ns, self._most, self._sparing.aside)
         else:
             self._known.look()
         return self._known
 
-    def _told(self, parts: Iterator[RunSummary], progress: Progress | None) -> RunSummary:
-        started = time.perf_counter()
-        done = RunSummary()
+    def _told(self, parts: Iterator[RunSummary], progress: Progress | None) -> Iterator[RunSummary]:
+        started, spans = time.perf_counter(), 0
         try:
             for part in parts:
-                done += part
+                spans += part.spans
                 if progress is not None and self._known is not None:
                     left = sum(self._known.census.spans(window) for window in self._known.todo)
-                    progress(done.spans, done.spans + left)
+                    progress(spans, spans + left)
+                yield part
         except BaseException:
+            self._waited_ns = _longest(self._known)
             self._known = None  # what the store says of itself counts, not what it was to be told
+            self._shelf.clear()  # what failed there would fail again
             raise
-        return done + RunSummary(seconds=time.perf_counter() - started)
+        yield RunSummary(seconds=time.perf_counter() - started)
+
+    @contextmanager
+    def _blaming(self, traces: pl.DataFrame, beside: pl.DataFrame, window: Window | None) -> Iterator[None]:
+        """Say of what fails here which traces it failed with."""
+        try:
+            yield
+        except Exception as error:
+            raise Failed(traces, beside, window) from error
+
+    def _alone(self, traces: pl.DataFrame, *, written: bool) -> None:
+        """Take traces through everything by themselves, to see whether that fails."""
+        read = self._shelf.read(traces, traces)
+        batch = batch_of(read.taken, compare([read.prepared], self._shelf.peers)[0].results(), None)
+        if written:
+            write(self._store, batch, (set(), set()), anew=False)
 
     def _by_trace(self, roll: Roll, ready: pl.DataFrame) -> Iterator[RunSummary]:
         """Analyse traces whose window has not settled, batch after batch."""
         near = Neighbours(facts=self._latest, start_ns=-_EVER, end_ns=_EVER, until_ns=_EVER, most_ns=0)
         for traces in batches(ready, self._most):
-            read = self._shelf.read(pl.concat([traces, roll.mates(traces)]), traces)
-            compared = compare([read.prepared], self._shelf.peers, near)[0]
-            batch = batch_of(read.taken, compared.results(), None)
-            roll.analysed(batch.taken.traces)
-            summary = write(self._store, batch, roll.news(), anew=False)
+            mates = roll.mates(traces)
+            with self._blaming(traces, mates, None):
+                read = self._shelf.read(pl.concat([traces, mates]), traces)
+                compared = compare([read.prepared], self._shelf.peers, near)[0]
+                batch = batch_of(read.taken, compared.results(), None)
+                roll.analysed(batch.taken.traces)
+                summary = write(self._store, batch, roll.news(), anew=False)
             yield self._learned(roll, batch, compared, summary)
 
     def _by_window(self, roll: Roll, due: Sequence[Window], *, anew: bool = False) -> Iterator[RunSummary]:
@@ -189,14 +239,22 @@ class Settler:
             for at, window in enumerate(due):
                 for wanted in due[at : at + 2]:
                     self._shelf.want(wanted, roll, members, fresh, reader)
-                batch, compared = self._window(roll, window, self._shelf.window(window))
+                beside = [members[one] for one in roll.census.beside(window) if one in members]
+                with self._blaming(members[window], pl.concat([members[window].clear(), *beside]), window):
+                    batch, compared = self._window(roll, window, self._shelf.window(window))
                 if before is not None:
-                    yield self._learned(roll, *before[:2], before[2].result())
+                    yield self._finished(roll, *before)
                 roll.analysed(batch.taken.traces)
                 roll.finished(window)
                 before = batch, compared, writer.submit(write, self._store, batch, roll.news(), anew=anew)
             if before is not None:
-                yield self._learned(roll, *before[:2], before[2].result())
+                yield self._finished(roll, *before)
+
+    def _finished(self, roll: Roll, batch: Batch, compared: Compared, stored: Future[RunSummary]) -> RunSummary:
+        """Wait until a window is stored."""
+        with self._blaming(batch.taken.traces, batch.taken.traces.clear(), batch.window):
+            summary = stored.result()
+        return self._learned(roll, batch, compared, summary)
 
     def _window(self, roll: Roll, window: Window, read: Read) -> tuple[Batch, Compared]:
         """Compare the calls of a window with each other and their neighbours'."""
@@ -215,6 +273,11 @@ class Settler:
             found = self._store.query(statement("runs/silent_callers"), asked)
             roll.reopen(found.join(batch.taken.traces, on=["trace_hi", "trace_lo"], how="anti"))
         return summary
+
+
+def _longest(roll: Roll | None) -> int | None:
+    """Give when the last span came of the trace that waits longest; None where none waits."""
+    return roll.waiting.select(pl.col("last_ns").min()).item() if roll is not None else None
 
 
 def _services(resources: pl.DataFrame) -> set[str]:

@@ -102,6 +102,15 @@ def write(store: Store, batch: Batch, windows: tuple[set[Window], set[Window]], 
     )
 
 
+def write_aside(store: Store, traces: pl.DataFrame, results: Results) -> RunSummary:
+    """Store what is left of traces that could not be processed (`analysis.set_aside`) in the place of all results."""
+    before = _requests_of(store, traces)
+    replaces = before.get_column("request_no").unique().to_numpy() if before.height else None
+    learned = Learned(results["async_work"], _rows(()), _rows(()))
+    store.write_results(results.tables, results.owners, replaces, learned)
+    return RunSummary(traces=traces.height, set_aside=traces.height)
+
+
 def _requests_of(store: Store, traces: pl.DataFrame) -> pl.DataFrame:
     return store.query_with(statement("runs/stored_requests"), {"wanted": traces.select(KEYS)})
 

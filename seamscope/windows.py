@@ -32,8 +32,9 @@ together: half a million cost 190,000 spans/s where a quarter gave 205,000."""
 CLOSE: Final = 4
 """Calls of large neighbours count up to so small a part of the window away."""
 
+_FIRST_NS: Final = -(1 << 63)
 _LAST_NS: Final = (1 << 63) - 1
-"""The last moment that there is: the window that it lies in is shorter."""
+"""The first and the last moment that there are: the windows that they lie in are shorter."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,7 +84,8 @@ class Census:
             cut = list(self._halved(number, 0, BUCKETS))
             base = number * BUCKETS
             self._windows[number] = [
-                Window((base + low) * BUCKET_NS, min((base + high) * BUCKET_NS, _LAST_NS)) for low, high in cut
+                Window(max((base + low) * BUCKET_NS, _FIRST_NS), min((base + high) * BUCKET_NS, _LAST_NS))
+                for low, high in cut
             ]
         return self._windows[number]
 

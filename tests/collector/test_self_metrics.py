@@ -49,6 +49,8 @@ def test_every_count_is_a_metric() -> None:
     telemetry.looks_at("expired_spans", lambda: 3)
     telemetry.looks_at("resident_bytes", lambda: 8)
     telemetry.looks_at("analysis_lag_s", lambda: 1.5)
+    telemetry.looks_at("analysis_failing", lambda: 1)
+    telemetry.looks_at("analysis_set_aside", lambda: 2)
     telemetry.received("traces", 100)
     telemetry.answered("traces", Outcome(accepted=5, rejected={"span_id_zero": 2}))
     telemetry.refused("traces", "queue_full")
@@ -75,7 +77,9 @@ def test_every_count_is_a_metric() -> None:
         ("commits", "ok"): 1,
         ("commits", "failed"): 1,
         ("queue.size",): 9,
+        ("analysis.failing",): 1,
         ("analysis.lag",): 1.5,
+        ("analysis.set_aside",): 2,
         ("disk.free",): 7,
         ("spans.expired",): 3,
         ("memory.resident",): 8,
