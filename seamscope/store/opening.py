@@ -46,6 +46,9 @@ LOCKED: Final = (
 
 _SALVAGE: Final = "run `seamscope doctor --salvage`"
 
+_HEAD_BYTES: Final = 3 * 4_096
+"""What lies before a file's first block: its three heads."""
+
 _LOG_HEAD: Final = bytes.fromhex("6400626500")
 """How a log begins: the entry that says its version (field 100: type 98, field 101)."""
 
@@ -237,12 +240,28 @@ def _refuse_headless_log(path: Path) -> None:
 
 
 def refuse_cut_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Refuse a file that is shorter than its blocks: DuckDB would open it, and fail once it reads what is cut off."""
-    text = "SELECT block_size * total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
-    (least,) = connection.execute(text).fetchall()[0]
+    """Refuse a file that ends before its rows do: DuckDB would open it, and fail once it reads what is cut off.
+
+    It may be shorter than its blocks: a checkpoint writes how many there are, and only then takes free ones off its end.
+    """
+    text = "SELECT block_size, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+    block_bytes, blocks = connection.execute(text).fetchall()[0]
     size = path.stat().st_size
+    if size >= _HEAD_BYTES + block_bytes * blocks:
+        return
+    least = _HEAD_BYTES + block_bytes * (_last_used_block(connection) + 1)
     if size < least:
         raise StoreDamagedError(f"{path} is cut off: {size:,} bytes of at least {least:,}", _SALVAGE)
+
+
+def _last_used_block(connection: duckdb.DuckDBPyConnection) -> int:
+    """Give the number of the last block that holds something; -1 where none does."""
+    used = [connection.execute("SELECT max(block_id) FROM pragma_metadata_info()").fetchall()[0][0]]
+    tables = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    blocks = "SELECT max(block_id), max(list_max(additional_block_ids)) FROM pragma_storage_info($table)"
+    for schema, name in connection.execute(tables).fetchall():
+        used += connection.execute(blocks, {"table": f'"{schema}"."{name}"'}).fetchall()[0]
+    return max((number for number in used if number is not None), default=-1)
 
 
 def missing(path: Path) -> StoreError:

@@ -8,47 +8,47 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import chaos
+from benchmarks import chaos, damage
+from benchmarks.full_disk import full_disks
+from benchmarks.ledger import Ledger, stored
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHORT = ("middling requests", "during its start")
+SHORT = ("middling requests", "during retention by age", "during its start")
 SHORT_DAMAGES = ("log: a flipped bit", "log: its head", "file: cut")
 
 
 def test_kills_lose_nothing_and_double_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaos, "MOMENTS", {name: chaos.MOMENTS[name] for name in SHORT})
-    done = chaos.kills(2, seed=1)
+    done = chaos.kills(3, seed=1)
     assert done["acknowledged"] >= 12 * 512
-    assert {name: done[name] for name in ("cycles", "lost", "doubled", "torn")} == {
-        "cycles": 2,
-        "lost": 0,
-        "doubled": 0,
-        "torn": 0,
-    }
+    assert done["cycles"] == 3
+    assert done["expired"] > 0
+    assert {name: done[name] for name in chaos.WRONG if done.get(name)} == {}
 
 
 def test_after_damage_the_service_starts_with_all_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chaos, "DAMAGES", SHORT_DAMAGES)
-    done = chaos.damages(3, seed=2)
-    assert (done["trials"], done["did_not_start"], done["kept_too_little"]) == (3, 0, 0)
+    monkeypatch.setattr(damage, "DAMAGES", SHORT_DAMAGES)
+    done = damage.damages(3, seed=2)
+    assert done["trials"] == 3
+    assert {name: done[name] for name in chaos.WRONG if done.get(name)} == {}
     assert done["put_aside"] >= 2
 
 
 def test_a_full_disk_loses_nothing_acknowledged() -> None:
-    done = chaos.full_disks(1, seed=3)
+    done = full_disks(1, seed=3)
     assert (done["lost"], done["doubled"], done["torn"]) == (0, 0, 0)
     assert done["refused_requests"] > 0
-    assert done["slowest_resume_s"] < 20
+    assert done["slowest_resume_s"] < 20  # the long form asks for less, on a machine that has nothing else to do
 
 
 @pytest.mark.soak
 def test_the_long_form() -> None:
     assert not any(chaos.kills(100, seed=4)[name] for name in ("lost", "doubled", "torn"))
-    done = chaos.damages(60, seed=5)
-    assert (done["did_not_start"], done["kept_too_little"]) == (0, 0)
-    assert chaos.full_disks(10, seed=6)["lost"] == 0
+    done = damage.damages(90, seed=5)
+    assert not any(done[name] for name in ("did_not_start", "kept_too_little", "unreported"))
+    assert full_disks(10, seed=6)["lost"] == 0
 
 
 def test_what_is_lost_doubled_or_torn_is_seen(tmp_path: Path) -> None:
@@ -59,18 +59,18 @@ def test_what_is_lost_doubled_or_torn_is_seen(tmp_path: Path) -> None:
     given = [span(0), span(1), span(2), span(2, name="again")]
     with Store.open(tmp_path / "s.duckdb") as store:
         store.commit({"spans": rows("spans", *given)}, now_ns=1)
-    ledger = chaos.Ledger()
+    ledger = Ledger()
     ledger.note(b"", [1, 2, 99], stored=True)
     ledger.note(b"", [3, 98], stored=False)
-    assert chaos.judged(tmp_path, ledger) == {"lost": 1, "doubled": 1, "torn": 1}
+    assert ledger.held_against(stored(tmp_path / "s.duckdb")) == {"lost": 1, "doubled": 1, "torn": 1}
 
 
-@pytest.mark.parametrize("kind", chaos.DAMAGES)
+@pytest.mark.parametrize("kind", damage.DAMAGES)
 def test_damage_is_done_where_it_says(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "file"
     content = random.Random(1).randbytes(5_000)  # noqa: S311 - bytes, no secret
     place.write_bytes(content)
-    at = chaos.harm(place, kind, random.Random(2))  # noqa: S311 - likewise
+    at = damage.harm(place, kind, random.Random(2))  # noqa: S311 - likewise
     harmed = place.read_bytes()
     assert (harmed[:at], harmed != content) == (content[:at], True)
     assert Counter(harmed) != Counter(content) or len(harmed) != len(content)

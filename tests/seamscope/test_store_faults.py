@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamscope.errors import StoreLockedError
+from seamscope.errors import StoreDamagedError, StoreLockedError
 from seamscope.store import Store, StoreFile
 from tests.conftest import PROJECT
 from tests.seamscope.store_rows import START_NS, spans
@@ -132,3 +132,47 @@ def test_full_disk_loses_nothing_acknowledged(tmp_path: Path, checkpoint_bytes: 
     assert refused > 0
     assert failed in complained
     assert (commits, rows) == (acknowledged, 400 * acknowledged)
+
+
+SHORTENED = """
+import os, sys
+from pathlib import Path
+from seamscope.store import Store, retention
+from tests.seamscope.store_rows import spans
+path = Path(sys.argv[1])
+store = Store.open(path)
+largest = 0
+for number in range(40):
+    store.commit({"spans": spans(3_000, first=10_000 * number)}, now_ns=number + 1)
+    if number % 3 == 2:
+        retention.step(store, upto=number)
+        store.checkpoint_alone()
+    largest = max(largest, path.stat().st_size)
+    if path.stat().st_size < largest:
+        print(number, flush=True)
+        os._exit(9)
+"""
+
+
+def test_killed_after_its_file_was_shortened_it_opens(tmp_path: Path) -> None:
+    """The file's head tells of the blocks that the checkpoint then took off its end."""
+    path = tmp_path / "test.duckdb"
+    process = start(SHORTENED, path)
+    said, wrong = process.communicate(timeout=60)
+    assert process.returncode == 9, wrong
+    size = path.stat().st_size
+    with StoreFile.open(path) as file:
+        text = "SELECT block_size * total_blocks FROM pragma_database_size()"
+        assert file.query(text).item() > size
+    with Store.open(path) as store:
+        assert store.query("SELECT count(*) FROM spans WHERE name IS NOT NULL").item() == 3_000
+        assert store.query("SELECT max(commit_no) FROM spans").item() == int(said) + 1
+
+
+def test_file_that_lacks_a_block_with_rows_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    with Store.open(path) as store:
+        store.commit({"spans": spans(20_000)}, now_ns=1)
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(StoreDamagedError, match=r"cut off|enough bytes"):
+        StoreFile.open(path)
