@@ -242,7 +242,7 @@ def _refuse_headless_log(path: Path) -> None:
 def refuse_cut_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse a file that ends before its rows do: DuckDB would open it, and fail once it reads what is cut off.
 
-    It may be shorter than its blocks: a checkpoint writes how many there are, and only then takes free ones off its end.
+    It may be shorter than its blocks: a checkpoint writes how many there are, then takes free ones off the end.
     """
     text = "SELECT block_size, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
     block_bytes, blocks = connection.execute(text).fetchall()[0]
