@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.decoding import flat
-from collector.decoding.byte_kernels import PADDING
 from collector.decoding.flat import AttributeColumns
 from collector.decoding.id_kernels import factorise, identities
 from collector.decoding.json_values import WORD, spell_json
 from collector.decoding.text_kernels import measure_text, write_text
 from collector.decoding.value_kernels import scalar_numbers, spell, spelling_bounds
+from seamscope.byte_kernels import PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.decoding.byte_kernels import load8, piece
+from seamscope.byte_kernels import load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.decoding.byte_kernels import load8, piece
+from seamscope.byte_kernels import load8, piece
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

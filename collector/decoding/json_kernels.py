@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.decoding.byte_kernels import PADDING, load8, piece
 from collector.decoding.flat import FAULT_ID, FAULT_SHAPE
 from collector.decoding.json_grammar import SKIP_DEPTH, blank, literal, number, skip, string
+from seamscope.byte_kernels import PADDING, load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:

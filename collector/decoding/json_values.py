@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.decoding.byte_kernels import load8, piece
 from collector.decoding.flat import FAULT_TIME
 from collector.decoding.json_grammar import number
+from seamscope.byte_kernels import load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.decoding.byte_kernels import load8, piece, store8
+from seamscope.byte_kernels import load8, piece, store8
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:

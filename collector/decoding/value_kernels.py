@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.decoding.byte_kernels import piece
+from seamscope.byte_kernels import piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:

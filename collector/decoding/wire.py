@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from collector.decoding.byte_kernels import PADDING, load8, piece
+from seamscope.byte_kernels import PADDING, load8, piece
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:

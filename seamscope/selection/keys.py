@@ -190,7 +190,7 @@ def _text(term: Term, bound: Bound) -> str:
 def attribute(term: Term, bound: Bound) -> str:
     """Give the SQL of a term about an attribute of a span of the request's traces, or of its resource."""
     key = bound(term.key.removeprefix("attr."))
-    of_span = f"base.attribute(x.attribute_keys, x.attribute_texts, {key})"
+    of_span = f"base.attribute(x.attribute_keys, x.attribute_texts, x.correlation_id, x.platform_id, x.url_path, {key})"
     test = _attribute_test(term, bound)
     return statement("filter/attribute", of_span=test(of_span), of_resource=test(f"attr(z.attributes, {key})"))
 

@@ -1,7 +1,8 @@
 """What makes two sent spans the same: everything the emitter said of them, boiled down to 64 bits.
 
-Columns that the door derives are left out, so that a changed rule does not make a retry look new. The digests hold
-within one process only (they are Polars' row hashes): after a start they are taken anew from the stored rows.
+Columns that the door derives are left out, so that a changed rule does not make a retry look new, but for those that
+attributes refer to. The digests hold within one process only (they are Polars' hashes): after a start they are taken
+anew from the stored rows.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow as pa
 
-from seamscope.store.packing import KEYS, TEXTS
+from seamscope.store.packing import KEYS, REFERENCES, TEXTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +33,8 @@ SAID: Final = (
     "resource_id",
     "scope",
     "scope_version",
-    KEYS,
     TEXTS,
+    *REFERENCES,
     "dropped_attributes",
 )
 EVENT_SAID: Final = ("at_ns", "name", "attributes")
@@ -51,10 +52,20 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def fingerprints(spans: pa.Table, events: pa.Table | None) -> U64:
     """Give each span's fingerprint; its events count, in any order."""
     rows = frame(spans, SAID)
-    digest = rows.hash_rows()
+    digest = rows.with_columns(_hashed(spans[KEYS]).alias(KEYS)).hash_rows()
     if events is None or not events.num_rows:
         return digest.to_numpy()
     return (digest + _of_events(rows.select(KEY), events)).to_numpy()
+
+
+def _hashed(texts: pa.ChunkedArray) -> pl.Series:
+    """Hash texts, each once where they come as a dictionary: lists of keys are long, and few."""
+    column = texts.combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        plain = pl.Series(column, dtype=pl.String)
+        return pl.select(pl.when(plain.is_not_null()).then(plain.hash())).to_series()
+    places = pl.Series(column.indices)
+    return pl.Series(column.dictionary, dtype=pl.String).hash().gather(places)
 
 
 def _of_events(spans: pl.DataFrame, events: pa.Table) -> pl.Series:

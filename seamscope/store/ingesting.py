@@ -14,7 +14,7 @@ from seamscope.schema.words import TIERS, code
 from seamscope.store.fingerprints import EVENT_SAID, KEY, SAID, fingerprints, frame
 from seamscope.store.inserting import begin, insert, roll_back
 from seamscope.store.layout import parts
-from seamscope.store.packing import packed
+from seamscope.store.packing import KEYS, packed
 from seamscope.store.receipts import CommitReceipt
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentSpans) -> None:
     first = _first_to_remember(cursor)
     if first is None:
         return
-    said, keys = (", ".join(f'"{name}"' for name in names) for names in (SAID, (*KEY, *EVENT_SAID)))
+    said, keys = (", ".join(f'"{name}"' for name in names) for names in ((*SAID, KEYS), (*KEY, *EVENT_SAID)))
     since = "WHERE commit_no >= $first"
     spans = cursor.sql(f"SELECT {said} FROM base.spans {since}", params={"first": first}).to_arrow_table()  # noqa: S608
     events = cursor.sql(f"SELECT {keys} FROM base.span_events {since}", params={"first": first}).to_arrow_table()  # noqa: S608

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from seamscope.schema.tables import ATTRIBUTES, HOPS, INGESTED, RESULTS, SPANS
 from seamscope.store import Store
 from seamscope.store.layout import FOLLOWS, LAYOUTS, LISTED, ROWS_PER_BATCH, parts, tables_of
-from seamscope.store.packing import packed
+from seamscope.store.packing import REFERENCES, packed
 from seamscope.store.spans import spans_of
 from tests.seamscope.store_rows import START_NS, rows, span
 
@@ -41,6 +41,49 @@ def test_attributes_come_back_to_the_letter(kept: Store, lists: list[object]) ->
     assert kept.query(text, {"commit": commit})["attributes"].to_list() == lists
 
 
+LONG = st.text(st.sampled_from("\x1b\x1fcipes é"), min_size=7, max_size=9)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_values_that_columns_have_too_come_back_to_the_letter(kept: Store, data: st.DataObject) -> None:
+    first = int(kept.query("SELECT count(*) FROM base.span_rows").item())
+    said = []
+    for number in range(data.draw(st.integers(1, 5))):
+        columns = {name: data.draw(st.none() | LONG) for name in REFERENCES}
+        values = st.sampled_from([*columns.values(), None, "\x1bc", "x"]) | LONG
+        pairs = [{"key": key, "value": data.draw(values)} for key in data.draw(st.lists(HOSTILE, max_size=4))]
+        said.append({**span(first + number), **columns, "attributes": pairs})
+    commit = kept.commit({"spans": rows("spans", *said)}, now_ns=START_NS).commit_no
+    one = "base.attribute(attribute_keys, attribute_texts, correlation_id, platform_id, url_path, attributes[-1].key)"
+    text = f"SELECT attributes, {one} AS last FROM base.spans WHERE commit_no = $commit ORDER BY span_no"  # noqa: S608
+    found = kept.query(text, {"commit": commit})
+    assert found["attributes"].to_list() == [row["attributes"] for row in said]
+    assert found["last"].to_list() == [row["attributes"][-1]["value"] if row["attributes"] else None for row in said]
+
+
+def test_a_value_that_a_column_has_too_is_kept_once() -> None:
+    long = "0123456789abcdef"
+    pairs = [[{"key": "id", "value": long}, {"key": "other", "value": long[::-1]}, {"key": "path", "value": "/a"}]] * 2
+    columns = {"correlation_id": [long, None], "platform_id": [long, long], "url_path": ["/a", "/a"]}
+    kept = packed(pa.table({**columns, "attributes": pa.array(pairs, ATTRIBUTES)}))
+    assert kept["attribute_texts"].to_pylist() == [f"\x1b{sign}\x1f{long[::-1]}\x1f/a" for sign in "ci"]
+
+
+@given(lists=st.lists(PAIRS, max_size=40), cut=st.integers(0, 40))
+@settings(max_examples=100, deadline=None)
+def test_rows_with_the_same_keys_share_an_entry(lists: list[list[dict[str, str]]], cut: int) -> None:
+    column = pa.array(lists, ATTRIBUTES).slice(cut)
+    keys = packed(pa.table({"attributes": column}))["attribute_keys"].combine_chunks()
+    told = ["\x1f".join(_escaped(pair["key"]) for pair in pairs) if pairs else None for pairs in lists[cut:]]
+    assert keys.to_pylist() == told
+    assert len(keys.dictionary) == len({tuple(pair["key"] for pair in pairs) for pairs in lists[cut:]})
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\x1b", "\x1be").replace("\x1f", "\x1bs")
+
+
 @pytest.mark.parametrize(
     ("said", "keys", "texts"),
     [
@@ -61,6 +104,12 @@ def test_a_slice_of_a_table_is_packed_by_itself() -> None:
     assert packed(pa.table({"attributes": column}).slice(1, 1)).to_pylist() == [
         {"attribute_keys": "b", "attribute_texts": "b"}
     ]
+
+
+def test_a_row_without_a_list_keeps_nothing_that_lies_behind_it() -> None:
+    pairs = pa.array([{"key": name, "value": name} for name in "abc"], ATTRIBUTES.value_type)
+    hidden = pa.ListArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), pairs, mask=pa.array([False, True, False]))
+    assert packed(pa.table({"attributes": hidden}))["attribute_texts"].to_pylist() == ["a", None, "c"]
 
 
 def test_every_column_is_kept_once() -> None:

@@ -27,9 +27,15 @@ SELECT
     f.cache_reason,
     f.essential,
     f.cold_start,
-    base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.cache.scope') AS cache_scope,
-    base.attribute(s.attribute_keys, s.attribute_texts, 'http.response.header.cache-control') AS cache_control,
-    base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.flag.outcome') AS flag_outcome
+    base.attribute(
+        s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.cache.scope'
+    ) AS cache_scope,
+    base.attribute(
+        s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'http.response.header.cache-control'
+    ) AS cache_control,
+    base.attribute(
+        s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.flag.outcome'
+    ) AS flag_outcome
 FROM found s
 JOIN base.resources z USING (resource_id)
 LEFT JOIN base.span_network n USING (span_no)

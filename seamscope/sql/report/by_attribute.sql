@@ -3,7 +3,9 @@ SELECT p.request_no, arg_min(found.value, found.place) AS key
 FROM picked p
 LEFT JOIN (
     SELECT t.request_no, row(CASE WHEN x.span_id = q.entry_span_id THEN 0 ELSE 2 END, x.start_ns, x.span_id) AS place,
-        base.attribute(x.attribute_keys, x.attribute_texts, $attribute) AS value
+        base.attribute(
+            x.attribute_keys, x.attribute_texts, x.correlation_id, x.platform_id, x.url_path, $attribute
+        ) AS value
     FROM picked q
     JOIN base.request_traces t USING (request_no)
     JOIN base.span_rows x ON x.trace_hi = t.trace_hi AND x.trace_lo = t.trace_lo

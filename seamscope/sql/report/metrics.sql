@@ -54,9 +54,15 @@ handled AS MATERIALIZED (
 said AS MATERIALIZED (
     SELECT t.request_no, greatest(s.end_ns - s.start_ns, 0) AS ns,
         base.tier_word(coalesce(z.rule_tier, nullif(s.tier_hint, 0), z.tier, 0)) AS tier,
-        base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.edge.decision') AS decision,
-        base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.auth.outcome') AS auth,
-        base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.flag.outcome') AS flag
+        base.attribute(
+            s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.edge.decision'
+        ) AS decision,
+        base.attribute(
+            s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.auth.outcome'
+        ) AS auth,
+        base.attribute(
+            s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.flag.outcome'
+        ) AS flag
     FROM base.span_rows s
     JOIN trace t USING (trace_hi, trace_lo)
     LEFT JOIN base.resources z USING (resource_id)
@@ -64,7 +70,9 @@ said AS MATERIALIZED (
 ),
 cached AS (
     SELECT t.request_no, s.cache_status,
-        base.attribute(s.attribute_keys, s.attribute_texts, 'seamscope.cache.scope') AS scope
+        base.attribute(
+            s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.cache.scope'
+        ) AS scope
     FROM base.spans s
     JOIN trace t USING (trace_hi, trace_lo)
     WHERE s.cache_status IS NOT NULL

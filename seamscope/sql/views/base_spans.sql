@@ -69,7 +69,7 @@ SELECT
     f.sequence,
     f.engine_ns,
     f.essential,
-    base.pairs(s.attribute_keys, s.attribute_texts) AS attributes,
+    base.pairs(s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path) AS attributes,
     s.dropped_attributes,
     s.commit_no,
     s.ingested_ns,
