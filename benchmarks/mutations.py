@@ -56,6 +56,7 @@ GRPC_SAYS: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: "bad",
     grpc.StatusCode.UNAVAILABLE: "later",
 }
+FAILURES: Final = ("Traceback", "could not be read", "failed")
 HTTP_SAYS: Final = {200: "ok", 400: "bad", 429: "later", 503: "later"}
 
 
@@ -230,7 +231,7 @@ def trial(requests: int, seed: int, minutes: float = 1e9) -> dict[str, Any]:
         "wrong": total["wrong"],
         "over_1_s": total["over_1_s"],
         "slowest_ms": round(1e3 * max(drive.slowest_s for drive in drives.values())),
-        "failures": said.count("Traceback"),
+        "failures": sum(said.count(words) for words in FAILURES),
         "later": total["later"],
         "growth_mib": round(most - first),
         "resident_mib": round(most),

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 REASONS: Final = ("invalid_field", "invalid_utf8", "trace_id_length", "span_id_length", "time_out_of_range")
 """Why a log record is rejected; a record with several faults counts under the first."""
 
+SEVERITIES: Final = (
+    "unspecified",
+    *(f"{word}{step}" for word in ("trace", "debug", "info", "warn", "error", "fatal") for step in ("", 2, 3, 4)),
+)
+"""The words of `SeverityNumber`, which JSON may use instead of 0 to 24."""
+
 _STORED: Final = pa.schema([field for field in tables.LOGS if field.name not in {"commit_no", "ingested_ns"}])
 
 
@@ -106,7 +112,7 @@ def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDA
     own = limited(its_attributes, limits)[0]
     said = correlation.columns(spellings.Promoted(own, own.owner, keys, rows, spellings.LOGS))
     none = pa.nulls(rows, pa.string())
-    severity = enumeration(cells, table["severity"], (), "severity_number_")
+    severity = enumeration(cells, table["severity"], SEVERITIES, "severity_number_")
     columns = {
         "trace_hi": trace_hi,
         "trace_lo": trace_lo,

@@ -57,7 +57,7 @@ def enumeration(cells: Cells, column: Numbers, words: Sequence[str], prefix: str
     named = np.flatnonzero(column >> 62 == 1) if cells.from_json else _NO_BYTES[:0]
     if len(named):
         sent = pc.ascii_lower(texts(cells, column[named] & ~WORD)[0])
-        found = pc.index_in(pc.replace_substring_regex(sent, "^" + prefix, ""), value_set=pa.array(words))
+        found = pc.index_in(pc.replace_substring_regex(sent, "^" + prefix, ""), value_set=pa.array(words, pa.string()))
         numbers[named] = pc.fill_null(found, 0).to_numpy(zero_copy_only=False)
     return numbers
 

@@ -145,6 +145,17 @@ def test_bodies_of_every_type(value: dict[str, Any], text: str) -> None:
     assert found.tables["logs"]["body"].to_pylist() == [text]
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [("SEVERITY_NUMBER_ERROR", 17), ("error", 17), ("SEVERITY_NUMBER_FATAL4", 24), ("Trace", 1), ("loud", 0), ("", 0)],
+)
+def test_a_severity_may_be_a_word(sent: str, stored: int) -> None:
+    document = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityNumber": sent}]}]}]}
+    found = decode_logs([Body(json.dumps(document).encode(), "json", "logs")])
+    assert found.errors == (None,)
+    assert found.tables["logs"]["severity"].to_pylist() == [stored]
+
+
 @pytest.mark.parametrize(("sent", "stored"), [(9, 9), (99, 99), (300, 0), (-1, 0)])
 def test_a_severity_that_no_byte_holds_is_none(sent: int, stored: int) -> None:
     document = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityNumber": sent}]}]}]}
