@@ -165,6 +165,7 @@ def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     told = told.join(_survived(evidence, calls), on=place, how="left", nulls_equal=True, maintain_order="left")
     told = told.with_columns(dispensable=dispensable).join(edge.flag_calls(evidence), on="row", how="anti")
     told = told.filter(pl.col("dispensable").any().over(place) | (pl.col("survived") >= SURVIVED))
+    told = told.join(_streamed(evidence, told), on="row", how="anti", maintain_order="left")
     for (route, seam, operation), some in places(told, *place):
         by_word = some.filter("dispensable")
         failures = some["survived"][0]
@@ -188,6 +189,15 @@ def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
             fewest=1 if by_word.height else FEWEST,
             first_horizon=True,
         )
+
+
+def _streamed(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
+    """Give calls of the page's own process that were still open at its first byte: they did not hold it (`row`)."""
+    page = evidence.requests.drop_nulls("shell_ns").select(
+        "request", "service", shell=pl.col("start_ns") + pl.col("shell_ns")
+    )
+    told = calls.join(page, on="request").filter(pl.col("end_ns") > pl.col("shell"))
+    return told.filter(pl.col("caller").str.replace("^[a-z]+:", "") == pl.col("service")).select("row")
 
 
 def _survived(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:

@@ -301,6 +301,7 @@ def _calls(hops: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.D
     own = spans.select(
         "parent_row", "method", "url_full", "scope", "cache_status", "cache_reason", "essential", "db_system"
     )[told.get_column("row")]
+    own = own.with_columns(essential=pl.coalesce("essential", _said_within(spans, told)))
     server = told.get_column("server_row").to_numpy()
     inner = np.where(server == NONE, NONE, spans.get_column("parent_row").to_numpy()[server])
     told = pl.concat([told, own], how="horizontal").with_columns(
@@ -310,6 +311,18 @@ def _calls(hops: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.D
     )
     told = _named(told, "seam", caller=pl.col("seam").str.extract(_CALLER), callee=pl.col("seam").str.extract(_CALLEE))
     return _named(told, "url_full", target=pl.col("url_full").str.replace(_AFTER_HOST, "").str.replace("#.*$", ""))
+
+
+def _said_within(spans: pl.DataFrame, calls: pl.DataFrame) -> pl.Series:
+    """Give what users said (`essential`) on client spans within each call's: one call may be a chain of them."""
+    whose = np.where(spans.get_column("kind").to_numpy() == SERVER, np.arange(spans.height), NONE).astype(np.int32)
+    whose[calls.get_column("row").to_numpy()] = calls.get_column("row").to_numpy()
+    _from_above(whose, spans.get_column("parent_row").to_numpy())
+    said = spans.select("kind", "essential", row=pl.Series(whose)).filter(
+        (pl.col("kind") == CLIENT) & pl.col("essential").is_not_null()
+    )
+    first = said.unique("row", keep="first", maintain_order=True).select("row", "essential")
+    return calls.select("row").join(first, on="row", how="left", maintain_order="left").get_column("essential")
 
 
 def _named(rows: pl.DataFrame, column: str, **parts: pl.Expr) -> pl.DataFrame:

@@ -23,7 +23,7 @@ WHOLE: Final = 1
 LEAD: Final = 2
 """So many nanoseconds are taken out before the span's first child, or out of the span where it has none."""
 BESIDE: Final = 3
-"""The span starts beside another one (its row), not after it."""
+"""The span starts beside another one (its row), not after it; its parent still does what it did between."""
 EARLIER: Final = 4
 """The span starts so many nanoseconds earlier: its parent did nothing else before it."""
 
@@ -132,11 +132,14 @@ def _begin(
     running: Int32s,
     how: Codes,
     value: Int64s,
+    own: Int64s,
 ) -> Number:
     """Give how much sooner a span starts; a mark that is set while a sibling runs moves with what that does."""
     if how[row] == BESIDE and begun[value[row]]:
         beside = value[row]
-        beside_it: Number = shift[beside] + start[row] - start[beside]
+        if above != NONE and running[above] == NONE and old[above] != MISSING:
+            own[beside] += max(start[row] - max(old[above], start[beside]), 0)
+        beside_it: Number = shift[beside] + start[row] - start[beside] - own[beside]
         return beside_it
     if above == NONE or not begun[above]:
         return 0
@@ -207,7 +210,7 @@ def _answer(
 
 
 @kernel
-def _forget(events: Int64s, begun: Mask, old: Int64s, new: Int64s, running: Int32s) -> None:
+def _forget(events: Int64s, begun: Mask, old: Int64s, new: Int64s, running: Int32s, own: Int64s) -> None:
     """Leave no trace of a request's spans, for the next to be re-timed."""
     for event in events:
         if event & 3 == START:
@@ -216,6 +219,7 @@ def _forget(events: Int64s, begun: Mask, old: Int64s, new: Int64s, running: Int3
             old[row] = MISSING
             new[row] = MISSING
             running[row] = NONE
+            own[row] = 0
 
 
 @kernel
@@ -243,6 +247,7 @@ def _retime(
     new = np.full(count, MISSING, np.int64)  # the same, re-timed
     running = np.full(count, NONE, np.int32)  # its child that started last, while it runs
     meanwhile = np.zeros(count, np.bool_)  # whether it marks a moment of a sibling that runs, and holds nothing
+    own = np.zeros(count, np.int64)  # what the parent did by itself between what starts beside this span instead
     how = np.zeros(count, np.uint8)
     value = np.zeros(count, np.int64)
     unit = np.empty(room, np.int64)
@@ -265,14 +270,16 @@ def _retime(
             elif what == START:
                 begun[row] = True
                 meanwhile[row] = brief[row] and _meanwhile(row, parent[row], start, end, running)
-                shift[row] = _begin(row, parent[row], meanwhile, start, begun, shift, old, new, running, how, value)
+                shift[row] = _begin(
+                    row, parent[row], meanwhile, start, begun, shift, old, new, running, how, value, own
+                )
                 if waited[row] and parent[row] != NONE and not meanwhile[row]:
                     running[parent[row]] = row
             else:
                 sooner = _finish(row, start, end, shift, old, new, running, how, value)
                 if waited[row] and parent[row] != NONE and not meanwhile[row]:
                     _ended(row, parent[row], end[row], sooner, old, new, running)
-        _forget(events[low:high], begun, old, new, running)
+        _forget(events[low:high], begun, old, new, running, own)
         for cut in range(first_cut[one], first_cut[one + 1]):
             how[cut_row[cut]] = KEEP
     return unit[:answers].copy(), question[:answers].copy(), saved[:answers].copy()

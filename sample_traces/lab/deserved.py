@@ -221,6 +221,7 @@ _CODE: Mapping[str, Mapping[str, Mapping[str, Cost]]] = {
     },
     "b": {
         "overview": {"serial_fanout": _panels, "uncached_fetch": _uncached(1)},
+        "together": {"uncached_fetch": _uncached(1)},
         "report": {"uncached_fetch": _uncached(1)},
         "product": {"n_plus_one": _each},
         "feed": {"uncached_fetch": _banner, "serial_fanout": _banner_first},

@@ -160,10 +160,12 @@ def _record(stage: Stage, system: System, scenario: Scenario, seed: int, out: Pa
     found = _still_there(found, recording)
     driver = truth.driver_json(scenario, seed, done.began_ns, done.timed, found)
     expected = truth.expected_json(scenario, seed, knobs, done.timed, found, done.lines)
+    control = _beside(out, scenario.control)
+    expected = truth.with_savings(expected, scenario, driver, control)
     packed = zstandard.ZstdCompressor(level=19).compress(recording)
     try:
         checks.check_whole(scenario, driver)
-        said = checks.check_moved(scenario, driver, expected, _beside(out, scenario.control))
+        said = checks.check_moved(scenario, driver, expected, control)
     except CannotRecord:  # kept apart, so that one can look why
         _keep(stage.work / "refused" / scenario.name, packed, driver, expected)
         raise

@@ -2,7 +2,8 @@
 """Says anew what leads recorded requests and which findings they deserve: `lab/rejudge.py [DIR]`.
 
 What was measured stays as it is, but for the words that a scenario has for it today (`Fault.recast`); `dominant`,
-`findings`, `possible_findings` and `not_findings` of each `expected.json` are made again from that.
+`findings`, `possible_findings` and `not_findings` of each `expected.json` are made again from that, and `savings` from
+the stopwatch's times, its own and its control's.
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ def rejudged(expected: dict[str, Any], driver: dict[str, Any], scenario: Scenari
     return {**expected, "requests": [again(entry) for entry in expected["requests"]]}
 
 
+def _driver(recording: Path) -> dict[str, Any] | None:
+    """What the stopwatch said, if it was recorded."""
+    path = recording / "driver.json"
+    found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return found
+
+
 def main() -> int:
     """Rewrite what differs, and say how many did."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1]
@@ -50,8 +58,10 @@ def main() -> int:
         if scenario is None:
             continue
         before = path.read_text(encoding="utf-8")
-        driver = json.loads((path.parent / "driver.json").read_text(encoding="utf-8"))
-        again = rejudged(json.loads(before), driver, scenario)
+        driver = _driver(path.parent)
+        control = _driver(folder / scenario.control) if scenario.control else None
+        assert driver is not None, f"{path.parent} has no driver.json"
+        again = truth.with_savings(rejudged(json.loads(before), driver, scenario), scenario, driver, control)
         after = truth.written(again, compact=before.startswith('{"schema":"'))
         if after != before:
             path.write_text(after, encoding="utf-8")

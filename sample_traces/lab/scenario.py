@@ -84,6 +84,25 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two kinds of requests that differ in what a rule would have mended: what that saves is what lies between them.
+
+    Attributes:
+        rule: the finding.
+        kind: requests that are held.
+        without: the same ones, mended.
+        control: the mended ones are those of the control's recording, not of this one.
+        horizon: the horizon that is compared.
+    """
+
+    rule: str
+    kind: str
+    without: str
+    control: bool = False
+    horizon: Literal["shell", "complete"] = "shell"
+
+
+@dataclass(frozen=True)
 class Scenario:
     """One recording of one system.
 
@@ -105,6 +124,7 @@ class Scenario:
         cold: programs are started anew after the warm-up, so that the recording holds their first requests.
         horizon: which horizon is asked for where the first byte brought the last one along: `shell` where the entry's
             spans end at the headers (Deno's), so that nothing in the recording tells of a last byte.
+        pairs: what the stopwatch can say of savings here.
     """
 
     name: str
@@ -124,6 +144,7 @@ class Scenario:
     cold: bool = False
     horizon: Literal["shell", "complete"] = "complete"
     also: tuple[Fault, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def faults(self) -> tuple[Fault, ...]:

@@ -13,9 +13,12 @@ from seamscope.commands.options import config_option, json_option, operators_rul
 from seamscope.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from seamscope.config import Config
+    from seamscope.score.savings import Saving
     from seamscope.score.summary import Verdict
     from seamscope.score.truth import Truth
     from seamscope.store import Reader, Store
@@ -63,7 +66,7 @@ def _judged(scenario: Path, truth: Truth, config: Config) -> Verdict:
         store = stack.enter_context(Store.open(Path(folder) / "score.duckdb", service_tier=config.service_tier))
         _bring(scenario / RECORDING, store, config)
         runs.analyze(store, rules=config)
-        return _verdict(store, truth)
+        return _verdict(store, truth, config)
 
 
 def _bring(recording: Path, store: Store, config: Config) -> None:
@@ -77,7 +80,7 @@ def _bring(recording: Path, store: Store, config: Config) -> None:
         raise DataError(f"{recording}: {tally.unreadable} of its {tally.requests} bodies cannot be read")
 
 
-def _verdict(reader: Reader, truth: Truth) -> Verdict:
+def _verdict(reader: Reader, truth: Truth, config: Config) -> Verdict:
     import polars as pl
 
     from seamscope.score import judging, naive
@@ -100,7 +103,28 @@ def _verdict(reader: Reader, truth: Truth) -> Verdict:
         naive=judging.judge(truth, everything, baseline, nothing),
         findings=judging.judge_findings(truth, emitted),
         guess=judging.chance(truth, sums),
+        savings=_savings(reader, truth, matched, config),
     )
+
+
+def _savings(reader: Reader, truth: Truth, matched: pl.DataFrame, config: Config) -> tuple[Saving, ...]:
+    """Foretell each saving that was measured, on the same requests."""
+    from seamscope.score.savings import Saving
+
+    found = []
+    for one in truth.savings.iter_rows(named=True):
+        own = matched.filter(matched.get_column("no").is_in(one["nos"])).get_column("request_id").to_list()
+        foretold = _foretold(reader, one["rule"], one["horizon"], own, config) if own else None
+        who = (truth.scenario, truth.variant, one["rule"], one["horizon"], len(one["nos"]), len(own))
+        found.append(Saving(*who, foretold, one["ns"], one["error_ns"]))
+    return tuple(found)
+
+
+def _foretold(reader: Reader, rule: str, horizon: str, requests: Sequence[str], config: Config) -> int | None:
+    from seamscope.reading.whatif import Change, what_if
+
+    outcomes = what_if(reader, Change((f"rule:{rule}",)), among=requests, essential=config.is_essential)
+    return next((one.saving_ns for one in outcomes if one.horizon == horizon), None)
 
 
 def _answers(
@@ -127,7 +151,8 @@ def command(folder: Path, config: Path, *, as_json: bool) -> None:
     """Accuracy against recorded truth: tier, cause, error and findings, beside a naive baseline and chance.
 
     DIR holds scenarios, or is one: traces.otlp.pb.zst with its expected.json. Each is imported into a fresh store,
-    analysed, and compared; healthy controls are there for what must not be said. Rates come with 95 % intervals.
+    analysed, and compared; healthy controls are there for what must not be said. Rates come with 95 % intervals. Where
+    a stopwatch measured the same page mended, the saving that was foretold stands beside it.
     """
     from seamscope.score.summary import score
 

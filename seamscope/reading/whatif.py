@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seamscope.store import Reader
 
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}")
+_ID: Final = "base.request_text(r.trace_hi, r.trace_lo, r.entry_span_id)"
 _MANNERS: Final = ("rule", "span", "peer")
 AT: Final = (0.5, 0.95, 0.99)
 
@@ -63,10 +64,13 @@ def what_if(
     selection: Selection | None = None,
     *,
     request_id: str | None = None,
+    among: Sequence[str] | None = None,
     essential: Callable[..., bool | None] | None = None,
     now_ns: int | None = None,
 ) -> tuple[Outcome, ...]:
     """Re-time the latest requests of a selection, or one, with everything in `change` at once; a row per horizon.
+
+    `among` are ids of requests: of the selection only these.
 
     Raises:
         UsageError: nothing is asked for, or in words that are none.
@@ -74,6 +78,8 @@ def what_if(
     """
     _check(change)
     where, params = _where(selection or Selection(), request_id, now_ns)
+    if among is not None:
+        where, params = f"({where}) AND list_contains($among, {_ID})", {**params, "among": list(among)}
     requests = findings.latest(reader, where, params)
     if not requests.height:
         raise DataError("no request to re-time in this selection", "seamscope report shows what the store holds")
@@ -106,8 +112,7 @@ def _check(change: Change) -> None:
 
 def _where(selection: Selection, request_id: str | None, now_ns: int | None) -> tuple[str, Mapping[str, object]]:
     if request_id is not None:
-        condition = "base.request_text(r.trace_hi, r.trace_lo, r.entry_span_id) = $request_id"
-        return condition, {"request_id": request_id}
+        return f"{_ID} = $request_id", {"request_id": request_id}
     chosen = predicate(selection, time.time_ns() if now_ns is None else now_ns)
     return f"({chosen.where}) AND base.request_kind_word(r.kind) <> 'other'", chosen.params
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seamscope.score.savings import Saving
     from seamscope.score.summary import Block, Rate, Score, Spread, Verdict
 
 
@@ -18,7 +19,32 @@ def score_document(score: Score) -> dict[str, Any]:
         "blind": _block(score.blind),
         "naive": _by_variant(score.naive),
         "chance": _by_variant(score.chance),
+        "savings": [_saving(one) for one in score.savings],
+        "possible_findings": [
+            {"scenario": one.scenario, "variant": one.variant, "rule": one.rule, "requests": one.requests}
+            for one in score.possible
+        ],
     }
+
+
+def _saving(saving: Saving) -> dict[str, Any]:
+    return {
+        "scenario": saving.scenario,
+        "variant": saving.variant,
+        "rule": saving.rule,
+        "horizon": saving.horizon,
+        "requests": saving.requests,
+        "matched": saving.matched,
+        "foretold_ms": _ms(saving.foretold_ns),
+        "measured_ms": _ms(saving.measured_ns),
+        "measured_error_ms": _ms(saving.measured_error_ns),
+        "error_ms": _ms(saving.error_ns),
+        "right": saving.right,
+    }
+
+
+def _ms(ns: int | None) -> float | None:
+    return None if ns is None else round(ns / 1_000_000, 3)
 
 
 def _scenario(verdict: Verdict) -> dict[str, Any]:
@@ -51,6 +77,7 @@ def _block(block: Block) -> dict[str, Any]:
         "findings_precision": _rate(block.findings_precision),
         "findings_recall": _rate(block.findings_recall),
         "findings_unlisted": block.findings_unlisted,
+        "findings_possible": block.findings_possible,
         "false_causes": _rate(block.false_causes),
         "false_causes_healthy": _rate(block.false_causes_healthy),
     }

@@ -11,10 +11,12 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from seamscope.score.savings import Saving
     from seamscope.score.truth import Truth
 
 _Z: Final = 1.959963984540054
 """The normal distribution's 97.5 % point."""
+_VERDICTS: Final = ("right", "missed", "forbidden", "unlisted", "possible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Block:
     findings_recall: Rate | None
     findings_unlisted: int | None
     """Findings that the truth names neither as right nor as wrong; they count against precision."""
+    findings_possible: int | None
+    """Findings that count neither way: true of the request, and of a cost that is little or was not measured."""
     false_causes: Rate | None
     """Requests with one."""
     false_causes_healthy: Rate | None
@@ -91,6 +95,7 @@ class Verdict:
     """As `judging.judge_findings` gives it."""
     guess: pl.DataFrame
     """As `judging.chance` gives it."""
+    savings: tuple[Saving, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,18 @@ class Score:
     naive: dict[str, Block]
     """`all`, `phases`, `blind`."""
     chance: dict[str, Block]
+    savings: tuple[Saving, ...]
+    possible: tuple[Possible, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """Findings of one rule in one scenario that count neither way: true of the request, and nobody knows their cost."""
+
+    scenario: str
+    variant: str
+    rule: str
+    requests: int
 
 
 def score(verdicts: Sequence[Verdict]) -> Score:
@@ -120,7 +137,15 @@ def score(verdicts: Sequence[Verdict]) -> Score:
         blind=ours(by_variant["blind"]),
         naive={name: naive(some) for name, some in by_variant.items()},
         chance={name: chance(some) for name, some in by_variant.items()},
+        savings=tuple(saving for one in verdicts for saving in one.savings),
+        possible=tuple(found for one in verdicts for found in _possible(one)),
     )
+
+
+def _possible(verdict: Verdict) -> list[Possible]:
+    """Count the findings of a scenario that count neither way, rule by rule."""
+    told = verdict.findings.filter(pl.col("verdict") == "possible").group_by("rule").agg(pl.len()).sort("rule")
+    return [Possible(verdict.truth.scenario, verdict.truth.variant, rule, number) for rule, number in told.iter_rows()]
 
 
 def ours(verdicts: Sequence[Verdict]) -> Block:
@@ -128,13 +153,14 @@ def ours(verdicts: Sequence[Verdict]) -> Block:
     rows = _together(one.ours for one in verdicts)
     healthy = _together(one.ours for one in verdicts if one.truth.healthy)
     said = _together(one.findings for one in verdicts)
-    counts = {name: _count(said, pl.col("verdict") == name) for name in ("right", "missed", "forbidden", "unlisted")}
+    counts = {name: _count(said, pl.col("verdict") == name) for name in _VERDICTS}
     given = counts["right"] + counts["forbidden"] + counts["unlisted"]
     return _block(
         rows,
         findings_precision=Rate(counts["right"], given),
         findings_recall=Rate(counts["right"], counts["right"] + counts["missed"]),
         findings_unlisted=counts["unlisted"],
+        findings_possible=counts["possible"],
         false_causes=Rate(_count(rows, pl.col("false_cause")), rows.height),
         false_causes_healthy=Rate(_count(healthy, pl.col("false_cause")), healthy.height),
     )
@@ -161,6 +187,7 @@ def chance(verdicts: Sequence[Verdict]) -> Block:
         findings_precision=None,
         findings_recall=None,
         findings_unlisted=None,
+        findings_possible=None,
         false_causes=None,
         false_causes_healthy=None,
     )
@@ -171,6 +198,7 @@ def _block(
     findings_precision: Rate | None = None,
     findings_recall: Rate | None = None,
     findings_unlisted: int | None = None,
+    findings_possible: int | None = None,
     false_causes: Rate | None = None,
     false_causes_healthy: Rate | None = None,
 ) -> Block:
@@ -187,6 +215,7 @@ def _block(
         findings_precision=findings_precision,
         findings_recall=findings_recall,
         findings_unlisted=findings_unlisted,
+        findings_possible=findings_possible,
         false_causes=false_causes,
         false_causes_healthy=false_causes_healthy,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -33,7 +33,22 @@ TRACES: Final = {"no": pl.UInt32, "trace_id": pl.String}
 MEASURED: Final = {"no": pl.UInt32, "owner": pl.String, "cause": pl.String, "ns": pl.Int64}
 """An owner that is neither a tier's service nor a seam says that it was measured somewhere."""
 RULES: Final = {"no": pl.UInt32, "rule": pl.String, "expected": pl.Boolean}
+SAVINGS: Final[dict[str, Any]] = {
+    "rule": pl.String,
+    "horizon": pl.String,
+    "ns": pl.Int64,
+    "error_ns": pl.Int64,
+    "nos": pl.List(pl.UInt32),
+}
+"""What is saved on average where a rule's requests are mended, as measured, give or take; `nos` are those requests."""
 
+_SCHEMAS: Final[dict[str, Any]] = {
+    "requests": REQUESTS,
+    "traces": TRACES,
+    "measured": MEASURED,
+    "rules": RULES,
+    "savings": SAVINGS,
+}
 _LIST_OF_REQUESTS: Final = re.compile(r'"requests"\s*:\s*\[')
 _BETWEEN: Final = re.compile(r"[\s,]*")
 _OWNER: Final = re.compile(rf"(?:{'|'.join(TIERS)}):[^→]+(?:→(?:{'|'.join(TIERS)}):.+)?")
@@ -57,6 +72,8 @@ class Truth:
     """Columns `MEASURED`."""
     rules: pl.DataFrame
     """Columns `RULES`: findings that a request must give, and those that it must not; null: that it may give."""
+    savings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SAVINGS))
+    """Columns `SAVINGS`; empty where nobody measured one."""
 
     @property
     def healthy(self) -> bool:
@@ -78,7 +95,7 @@ def read_truth(text: str, name: str) -> Truth:
         head = _head(document)
     except _WrongError as wrong:
         raise DataError(f"{name}:1: {wrong}", f"the form is {SCHEMA}") from None
-    rows: dict[str, list[dict[str, Any]]] = {part: [] for part in ("requests", "traces", "measured", "rules")}
+    rows: dict[str, list[dict[str, Any]]] = {part: [] for part in _SCHEMAS}
     keys: set[tuple[str, str]] = set()
     for no, request in enumerate(document["requests"]):
         try:
@@ -87,12 +104,33 @@ def read_truth(text: str, name: str) -> Truth:
             key = request.get("key") if isinstance(request, dict) else None
             who = f"request {key!r}" if isinstance(key, str) else f"request number {no + 1}"
             raise DataError(f"{name}:{_line(text, no)}: {who}: {wrong}", f"the form is {SCHEMA}") from None
+    try:
+        rows["savings"] = _savings(document, rows["requests"])
+    except _WrongError as wrong:
+        raise DataError(f"{name}:1: savings: {wrong}", f"the form is {SCHEMA}") from None
     return Truth(**head, **_frames(rows))
 
 
 def _frames(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    schemas = {"requests": REQUESTS, "traces": TRACES, "measured": MEASURED, "rules": RULES}
-    return {part: pl.DataFrame(rows[part], schema=schema, orient="row") for part, schema in schemas.items()}
+    return {part: pl.DataFrame(rows[part], schema=schema, orient="row") for part, schema in _SCHEMAS.items()}
+
+
+def _savings(document: Mapping[str, Any], requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give what is said of savings, with the numbers of the requests that it is said of."""
+    numbers = {request["key"]: request["no"] for request in requests}
+    found = []
+    for one in _maybe(document, "savings", list) or []:
+        if not isinstance(one, dict):
+            raise _WrongError("holds something that is no object")
+        rule, keys, ns = _one_of(one, "rule", FINDINGS), _maybe(one, "keys", list), one.get("ns")
+        if not keys or not all(isinstance(key, str) and key in numbers for key in keys):
+            raise _WrongError(f"keys of {rule}: none, or one that no request has")
+        if isinstance(ns, bool) or not isinstance(ns, int) or abs(ns) >= 1 << 63:
+            raise _WrongError(f"ns of {rule} is {json.dumps(ns)[:60]}, not a whole number")
+        horizon, error_ns = _one_of(one, "horizon", HORIZONS), _number(one, "error_ns")
+        nos = [numbers[key] for key in keys]
+        found.append({"rule": rule, "horizon": horizon, "ns": ns, "error_ns": error_ns, "nos": nos})
+    return found
 
 
 def _line(text: str, no: int) -> int:

@@ -10,10 +10,13 @@ from seamscope.text.figures import UNKNOWN, count, plural
 from seamscope.text.paper import Paper, draw, line, name, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
     from rich.table import Table
 
-    from seamscope.score.summary import Block, Rate, Score
+    from seamscope.score.savings import Saving
+    from seamscope.score.summary import Block, Possible, Rate, Score
 
 _TITLES = [
     ">requests",
@@ -29,14 +32,55 @@ _TITLES = [
     ">found",
 ]
 
+_MOST = 4
+"""Scenarios that are named beside a rule."""
+
 
 def score_text(score: Score, paper: Paper) -> str:
     """Draw a score."""
     drawn = table(["scenario", "variant", *_TITLES])
     for verdict, block in score.scenarios:
         drawn.add_row(name(verdict.truth.scenario), verdict.truth.variant, *_cells(block))
-    parts: list[RenderableType] = [drawn, Text(""), _totals(score), Text(""), *_words(score)]
-    return draw(paper, *parts)
+    parts: list[RenderableType] = [drawn, Text(""), _totals(score), Text("")]
+    if score.savings:
+        parts += [_savings(score.savings), Text("")]
+    if score.possible:
+        parts += [_possible(score.possible), Text("")]
+    return draw(paper, *parts, *_words(score))
+
+
+def _savings(savings: Sequence[Saving]) -> Table:
+    """Draw what was foretold beside what was measured."""
+    drawn = table(["saving", "variant", "finding", "horizon", ">requests", ">foretold", ">measured", ">off by", ""])
+    for one in savings:
+        give_or_take = "" if one.measured_error_ns is None else f" ± {one.measured_error_ns / 1e6:.1f}"
+        drawn.add_row(
+            name(one.scenario),
+            one.variant,
+            one.rule,
+            one.horizon,
+            count(one.requests),
+            _ns(one.foretold_ns),
+            f"{one.measured_ns / 1e6:.1f}{give_or_take} ms",
+            _ns(one.error_ns),
+            "right" if one.right else Text("wrong", "bold red"),
+        )
+    return drawn
+
+
+def _possible(possible: Sequence[Possible]) -> Table:
+    """Draw findings that count neither way, rule by rule, and where."""
+    drawn = table(["counts neither way", ">requests", "in"])
+    for rule in sorted({one.rule for one in possible}):
+        own = sorted((one for one in possible if one.rule == rule), key=lambda one: (-one.requests, one.scenario))
+        where = ", ".join(f"{one.scenario} {one.requests}" for one in own[:_MOST])
+        more = f" and {len(own) - _MOST} more" if len(own) > _MOST else ""
+        drawn.add_row(rule, count(sum(one.requests for one in own)), name(where + more))
+    return drawn
+
+
+def _ns(ns: int | None) -> str:
+    return UNKNOWN if ns is None else f"{ns / 1e6:.1f} ms"
 
 
 def _totals(score: Score) -> Table:
@@ -59,6 +103,7 @@ def _words(score: Score) -> list[Text]:
     return [
         line((said, "bold red" if violations else "")),
         line(("judged: one measured cause leads · cause: of the answered · false: inferred, and not measured", "dim")),
+        line(("counts neither way: true of the request, of a cost that is little or that nobody measured", "dim")),
         line(("naive: self time per service, the caller blamed for its client spans · chance: an even guess", "dim")),
     ]
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 LAB = Path(__file__).resolve().parents[2] / "sample_traces" / "lab"
 MS = 1_000_000
 NAMES = {"names": {"flags": "flags.example", "replica": "replica.example"}}
@@ -110,3 +112,43 @@ def test_recordings_are_judged_again_from_what_stands_beside_them(lab: Any) -> N
     assert recast["dominant"] == {"owner": "origin:orders", "cause": "unobserved"}
     assert recast["measured"] == [{**entry["measured"][0], **recast["dominant"]}]
     assert truth.written({"a": 1, "requests": [{"b": 2}]}) == '{"a":1,"requests":[\n{"b":2}\n]}\n'
+
+
+def _driver(kinds: dict[str, list[int]]) -> dict[str, Any]:
+    """What a stopwatch said: first bytes in milliseconds by kind."""
+    each = [(kind, ms) for kind, some in kinds.items() for ms in some]
+    return {
+        "requests": [
+            {"key": f"k{n}", "kind": kind, "status": 200, "first_byte_ns": ms * MS, "last_byte_ns": 2 * ms * MS}
+            for n, (kind, ms) in enumerate(each)
+        ]
+    }
+
+
+def _answers(driver: dict[str, Any]) -> dict[str, Any]:
+    return {"requests": [{"request": one["key"], "key": f"{one['key']}/shell"} for one in driver["requests"]]}
+
+
+def test_a_saving_is_what_lies_between_a_page_and_the_same_mended(lab: Any) -> None:
+    savings, pair = lab("savings").savings, lab("scenario").Pair
+    driver = _driver({"bundle": [190, 200, 210], "compare": [95, 100, 105], "dash": [10, 10, 10]})
+    (found,) = savings([pair("serial_fanout", "bundle", "compare")], _answers(driver), driver, None)
+    assert (found["rule"], found["horizon"], found["ns"]) == ("serial_fanout", "shell", 100 * MS)
+    assert found["keys"] == ["k0/shell", "k1/shell", "k2/shell"]
+    assert found["error_ns"] == pytest.approx(1.96 * ((100 + 25) / 3) ** 0.5 * MS, abs=1)
+    (late,) = savings([pair("serial_fanout", "bundle", "compare", horizon="complete")], _answers(driver), driver, None)
+    assert late["ns"] == 200 * MS
+    unseen = {"requests": _answers(driver)["requests"][2:]}
+    assert savings([pair("serial_fanout", "bundle", "compare")], unseen, driver, None) == []
+
+
+def test_two_recordings_are_compared_only_where_they_ran_alike(lab: Any) -> None:
+    savings, pair = lab("savings").savings, lab("scenario").Pair("nonessential_block", "offer", "offer", control=True)
+    driver = _driver({"offer": [190, 200, 210], "dash": [50, 51, 52]})
+    alike = _driver({"offer": [30, 40, 50], "dash": [45, 46, 47]})
+    busier = _driver({"offer": [30, 40, 50], "dash": [20, 21, 22]})
+    (found,) = savings([pair], _answers(driver), driver, alike)
+    assert found["ns"] == 160 * MS
+    assert savings([pair], _answers(driver), driver, busier) == []
+    assert savings([pair], _answers(driver), driver, _driver({"offer": [30, 40, 50]})) == []
+    assert savings([pair], _answers(driver), driver, None) == []

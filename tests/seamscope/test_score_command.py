@@ -60,6 +60,17 @@ def test_the_table_names_every_scenario() -> None:
     assert "every known horizon is the sum of its segments" in done.stdout
 
 
+@pytest.mark.parametrize("scenario", ["a-serial-and-together", "b-banner-and-none"])
+def test_savings_are_foretold_as_a_stopwatch_measured_them(scenario: str) -> None:
+    """The same page with what holds it and without, in one recording: within 10 ms or a tenth."""
+    done = run(str(SAMPLES / scenario), "--json")
+    (saving,) = json.loads(done.stdout)["savings"]
+    assert saving["matched"] == saving["requests"] > 40
+    assert saving["measured_ms"] > 50
+    assert saving["right"]
+    assert abs(saving["error_ms"]) <= max(10, 0.1 * saving["measured_ms"])
+
+
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     shutil.copytree(SCENARIO, tmp_path / "one")

@@ -161,6 +161,33 @@ def test_a_call_declared_nonessential_holds_the_first_byte(scene: Scene) -> None
     assert "Suspense" in finding["next_step"]
 
 
+def test_one_that_is_open_at_the_first_byte_did_not_hold_it(scene: Scene) -> None:
+    """Whatever ended meanwhile, the render span too: the page went out without its answer."""
+    for _ in range(4):
+        scene.request(end=200)
+        page = scene.span(scene.entry, 5, 90, service="web")
+        scene.call(10, 40, parent=page, operation="GET /v1/page")
+        scene.call(45, 120, parent=page, span={"essential": False}, operation="GET /v1/banner")
+        scene.shell(110)
+    assert "nonessential_block" not in scene.found()
+
+
+def test_what_is_said_on_a_span_within_the_call_is_said_of_the_call(scene: Scene) -> None:
+    """Next.js wraps each fetch in a span of its own: users reach the one that the HTTP client makes below it."""
+    for _ in range(2):
+        scene.request(end=200)
+        page, _ = scene.call(0, 30, operation="GET /v1/page")
+        scene.span(page, 1, 29, "client", service="web", essential=True)
+        outer, _ = scene.call(30, 90, operation="GET /v1/banner")
+        inner = scene.span(outer, 31, 89, "client", service="web", essential=False)
+        answer = scene.span(inner, 35, 85, "server", service="orders")
+        scene.span(answer, 40, 80, "client", service="orders", essential=True)
+        scene.shell(100)
+    (finding,) = scene.found()["nonessential_block"]
+    assert finding["costs"] == {0: 60, 1: 60}
+    assert "GET /v1/banner" in finding["message"]
+
+
 def test_one_that_streams_after_the_first_byte_holds_nobody(scene: Scene) -> None:
     for _ in range(2):
         scene.request(end=200)

@@ -86,6 +86,13 @@ def test_calls_started_together_cost_the_longest() -> None:
     assert saved(serial, [(2, BESIDE, 1)], (0, 100)) == 20  # the third still waits for the first
 
 
+def test_what_a_parent_does_between_its_calls_stays_when_they_are_started_together() -> None:
+    """It makes each call itself, and has but two hands: 2 and 3 before the second and the third are its own."""
+    serial = [ROOT, (0, 10, 30), (0, 32, 52), (0, 55, 75)]
+    assert saved(serial, [(2, BESIDE, 1), (3, BESIDE, 1)], (0, 100)) == 40
+    assert saved(serial, [(3, BESIDE, 2)], (0, 100)) == 20
+
+
 def test_nobody_waits_for_what_is_not_waited_for() -> None:
     assert saved([ROOT, (0, 10, 60)], [(1, WHOLE, 0)], (0, 100), unwaited=(1,)) == 0
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from seamscope.score.documents import score_document
-from seamscope.score.summary import Rate, Verdict, score
+from seamscope.score.savings import Saving
+from seamscope.score.summary import Possible, Rate, Verdict, score
 from seamscope.score.truth import MEASURED, REQUESTS, RULES, TRACES, Truth
 from seamscope.text.paper import Paper
 from seamscope.text.score_text import score_text
@@ -119,3 +120,36 @@ def test_the_document_and_the_table() -> None:
     assert "s-phases" in text
     assert "9.5–90.5" in text
     assert "blind" not in text.split("all scenarios")[1].split("every known")[0]
+
+
+def test_what_counts_neither_way_is_counted_by_rule_and_scenario() -> None:
+    total = score([verdict([{}], "phases", ["right", "possible", "possible"]), verdict([{}], "blind")])
+    assert total.possible == (Possible("s-phases", "phases", "pool_exhausted", 2),)
+    assert (total.phases.findings_possible, total.blind.findings_possible) == (2, 0)
+    assert total.phases.findings_precision == Rate(1, 1)
+    document = score_document(total)
+    assert document["possible_findings"] == [
+        {"scenario": "s-phases", "variant": "phases", "rule": "pool_exhausted", "requests": 2}
+    ]
+    assert "counts neither way" in score_text(total, Paper())
+
+
+def test_savings_stand_beside_what_was_measured() -> None:
+    near = Saving("s-phases", "phases", "serial_fanout", "shell", 60, 59, 99 * MS, 97 * MS, 5 * MS)
+    total = score([verdict([{}], "phases", savings=(near,))])
+    assert score_document(total)["savings"] == [
+        {
+            "scenario": "s-phases",
+            "variant": "phases",
+            "rule": "serial_fanout",
+            "horizon": "shell",
+            "requests": 60,
+            "matched": 59,
+            "foretold_ms": 99.0,
+            "measured_ms": 97.0,
+            "measured_error_ms": 5.0,
+            "error_ms": 2.0,
+            "right": True,
+        }
+    ]
+    assert "97.0 ± 5.0 ms" in score_text(total, Paper())

@@ -138,3 +138,30 @@ def test_broken_json_is_named_with_line_and_column() -> None:
 def test_no_requests(text: str) -> None:
     with pytest.raises(DataError, match=r"^expected\.json:1: "):
         read_truth(text, "expected.json")
+
+
+SAVING = {"rule": "serial_fanout", "horizon": "shell", "keys": ["r2"], "ns": -5, "error_ns": 2, "source": "a stopwatch"}
+
+
+def test_savings_name_the_requests_that_they_were_measured_on() -> None:
+    truth = read_truth(document(request("r1"), request("r2"), savings=[SAVING]), "expected.json")
+    assert truth.savings.rows() == [("serial_fanout", "shell", -5, 2, [1])]
+    assert read_truth(document(request("r1")), "expected.json").savings.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"keys": ["r3"]}, "keys of serial_fanout: none, or one that no request has"),
+        ({"keys": []}, "keys of serial_fanout"),
+        ({"ns": 1.5}, "ns of serial_fanout is 1.5, not a whole number"),
+        ({"ns": None}, "ns of serial_fanout is null"),
+        ({"rule": "slowness"}, "not one of"),
+        ({"horizon": "end"}, "not one of"),
+        ({"error_ns": -1}, "error_ns is -1"),
+    ],
+)
+def test_a_saving_that_is_none(wrong: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(DataError, match=r"expected\.json:1: savings: ") as told:
+        read_truth(document(request("r2"), savings=[{**SAVING, **wrong}]), "expected.json")
+    assert complaint in str(told.value)

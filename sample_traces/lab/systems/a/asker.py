@@ -92,6 +92,7 @@ class Asker:
             "trail": f"/trail/{product}",
             "compare": f"/compare/{product}",
             "offer": f"/offer/{product}",
+            "deal": f"/deal/{product}",
             "catalog": "/catalog",
             "account": "/account",
             "shipping": f"/shipping/{product}",
@@ -151,7 +152,7 @@ TOUR: Final[Sequence[str]] = (
 )  # fmt: skip
 
 
-def touring(dice: random.Random, rounds: int = 3) -> list[Planned]:
+def touring(dice: random.Random, rounds: int = 3, also: Sequence[str] = ()) -> list[Planned]:
     """Each kind several times, as fast as answers come."""
     asker = Asker(dice, "x")
-    return [asker.kind(kind, 0.0) for _ in range(rounds) for kind in TOUR]
+    return [asker.kind(kind, 0.0) for _ in range(rounds) for kind in (*TOUR, *also)]

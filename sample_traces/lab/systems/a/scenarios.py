@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import tap
-from scenario import Fault, Found, Knobs, Planned, Scenario
+from scenario import Fault, Found, Knobs, Pair, Planned, Scenario
 from systems.a.asker import Mix, among, bursts, opening, steady, touring
 
 _DIALECT: Final = "Next.js 16 + @vercel/otel → Go otelhttp + otelhttptrace, otelpgx"
@@ -37,6 +37,11 @@ def _mostly(kind: str, *, part: int = 60, count: int = 110, per_s: float = 10.0)
     scale = (100 - part) / sum(mix.values())
     whole = {kind: part * 10, **{name: max(1, round(weight * scale * 10)) for name, weight in mix.items()}}
     return lambda dice, _: steady(dice, whole, count, per_s)
+
+
+def _either(held: str, mended: str, *, count: int = 150, per_s: float = 9.0) -> Plan:
+    """Two pages in turn, and a few others among them."""
+    return lambda dice, _: steady(dice, {held: 42, mended: 42, "dash": 6, "orders": 6, "quote": 4}, count, per_s)
 
 
 def _crowds(kind: str, *, each: int, rounds: int = 6) -> Plan:
@@ -183,7 +188,17 @@ _CODE = (
     _scenario("siblings", "three calls at once, all awaited", _mostly("compare"), _slow("stock", 80, 130),
               replace(_QUERY, not_findings=_NOT_SERIAL, kinds=("compare",))),
     _scenario("nonessential", "a banner that nobody needs holds the shell", _mostly("offer"), _slow("banner", 80, 140),
-              replace(_QUERY, findings=("nonessential_block",), kinds=("offer",))),
+              replace(_QUERY, findings=("nonessential_block",), kinds=("offer",)),
+              pairs=(Pair("nonessential_block", "offer", "offer", control=True),)),
+    *_both("serial-and-together", "the same calls one after the other on one page, at once on another",
+           _either("bundle", "compare"), _slow("stock", 35, 60),
+           replace(_QUERY, findings=("serial_fanout",), kinds=("bundle",)),
+           pairs=(Pair("serial_fanout", "bundle", "compare"),)),
+    _scenario("banner-and-none", "a banner that nobody needs holds one page, and another is the same without it",
+              _either("offer", "deal"), _slow("banner", 80, 140),
+              replace(_QUERY, findings=("nonessential_block",), kinds=("offer",)),
+              warm_up=lambda dice, _: touring(dice, also=("deal",)),
+              pairs=(Pair("nonessential_block", "offer", "deal"),)),
     _scenario("uncached", "a public list fetched anew for each visitor", _mostly("catalog"), _slow("catalog", 80, 140),
               replace(_QUERY, findings=("uncached_fetch",), kinds=("catalog",))),
     _scenario("duplicate", "proxy and page make the same call", _mostly("account"), _slow("me", 45, 80),

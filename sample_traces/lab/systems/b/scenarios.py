@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from folders import without_folders
-from scenario import Fault, Scenario
+from scenario import Fault, Pair, Scenario
 from systems.b import draws
 from systems.b.traffic import STEADY, Mix, Traffic, Warming
 
@@ -164,7 +164,18 @@ _CODE = (
               fault=Fault("retry", _WEB, ("retry_storm",), ("broken_context",)), draw=draws.hanging,
               taps=lambda _: (without_folders,), at_once=8),
     _scenario("nonessential", "next15", "an advertisement holds the shell", (("feed", 12), ("orders", 4), ("dash", 3)),
-              fault=replace(_SLOW_DATA, findings=("nonessential_block",), kinds=("feed",)), draw=draws.banner),
+              fault=replace(_SLOW_DATA, findings=("nonessential_block",), kinds=("feed",)), draw=draws.banner,
+              pairs=(Pair("nonessential_block", "feed", "feed", control=True),)),
+    _scenario("serial-and-together", "next15", "the same panels one after the other on one page, at once on another",
+              (("overview", 6), ("together", 6), ("orders", 3)), draw=draws.serial,
+              fault=replace(_SLOW_DATA, findings=("serial_fanout",), kinds=("overview",)),
+              traffic=Traffic((("overview", 6), ("together", 6), ("orders", 3)), 104, 6.0),
+              pairs=(Pair("serial_fanout", "overview", "together"),)),
+    _scenario("banner-and-none", "nodesdk", "an advertisement holds one page, and another is the same without it",
+              (("feed", 6), ("plain", 6), ("orders", 2)), draw=draws.banner,
+              fault=replace(_SLOW_DATA, findings=("nonessential_block",), kinds=("feed",)),
+              traffic=Traffic((("feed", 6), ("plain", 6), ("orders", 2)), 130, 9.0),
+              pairs=(Pair("nonessential_block", "feed", "plain"),)),
 )  # fmt: skip
 
 _LOST = Fault("unobserved", _ORIGIN, moves=False, recast=_UNSEEN)

@@ -1,13 +1,11 @@
 import { ask } from "../../origin";
-
-const PANELS = Number(process.env.PANELS ?? 3);
+import { Panels, paths } from "./panels";
 
 /** Panels are independent of each other unless `chain`: then each is asked for with what the last one answered. */
 async function panels() {
-  const names = Array.from({ length: PANELS }, (_, number) => `panel-${number}`);
   if (process.env.FANOUT === "chain") {
     const answers = [];
-    for (const _ of names) {
+    for (const _ of paths) {
       const cursor = answers.at(-1)?.body?.next ?? "first";
       answers.push(await ask(`/v1/panels/next/?cursor=${encodeURIComponent(cursor)}`));
     }
@@ -15,19 +13,12 @@ async function panels() {
   }
   if (process.env.FANOUT === "serial") {
     const answers = [];
-    for (const name of names) answers.push(await ask(`/v1/panels/${name}/`));
+    for (const path of paths) answers.push(await ask(path));
     return answers;
   }
-  return Promise.all(names.map((name) => ask(`/v1/panels/${name}/`)));
+  return Promise.all(paths.map((path) => ask(path)));
 }
 
 export default async function Overview() {
-  const answers = await panels();
-  return (
-    <main>
-      {answers.map(({ body }, number) => (
-        <section key={number}>{body?.text ?? "not to be had just now"}</section>
-      ))}
-    </main>
-  );
+  return <Panels answers={await panels()} />;
 }
