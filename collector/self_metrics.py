@@ -52,7 +52,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.requests.invalid": Metric("{request}", "Requests that could not be read"),
     "seamscope.collector.requests.denied": Metric("{request}", "Requests of those who may not send or read, by reason"),
     "seamscope.collector.spans.duplicate": Metric("{span}", "Accepted spans that were stored before"),
-    "seamscope.collector.spans.expired": Metric("{span}", "Spans deleted for their age or for the store's size"),
+    "seamscope.collector.items.expired": Metric("{item}", "Those deleted for their age or for the store's size"),
     "seamscope.collector.commits": Metric("{commit}", "Transactions, by outcome"),
     "seamscope.collector.commit.duration": Metric("ms", "Of late, by quantile", gauge=True),
     "seamscope.collector.queue.size": Metric("By", "Bytes of bodies held and not yet answered", gauge=True),
@@ -71,7 +71,6 @@ LOOKS: Final[Mapping[str, str]] = {
     "analysis.set_aside": "analysis_set_aside",
     "disk.free": "free_disk_bytes",
     "memory.resident": "resident_bytes",
-    "spans.expired": "expired_spans",
     "uptime": "uptime_s",
 }
 """What a snapshot holds once the collector runs, and where."""
@@ -102,6 +101,8 @@ def points(snapshot: Mapping[str, Any]) -> Iterator[Point]:
         if took is not None:
             yield f"{prefix}commit.duration", took, {"quantile": quantile}
     yield f"{prefix}queue.size", snapshot["queue_bytes"], {}
+    for signal, count in snapshot.get("expired_items", {}).items():
+        yield f"{prefix}items.expired", count, {"signal": signal}
     for name, field in LOOKS.items():
         if field in snapshot:
             yield f"{prefix}{name}", snapshot[field], {}

@@ -24,7 +24,7 @@ from collector.memory import MemoryWatch, kernels_limit, resident_bytes, shares
 from collector.recorder import Recorder
 from collector.self_metrics import SelfMetrics
 from collector.settling import Settling
-from collector.telemetry import Telemetry
+from collector.telemetry import Telemetry, by_signal
 from collector.upkeep import Bounds, Upkeep
 from collector.warming import warm
 from seamscope.errors import SeamscopeError, StoreDamagedError
@@ -180,7 +180,7 @@ class Collector:
         self._upkeep = Upkeep(self.store, self._settling, self.plan.bounds)
         self._upkeep.start()
         parts.callback(self._upkeep.stop)
-        self.telemetry.looks_at("expired_spans", lambda: self._upkeep.expired_spans)
+        self.telemetry.looks_at("expired_items", lambda: by_signal(self._upkeep.expired))
 
     def _lend(self, parts: ExitStack) -> None:
         lent = serve_queries(

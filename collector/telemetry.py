@@ -14,12 +14,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from collector.ingest import Outcome
 
 RECENT_COMMITS: Final = 512
 """Commits over which `commit_ms` gives its percentiles."""
+
+SIGNALS: Final = {"spans": "traces", "logs": "logs", "metric_points": "metrics"}
+"""The signal whose items are the rows of a table."""
+
+
+def by_signal(rows: Mapping[str, int]) -> dict[str, int]:
+    """Return counts of rows by signal; rows of tables that are no signal's items are left out."""
+    return {SIGNALS[table]: count for table, count in rows.items() if table in SIGNALS}
 
 
 @dataclass(slots=True)
@@ -66,9 +74,9 @@ class Telemetry:
         self._busy_ns: Counter[str] = Counter()
         self._held_bytes = 0
         self._started_ns = time.monotonic_ns()
-        self._looks: dict[str, Callable[[], float]] = {}
+        self._looks: dict[str, Callable[[], float | Mapping[str, int]]] = {}
 
-    def looks_at(self, name: str, look: Callable[[], float]) -> None:
+    def looks_at(self, name: str, look: Callable[[], float | Mapping[str, int]]) -> None:
         """Let `snapshot` also give what `look` finds then, such as the disk's free bytes."""
         self._looks[name] = look
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -99,8 +100,8 @@ class Upkeep:
         self._expire_at_ns = self._give_back_at_ns = 0
         self._unfreed = False
         self._only_staying = 0
-        self.expired_spans = 0
-        """Spans that were deleted since the start, for their age or for the store's size."""
+        self.expired: Counter[str] = Counter()
+        """Rows that were deleted since the start, for their age or for the store's size, by table."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -148,30 +149,30 @@ class Upkeep:
         now = giving_back.usage(self._store)
         taken = now.used_bytes + now.log_bytes
         if taken > FULL * size_bytes and not self._unfreed:
-            self._drop(spans=int((1 - ROOM * size_bytes / taken) * retention.spans(self._store)) + 1)
+            self._drop(rows=int((1 - ROOM * size_bytes / taken) * retention.rows(self._store)) + 1)
 
-    def _drop(self, *, upto: int = retention.NO_END, spans: int = retention.NO_END) -> None:
-        """Delete the oldest traces: up to a commit, or so many spans."""
+    def _drop(self, *, upto: int = retention.NO_END, rows: int = retention.NO_END) -> None:
+        """Delete the oldest traces: up to a commit, or so many rows."""
         after = self._only_staying
-        while spans > 0 and not self._stopped.is_set():
-            done = self._step(after, upto, min(spans, retention.STEP_SPANS))
+        while rows > 0 and not self._stopped.is_set():
+            done = self._step(after, upto, min(rows, retention.STEP_ROWS))
             if not done.upto:
                 break
             after = done.upto
-            spans -= done.spans
+            rows -= done.items
         self._only_staying = after
 
-    def _step(self, after: int, upto: int, spans: int) -> retention.Dropped:
+    def _step(self, after: int, upto: int, rows: int) -> retention.Dropped:
         done = retention.Dropped()
 
         def work() -> pl.DataFrame:
             nonlocal done
-            done = retention.step(self._store, after=after, upto=upto, spans=spans)
+            done = retention.step(self._store, after=after, upto=upto, rows=rows)
             return done.traces
 
         self._settling.rest(work)
-        self.expired_spans += done.spans
-        self._unfreed |= bool(done.spans)
+        self.expired.update(done.rows)
+        self._unfreed |= bool(done.items)
         return done
 
     def _give_back(self) -> None:

@@ -291,7 +291,8 @@ def _counted(counts: Mapping[str, Any]) -> str:
     parts += [f"analysis {counts['analysis_lag_s']:.0f} s behind"] if "analysis_lag_s" in counts else []
     parts += ["analysis fails and is tried again"] if counts.get("analysis_failing") else []
     parts += [f"{counts['analysis_set_aside']:,} traces set aside"] if counts.get("analysis_set_aside") else []
-    parts += [f"{counts['expired_spans']:,} spans expired"] if counts.get("expired_spans") else []
+    expired = sum(counts.get("expired_items", {}).values())
+    parts += [f"{expired:,} items expired"] if expired else []
     parts += [f"{_megabytes(counts['free_disk_bytes'])} of disk free"] if "free_disk_bytes" in counts else []
     return ", ".join(parts)
 

@@ -1,6 +1,7 @@
 """Old traces go, as wholes: their spans, events, links and logs, and the results of their requests.
 
-With them go the data points that came before their end.
+With them go the log records and data points of the same commits that belong to no trace which stays, and where only
+such come, they alone make the age and the size.
 
 Spans lie in the order in which they came, so those of the oldest commits fill whole row groups, and deleting them costs
 next to nothing: 0.2 s of CPU per million spans. A trace of which a span came later stays: its old rows are written
@@ -20,16 +21,18 @@ from seamscope.store.inserting import insert
 from seamscope.store.layout import LAYOUTS, ROWS_PER_BATCH, tables_of, tables_of_requests
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
     import pyarrow as pa
 
     from seamscope.store.file import Store
 
-STEP_SPANS: Final = 100_000
-"""Spans that are deleted in one transaction."""
+STEP_ROWS: Final = 100_000
+"""Spans, log records and data points that are deleted in one transaction."""
 
-MOVED_SPANS: Final = 10_000
-"""Old spans of traces that stay are written again up to so many in a step; more stay where they are."""
+MOVED_ROWS: Final = 10_000
+"""Old spans and log records of traces that stay are written again up to so many in a step; more stay where they are."""
 
 NO_END: Final = (1 << 38) - 1
 """A commit after all others."""
@@ -42,6 +45,8 @@ _OF_NO_TRACE: Final = tuple(name for name in _OF_COMMITS if name not in _OF_TRAC
 _UNLESS_STAYING: Final = """
     AND NOT EXISTS (FROM staying_traces AS s WHERE s.trace_hi = t.trace_hi AND s.trace_lo = t.trace_lo)
 """
+COUNTED: Final = ("spans", "logs", "metric_points")
+"""What senders send, item by item: what counts as rows here. Events and links go with their spans."""
 _OF_REQUESTS: Final = (*tables_of_requests(), "finding_requests")
 
 
@@ -51,10 +56,16 @@ class Dropped:
 
     upto: int = 0
     """The commit up to which only traces are left that went on after it; 0 where there was none to look at."""
-    spans: int = 0
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows by table (`COUNTED`)."""
     requests: int = 0
     traces: pl.DataFrame = field(default_factory=lambda: NO_TRACES)
     """Ids of the traces that are gone."""
+
+    @property
+    def items(self) -> int:
+        """Spans, log records and data points together."""
+        return sum(self.rows.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +83,19 @@ def expired(store: Store, since_ns: int) -> int:
     return int(store.query(statement("retention/expired"), {"since_ns": since_ns}).item())
 
 
-def step(store: Store, *, after: int = 0, upto: int = NO_END, spans: int = STEP_SPANS) -> Dropped:
-    """Delete the traces that ended in the oldest commits: of about so many spans that came after one and up to another.
+def step(store: Store, *, after: int = 0, upto: int = NO_END, rows: int = STEP_ROWS) -> Dropped:
+    """Delete the traces that ended in the oldest commits: of about so many rows that came after one and up to another.
 
     One transaction, beside commits; analyses must rest meanwhile. Where it raises `StoreError`, nothing is deleted.
     """
-    bounds = {"after": after, "upto": upto, "spans": spans}
-    last = int(store.query(statement("retention/oldest"), bounds).item())
+    bounds = {"after": after, "upto": upto, "rows": rows}
+    last, of_no_span = store.query(statement("retention/oldest"), bounds).row(0)
     if not last:
         return Dropped()
     parting = _parted(store, last)
-    gone = store.transact(lambda cursor: _delete(cursor, last, parting)) if parting.goes.height else 0
+    if not (parting.goes.height or of_no_span):
+        return Dropped(last)
+    gone = store.transact(lambda cursor: _delete(cursor, last, parting))
     return Dropped(last, gone, parting.requests.height, parting.goes)
 
 
@@ -106,8 +119,8 @@ def _parted(store: Store, upto: int) -> _Parting:
     return _Parting(goes, stays, requests)
 
 
-def _delete(cursor: duckdb.DuckDBPyConnection, upto: int, parting: _Parting) -> int:
-    """Delete what goes; give how many spans that were."""
+def _delete(cursor: duckdb.DuckDBPyConnection, upto: int, parting: _Parting) -> dict[str, int]:
+    """Delete what goes; give how many rows of each table that were."""
     frames = {"staying_traces": parting.stays, "gone_traces": parting.goes, "gone_requests": parting.requests}
     for name, frame in frames.items():
         cursor.register(name, frame.to_arrow())
@@ -125,26 +138,30 @@ def _delete(cursor: duckdb.DuckDBPyConnection, upto: int, parting: _Parting) -> 
             cursor.unregister(name)
 
 
-def _delete_rows(cursor: duckdb.DuckDBPyConnection, upto: int) -> int:
-    """Delete the rows of commits up to one, but for those of staying traces; give how many spans that were."""
-    count = f"SELECT count(*) FROM {_staying('span_rows')}"  # noqa: S608 - our own names
-    stay = cursor.execute(count, {"upto": upto}).fetchall()[0][0]
-    if stay > MOVED_SPANS:
+def _delete_rows(cursor: duckdb.DuckDBPyConnection, upto: int) -> dict[str, int]:
+    """Delete the rows of commits up to one, but for those of staying traces; give how many of each table that were."""
+    counts = [f"SELECT count(*) FROM {_staying(rows)}" for rows in ("span_rows", "logs")]  # noqa: S608 - our own names
+    stay = sum(cursor.execute(count, {"upto": upto}).fetchall()[0][0] for count in counts)
+    if stay > MOVED_ROWS:
         return _deleted(cursor, upto, but_staying=True)
     moved = _rows_that_stay(cursor, upto) if stay else {}
-    gone = _deleted(cursor, upto, but_staying=False) - stay
+    gone = _deleted(cursor, upto, but_staying=False)
     for table, rows in moved.items():
         insert(cursor, table, rows)
-    return int(gone)
+    return {name: count - _height(moved.get(tables_of(name)[0])) for name, count in gone.items()}
+
+
+def _height(rows: pa.Table | None) -> int:
+    return 0 if rows is None else int(rows.num_rows)
 
 
 def _staying(rows: str) -> str:
     return f"base.{rows} SEMI JOIN staying_traces USING (trace_hi, trace_lo) WHERE commit_no <= $upto"
 
 
-def _deleted(cursor: duckdb.DuckDBPyConnection, upto: int, *, but_staying: bool) -> int:
-    """Delete the rows of commits up to one; give how many spans that were."""
-    spans = 0
+def _deleted(cursor: duckdb.DuckDBPyConnection, upto: int, *, but_staying: bool) -> dict[str, int]:
+    """Delete the rows of commits up to one; give how many of each table that were."""
+    gone = {}
     for name in _OF_TRACES:
         rows, *sides = tables_of(name)
         for side in sides:
@@ -153,12 +170,11 @@ def _deleted(cursor: duckdb.DuckDBPyConnection, upto: int, *, but_staying: bool)
             text = f"DELETE FROM base.{side} WHERE {number} < ($upto + 1) * {ROWS_PER_BATCH} {keep}"  # noqa: S608
             cursor.execute(text, {"upto": upto}).complete()
         text = f"DELETE FROM base.{rows} AS t WHERE commit_no <= $upto {_UNLESS_STAYING if but_staying else ''}"  # noqa: S608
-        count = cursor.execute(text, {"upto": upto}).fetchall()[0][0]
-        spans = count if name == "spans" else spans
+        gone[name] = int(cursor.execute(text, {"upto": upto}).fetchall()[0][0])
     for name in _OF_NO_TRACE:
         text = f"DELETE FROM base.{name} WHERE commit_no <= $upto"  # noqa: S608 - our own names
-        cursor.execute(text, {"upto": upto}).complete()
-    return int(spans)
+        gone[name] = int(cursor.execute(text, {"upto": upto}).fetchall()[0][0])
+    return {name: gone[name] for name in COUNTED}
 
 
 def _rows_that_stay(cursor: duckdb.DuckDBPyConnection, upto: int) -> dict[str, pa.Table]:
@@ -174,6 +190,6 @@ def _rows_that_stay(cursor: duckdb.DuckDBPyConnection, upto: int) -> dict[str, p
     return found
 
 
-def spans(store: Store) -> int:
-    """Count the stored spans."""
-    return int(store.query("SELECT count(*) FROM base.span_rows").item())
+def rows(store: Store) -> int:
+    """Count the stored spans, log records and data points."""
+    return int(store.query(statement("retention/rows")).item())

@@ -46,7 +46,7 @@ def starts(message: ExportMetricsServiceRequest) -> set[int]:
 def test_every_count_is_a_metric() -> None:
     telemetry = Telemetry()
     telemetry.looks_at("free_disk_bytes", lambda: 7)
-    telemetry.looks_at("expired_spans", lambda: 3)
+    telemetry.looks_at("expired_items", lambda: {"traces": 3})
     telemetry.looks_at("resident_bytes", lambda: 8)
     telemetry.looks_at("analysis_lag_s", lambda: 1.5)
     telemetry.looks_at("analysis_failing", lambda: 1)
@@ -81,7 +81,7 @@ def test_every_count_is_a_metric() -> None:
         ("analysis.lag",): 1.5,
         ("analysis.set_aside",): 2,
         ("disk.free",): 7,
-        ("spans.expired",): 3,
+        ("items.expired", "traces"): 3,
         ("memory.resident",): 8,
     }
     assert zeros == {(name, "logs") for name in ("requests", "request.size", "items.accepted")} | {

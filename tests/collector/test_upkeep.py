@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import grpc
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from collector.settling import Settling
@@ -69,14 +71,52 @@ def test_what_is_too_old_goes(store: Store) -> None:
     keeper = upkeep(store, Bounds(age_s=100.0), hands)
     hands.pass_by(100)
     keeper.work()
-    assert (kept(store), keeper.expired_spans) == ([1, 2, 3, 4], 0)
+    assert (kept(store), keeper.expired["spans"]) == ([1, 2, 3, 4], 0)
     hands.pass_by(2)
     keeper.work()
-    assert (kept(store), keeper.expired_spans) == ([3, 4], 20)
+    assert (kept(store), keeper.expired["spans"]) == ([3, 4], 20)
     store.commit({"spans": rows("spans", span(3, span_id=99))}, now_ns=hands.wall_ns)  # late: its trace is gone
     hands.pass_by(50)
     keeper.work()
     assert kept(store) == [1]
+
+
+def lone(signal: str, number: int) -> dict[str, pa.Table]:
+    """Give a row of a signal other than spans, of no trace."""
+    said = {"resource_id": 1, "time_ns": number, "attributes": []}
+    return {signal: rows(signal, {**said, "trace_hi": 0, "trace_lo": 0, "span_id": 0} if signal == "logs" else said)}
+
+
+@pytest.mark.parametrize("signal", ["logs", "metric_points"])
+def test_what_is_too_old_goes_where_no_spans_come(store: Store, signal: str) -> None:
+    hands = Hands()
+    for number in range(4):
+        store.commit(lone(signal, number), now_ns=(1_000 + number) * SECOND)
+    keeper = upkeep(store, Bounds(age_s=100.0), hands)
+    hands.pass_by(102)
+    keeper.work()
+    left = store.query(f"SELECT time_ns FROM base.{signal} ORDER BY 1").to_series().to_list()  # noqa: S608
+    assert (left, keeper.expired[signal]) == ([2, 3], 2)
+
+
+@pytest.mark.parametrize("signal", ["logs", "metric_points"])
+def test_the_oldest_go_where_no_spans_come(store: Store, monkeypatch: pytest.MonkeyPatch, signal: str) -> None:
+    monkeypatch.setattr(retention, "STEP_ROWS", 1 << 14)
+    dice = np.random.default_rng(5)
+    for number in range(8):
+        texts = pa.array([dice.bytes(60).hex() for _ in range(BULK)])
+        table = lone(signal, number)[signal].take(pa.array(np.zeros(BULK, np.int64)))
+        store.commit({signal: table.set_column(table.schema.get_field_index("scope"), "scope", texts)}, now_ns=number)
+    store.checkpoint()
+    size = giving_back.usage(store).used_bytes // 2
+    keeper = upkeep(store, Bounds(size_bytes=size))
+    keeper.work()
+    now = giving_back.usage(store)
+    assert now.used_bytes + now.log_bytes <= size
+    left = store.query(f"SELECT DISTINCT time_ns FROM base.{signal} ORDER BY 1").to_series().to_list()  # noqa: S608
+    assert left
+    assert left == list(range(8 - len(left), 8))
+    assert retention.rows(store) + keeper.expired[signal] == 8 * BULK
 
 
 @pytest.mark.parametrize("jump_s", [10**9, -(10**6)])
@@ -105,7 +145,7 @@ def test_what_waits_to_be_analysed_is_forgotten_with_its_trace(store: Store) -> 
 
 
 def test_the_oldest_go_where_it_is_too_much(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "STEP_SPANS", 500)
+    monkeypatch.setattr(retention, "STEP_ROWS", 500)
     size = filled(store) // 2
     keeper = upkeep(store, Bounds(size_bytes=size))
     keeper.work()
@@ -114,9 +154,9 @@ def test_the_oldest_go_where_it_is_too_much(store: Store, monkeypatch: pytest.Mo
     per_commit = store.query("SELECT trace_hi, count(*) FROM base.span_rows GROUP BY ALL ORDER BY ALL").rows()
     assert [number for number, _ in per_commit] == list(range(9 - len(per_commit), 9))
     assert 3 <= len(per_commit) <= 4
-    assert keeper.expired_spans + sum(count for _, count in per_commit) == 8 * BULK
+    assert keeper.expired["spans"] + sum(count for _, count in per_commit) == 8 * BULK
     keeper.work()
-    assert retention.spans(store) == 8 * BULK - keeper.expired_spans
+    assert retention.rows(store) == 8 * BULK - keeper.expired["spans"]
 
 
 def test_a_reader_does_not_make_more_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,13 +164,13 @@ def test_a_reader_does_not_make_more_go(store: Store, monkeypatch: pytest.Monkey
     keeper = upkeep(store, Bounds(size_bytes=filled(store) // 2))
     monkeypatch.setattr(store, "checkpoint_alone", lambda: False)
     keeper.work()
-    left = retention.spans(store)
+    left = retention.rows(store)
     assert 3 * BULK <= left <= 4 * BULK
     for _ in range(3):
         keeper.work()
     monkeypatch.undo()
     keeper.work()
-    assert retention.spans(store) == left
+    assert retention.rows(store) == left
 
 
 def test_the_log_of_a_small_store_is_folded_in(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,4 +192,4 @@ def test_a_collector_with_a_bound(tmp_path: Path) -> None:
         assert traffic.call(collector.grpc, second.SerializeToString()).code is grpc.StatusCode.OK
         assert traffic.stored_spans(collector.store) == traffic.span_ids(second)
         counts = collector.telemetry.snapshot()
-    assert (counts["expired_spans"], counts["failed_commits"]) == (800, 0)
+    assert (counts["expired_items"], counts["failed_commits"]) == ({"traces": 800, "logs": 0, "metrics": 0}, 0)

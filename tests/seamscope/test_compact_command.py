@@ -54,7 +54,7 @@ def path(tmp_path: Path) -> Path:
         store.commit({"spans": rows("spans", *given), **more}, now_ns=5)
         entry = request(1, dominant_owner_no=0)
         store.write_results({"requests": rows("requests", entry)}, rows("owners", owner(0, "origin:orders")))
-        retention.step(store, upto=2, spans=1 << 30)
+        retention.step(store, upto=2, rows=1 << 30)
     return place
 
 
@@ -85,7 +85,7 @@ def test_the_store_goes_on_where_it_was(path: Path) -> None:
     with Store.open(path) as store:
         assert store.commit({"spans": rows("spans", span(1, db_system="mysql"))}, now_ns=6).commit_no == 6
         assert store.commit(bulk(9), now_ns=7).rows["spans"] == 8_192
-        retention.step(store, upto=4, spans=1 << 30)
+        retention.step(store, upto=4, rows=1 << 30)
         assert store.checkpoint_alone()
         assert store.query("SELECT count(*) FROM spans").item() == 8_192 + 3
         assert store.write_results({"requests": rows("requests", request(1))}, rows("owners")) == 2

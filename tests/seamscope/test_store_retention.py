@@ -86,6 +86,10 @@ def traces_of(store: Store, table: str = "span_rows") -> list[int]:
     return store.query(f"SELECT DISTINCT trace_lo FROM base.{table} ORDER BY 1").to_series().to_list()  # noqa: S608
 
 
+def spans_of(done: retention.Dropped) -> int:
+    return done.rows.get("spans", 0)
+
+
 def counts(store: Store) -> dict[str, int]:
     return {table: frame.height for table, frame in content(store).items() if table != "resources"}
 
@@ -96,7 +100,7 @@ def test_old_traces_go_with_all_that_belongs_to_them(store: Store) -> None:
         analysed(store, number)
     before = content(store)
     done = retention.step(store, upto=2)
-    assert (done.upto, done.spans, done.requests) == (2, 4, 2)
+    assert (done.upto, spans_of(done), done.requests) == (2, 4, 2)
     assert done.traces.sort("trace_lo").rows() == [(7, 1), (7, 2)]
     assert all(traces_of(store, table) == [3] for table in ("span_rows", "span_events", "logs", "requests"))
     after = content(store)
@@ -126,14 +130,14 @@ def test_what_is_left_is_what_would_have_been_stored_alone(tmp_path: Path, store
 
 @pytest.mark.parametrize("moved", [0, 10_000])
 def test_a_trace_that_went_on_stays_whole(store: Store, monkeypatch: pytest.MonkeyPatch, moved: int) -> None:
-    monkeypatch.setattr(retention, "MOVED_SPANS", moved)
+    monkeypatch.setattr(retention, "MOVED_ROWS", moved)
     commit(store, 0, 10, 11)
     commit(store, 20)
     commit(store, 1)
     analysed(store, 0, 10, 20)
     before = content(store)
     done = retention.step(store, upto=2)
-    assert (done.spans, done.traces.height, done.requests) == (3, 2, 2)
+    assert (spans_of(done), done.traces.height, done.requests) == (3, 2, 2)
     after = content(store)
     for table, frame in before.items():
         if frame.schema.get("trace_lo") == pl.UInt64:
@@ -161,12 +165,25 @@ def test_what_stays_does_not_hold_up_what_comes_after_it(store: Store) -> None:
     commit(store, 0)
     commit(store, 10)
     commit(store, 1)
-    first = retention.step(store, upto=2, spans=1)
-    assert (first.upto, first.spans) == (1, 0)
-    second = retention.step(store, after=first.upto, upto=2, spans=1)
-    assert (second.upto, second.spans) == (2, 1)
+    first = retention.step(store, upto=2, rows=3)
+    assert (first.upto, spans_of(first)) == (1, 0)
+    second = retention.step(store, after=first.upto, upto=2, rows=3)
+    assert (second.upto, spans_of(second)) == (2, 1)
     last = retention.step(store, after=second.upto, upto=3)
-    assert (last.upto, last.spans) == (3, 2)
+    assert (last.upto, spans_of(last)) == (3, 2)
+
+
+def test_log_lines_of_a_trace_that_went_on_stay_with_it(store: Store) -> None:
+    lone = {"trace_hi": 0, "trace_lo": 0, "span_id": 0, "time_ns": 1, "resource_id": 1, "attributes": []}
+    store.commit({"logs": rows("logs", lone, log(0))}, now_ns=1)
+    commit(store, 0)
+    commit(store, 1)
+    done = retention.step(store, upto=2, rows=1)
+    assert (done.upto, done.rows) == (1, {"spans": 0, "logs": 1, "metric_points": 0})
+    done = retention.step(store, after=1, upto=2)
+    assert (done.upto, done.rows) == (2, {"spans": 0, "logs": 0, "metric_points": 1})
+    assert store.query("SELECT commit_no FROM base.logs ORDER BY 1").to_series().to_list() == [1, 2, 3]
+    assert retention.step(store).rows == {"spans": 2, "logs": 3, "metric_points": 1}
 
 
 def test_numbers_of_what_is_gone_are_not_given_again(store: Store, path: Path) -> None:
@@ -200,7 +217,7 @@ def test_the_file_gives_its_room_back(store: Store, path: Path, monkeypatch: pyt
     store.checkpoint()
     full = path.stat().st_size
     kept = store.query("SELECT * FROM base.spans WHERE commit_no > 4 ORDER BY span_no")
-    retention.step(store, upto=4, spans=1 << 30)
+    retention.step(store, upto=4, rows=1 << 30)
     assert store.checkpoint_alone()
     assert giving_back.usage(store).is_slack
     steps = 0
@@ -229,7 +246,7 @@ def test_commits_go_on_beside(store: Store) -> None:
 
     thread = threading.Thread(target=ingest)
     thread.start()
-    gone = retention.step(store, upto=1, spans=1 << 30).spans
+    gone = retention.step(store, upto=1, rows=1 << 30).rows["spans"]
     while giving_back.step(store).was_far:
         store.checkpoint_alone()
     stop.set()

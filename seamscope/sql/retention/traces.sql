@@ -1,10 +1,16 @@
--- Traces with spans up to commit $upto, and whether some of their spans came later: then all of it stays.
+-- Traces with spans or log records up to commit $upto, and whether some of their spans came later: then all of it stays.
 WITH old AS (
-    SELECT DISTINCT
+    SELECT
         trace_hi,
         trace_lo
     FROM base.span_rows
     WHERE commit_no <= $upto
+    UNION
+    SELECT
+        trace_hi,
+        trace_lo
+    FROM base.logs
+    WHERE commit_no <= $upto AND (trace_hi <> 0 OR trace_lo <> 0)
 ),
 
 young AS (
