@@ -39,6 +39,12 @@ _WRITTEN: set[Path] = set()
 """Stores that this process writes: DuckDB would open a file twice in one process, and two writers number alike."""
 
 
+def refuse_written(path: Path) -> None:
+    """Raise `StoreLockedError` where this process writes the store."""
+    if path.resolve() in _WRITTEN:
+        raise StoreLockedError(f"{path} is already open in this process", "close it first")
+
+
 class _Opened(Reading):
     """A connection to the file and the cursors lent from it."""
 
@@ -80,6 +86,13 @@ class _Opened(Reading):
                 yield guest
             finally:
                 guest.done()
+
+    def is_readable(self) -> bool:
+        """Read all that is stored; tell whether all of it could be."""
+        from seamscope.store.rescuing import is_readable
+
+        with self._cursors.house() as cursor:
+            return is_readable(cursor)
 
     def close(self) -> None:
         """Close the file; statements that still run are stopped."""
@@ -134,8 +147,7 @@ class Store(_Opened):
         self._recent = RecentSpans(settings.remembered_spans)
         self._writing = threading.RLock()
         self._place = path.resolve()
-        if self._place in _WRITTEN:
-            raise StoreLockedError(f"{path} is already open in this process", "close it first")
+        refuse_written(path)
         _WRITTEN.add(self._place)
         try:
             super().__init__(path, settings)
@@ -178,8 +190,12 @@ class Store(_Opened):
     def _refill(self) -> None:
         from seamscope.store import ingesting
 
-        with self._cursors.house() as cursor:
-            ingesting.refill(cursor, self._recent)
+        try:
+            with self._cursors.house() as cursor:
+                ingesting.refill(cursor, self._recent)
+        except duckdb.Error as error:
+            self._let_go()
+            raise opening.explained(self.path, error) from error
 
     def query_with(
         self, sql: str, frames: Mapping[str, pl.DataFrame], params: Mapping[str, object] | None = None

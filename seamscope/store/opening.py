@@ -173,11 +173,13 @@ def _attached(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def two(path: Path, fresh: Path, settings: Settings, row_group_rows: int) -> duckdb.DuckDBPyConnection:
-    """Open a store (`store`) and a new file beside it (`fresh`); the store is the one in use."""
+def two(
+    path: Path, fresh: Path, settings: Settings, row_group_rows: int, *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open a store (`store`, to read at will) and a new file beside it (`fresh`); the store is the one in use."""
     connection = _unlocked(path, settings)
     try:
-        _attach(connection, path, _SCHEMA, ROW_GROUP_ROWS)
+        _attach(connection, path, _SCHEMA, ROW_GROUP_ROWS, read_only=read_only)
         _attach(connection, fresh, FRESH, row_group_rows)
         connection.execute(f"USE {_SCHEMA}").complete()
     except BaseException:
@@ -192,8 +194,10 @@ def _unlocked(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config=config)
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str, row_group_rows: int) -> None:
-    options = f"ROW_GROUP_SIZE {row_group_rows}"
+def _attach(
+    connection: duckdb.DuckDBPyConnection, path: Path, name: str, row_group_rows: int, *, read_only: bool = False
+) -> None:
+    options = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {row_group_rows}"
     if not path.exists():  # of a file that is there, the version can only be raised, and the blocks stay
         options += f", STORAGE_VERSION '{STORAGE_VERSION}', BLOCK_SIZE {BLOCK_BYTES}"
     quoted = str(path).replace("'", "''")

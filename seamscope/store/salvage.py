@@ -1,7 +1,8 @@
 """Brings a damaged store back: all that was committed before the damage, and nothing thrown away.
 
-DuckDB refuses a log with one bad byte as a whole, and names where it is: the log is cut there, its copy put aside. A
-file whose own pages are damaged cannot be mended here; it is put aside, so that a new one can take its place.
+DuckDB refuses a log with one bad byte as a whole, and names where it is: the log is cut there, its copy put aside. Of
+a file whose own blocks are damaged, what can be read is written to a new one (`seamscope.store.rescuing`); where
+nothing can, it is put aside, so that a new one can take its place.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from seamscope.errors import StoreDamagedError, StoreError
-from seamscope.store.file import Store
+from seamscope.errors import StoreDamagedError, StoreError, StoreLockedError, StoreVersionError
+from seamscope.store.file import StoreFile, refuse_written
 from seamscope.store.opening import has_head, log_file, missing
+from seamscope.store.rescuing import rescue
+from seamscope.store.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +34,8 @@ class Salvaged:
     """Whether it can be opened now; if not, it was put aside whole."""
     spans: int = 0
     """Spans in it now."""
+    lost_rows: int = 0
+    """Rows of all tables that lay in damaged blocks."""
     dropped_log_bytes: int = 0
     """Length of the log from the damage on: what was committed in it is lost."""
     put_aside: list[Path] = field(default_factory=list)
@@ -39,27 +44,48 @@ class Salvaged:
     def __str__(self) -> str:
         """Say it in one line."""
         kept = f"{self.spans:,} spans kept" if self.readable else "nothing of it can be read, a new store begins"
-        aside = ", ".join(str(place) for place in self.put_aside)
-        return f"{kept}; {self.dropped_log_bytes:,} bytes of log dropped; as it was it is in {aside}"
+        lost = f"{self.lost_rows:,} rows could not be read, results are made anew; " if self.lost_rows else ""
+        aside = ", ".join(str(place) for place in self.put_aside) or "its place"
+        return f"{kept}; {lost}{self.dropped_log_bytes:,} bytes of log dropped; as it was it is in {aside}"
 
 
 def salvage(path: Path) -> Salvaged:
     """Make a store readable again; one in order is left as it is. Refuses (`StoreLockedError`) beside a writer."""
     if not path.exists():
         raise missing(path)
+    refuse_written(path)
     done = Salvaged()
     for _ in range(_TRIES):
         try:
-            with Store.open(path, create=False) as store:
-                done.spans = int(store.query("SELECT count(*) FROM base.span_rows").item())
-                return done
+            with StoreFile.open(path) as store:  # only to read: what is damaged is kept as it was
+                if store.is_readable():
+                    done.spans = int(store.query("SELECT count(*) FROM base.span_rows").item())
+                    return done
+            break
+        except StoreVersionError:
+            return done  # whoever opens it to write upgrades it
         except StoreError as error:
             if not isinstance(error, StoreDamagedError) and "is not a Seamscope store" not in str(error):
                 raise
             if not _mend(path, str(error.__cause__ or error), done):
                 break
-    _put_file_aside(path, done)
+    _rescue(path, done)
     return done
+
+
+def _rescue(path: Path, done: Salvaged) -> None:
+    """Write what can be read to a new file; put the file aside whole where nothing can."""
+    kept = _free_name(path, "corrupt")
+    had_log = log_file(path).exists()
+    try:
+        rescued = rescue(path, kept, Settings())
+    except StoreLockedError:
+        raise
+    except StoreError:
+        _put_file_aside(path, done)
+        return
+    done.spans, done.lost_rows = rescued.spans, rescued.lost_rows
+    done.put_aside += [kept, log_file(kept)] if had_log else [kept]
 
 
 def _mend(path: Path, words: str, done: Salvaged) -> bool:

@@ -19,6 +19,7 @@ from seamscope.store import Store, StoreFile
 from seamscope.store.opening import log_file
 from seamscope.store.salvage import salvage
 from tests.conftest import PROJECT
+from tests.seamscope.store_rows import spans
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,3 +148,49 @@ def test_command(path: Path) -> None:
     checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
     assert result.return_value == 0
     assert checks["salvage"]["facts"]["spans"] == checks["store"]["facts"]["spans"] > 0
+
+
+LARGE = """
+import os, sys
+from pathlib import Path
+from seamscope.store import Store
+from tests.seamscope.store_rows import spans
+store = Store.open(Path(sys.argv[1]))
+for number in range(6):
+    store.commit({"spans": spans(9_000, first=9_000 * number)}, now_ns=number + 1)
+store.commit({"spans": spans(20, first=60_000)}, now_ns=7)
+os._exit(9)
+"""
+LARGE_SPANS = 6 * 9_000 + 20
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of which most lies in blocks of its file, and the last commit in its log."""
+    path = tmp_path_factory.mktemp("large") / "test.duckdb"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    subprocess.run([sys.executable, "-c", LARGE, str(path)], env=environment, check=False)
+    return path
+
+
+def test_of_a_damaged_file_what_can_be_read_is_kept(large: Path, tmp_path: Path) -> None:
+    kept = []
+    size = large.stat().st_size
+    for number, at in enumerate(range(300_000, size, size // 4)):
+        path = tmp_path / str(number) / "test.duckdb"
+        path.parent.mkdir()
+        shutil.copy(large, path)
+        shutil.copy(log_file(large), log_file(path))
+        flip(path, at)
+        damaged = (path.read_bytes(), log_file(path).read_bytes())
+        done = salvage(path)
+        with Store.open(path) as store:
+            assert store.is_readable()
+            assert store.query("SELECT count(*) FROM spans").item() == done.spans
+            store.commit({"spans": spans(20, first=70_000)}, now_ns=8)
+        if done.readable and done.put_aside:
+            assert done.lost_rows > 0
+            assert [place.read_bytes() for place in done.put_aside] == list(damaged)
+            kept.append(done.spans)
+    assert kept
+    assert all(LARGE_SPANS - 20_000 <= spans_kept <= LARGE_SPANS for spans_kept in kept)

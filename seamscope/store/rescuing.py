@@ -1,0 +1,115 @@
+"""Writes what can be read of a damaged file to a new one, which takes its place; the damaged one is kept beside.
+
+Rows are read a piece at a time, and a piece that cannot be read is halved: what is lost is what lies in the damaged
+blocks. Only what senders brought is carried over; results are made anew of it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from seamscope.statements import statement
+from seamscope.store import opening, tables
+from seamscope.store.upgrading import CARRIED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seamscope.store.settings import Settings
+
+LEAST_ROWS: Final = 1_024
+"""A piece so small that cannot be read is given up."""
+
+PIECE_ROWS: Final = 16 * opening.ROW_GROUP_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What could be read."""
+
+    spans: int
+    lost_rows: int
+    """Rows of all tables that could not."""
+
+
+def is_readable(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Read all that is stored; tell whether that went well. Opening a file reads hardly any of its blocks."""
+    try:
+        for name in tables.listed("schema")[1:]:
+            connection.execute(statement("salvage/digest", table=name)).fetchall()
+    except duckdb.Error:
+        return False
+    return True
+
+
+def rescue(path: Path, kept: Path, settings: Settings) -> Rescued:
+    """Write what can be read to a new file in the place of the old one, which becomes `kept`, its log beside it.
+
+    Raises:
+        StoreError: nothing can be read; then all is as it was.
+    """
+    fresh = opening.compacted_file(path)
+    opening.remove_compacted(path)
+    try:
+        with opening.private_files():
+            done = _written(path, fresh, settings)
+            _replace(path.resolve(), fresh, kept)
+    except duckdb.Error as error:
+        raise opening.explained(path, error) from error
+    finally:
+        opening.remove_compacted(path)
+    return done
+
+
+def _written(path: Path, fresh: Path, settings: Settings) -> Rescued:
+    connection = opening.two(path, fresh, settings, opening.ROW_GROUP_ROWS, read_only=True)
+    try:
+        tables.check(connection, path)
+        connection.execute(f"USE {opening.FRESH}").complete()
+        tables.create(connection, time.time_ns())
+        lost = sum(_copy(connection, name) for name in sorted(CARRIED - {"store"}))
+        connection.execute(statement("salvage/numbers", fresh=opening.FRESH)).complete()
+        spans = int(connection.execute("SELECT count(*) FROM base.span_rows").fetchall()[0][0])
+        connection.execute(f"CHECKPOINT {opening.FRESH}").complete()
+        connection.execute("USE store").complete()
+        connection.execute(f"DETACH {opening.FRESH}").complete()
+        return Rescued(spans, lost)
+    finally:
+        connection.close()
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """Copy what can be read of a table; give how many rows cannot."""
+    text = f"SELECT estimated_size FROM duckdb_tables() WHERE database_name = 'store' AND table_name = '{name}'"  # noqa: S608
+    rows = int(connection.execute(text).fetchall()[0][0])
+    pieces = [(first, min(first + PIECE_ROWS, rows)) for first in range(0, rows, PIECE_ROWS)]
+    lost = 0
+    while pieces:
+        first, last = pieces.pop()
+        try:
+            copy = statement("compact/rows", fresh=opening.FRESH, table=name)
+            connection.execute(copy, {"first": first, "last": last}).complete()
+        except duckdb.Error as error:
+            if opening.was_given_up(error):
+                raise
+            if last - first <= LEAST_ROWS:
+                lost += last - first
+                continue
+            middle = (first + last) // 2
+            pieces += [(middle, last), (first, middle)]
+    return lost
+
+
+def _replace(path: Path, fresh: Path, kept: Path) -> None:
+    """Put the new file in the old one's place in one step; the old one and its log have their new names before."""
+    os.link(path, kept)
+    log, kept_log = opening.log_file(path), opening.log_file(kept)
+    if log.exists():
+        os.link(log, kept_log)
+    fresh.replace(path)
+    log.unlink(missing_ok=True)
