@@ -6,7 +6,6 @@ spans. A kill at any moment leaves the old file as it was; what was written unti
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -127,14 +126,6 @@ def _replace(path: Path, fresh: Path) -> None:
     """Put the new file in the old one's place, both on disk before and after."""
     if opening.log_file(fresh).exists() or opening.log_file(path).exists():
         raise StoreError(f"{path} was written meanwhile; it stays as it is", "run `seamscope compact` again")
-    _sync(fresh)
+    opening.sync(fresh)
     fresh.replace(path)
-    _sync(path.parent)
-
-
-def _sync(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    opening.sync(path.parent)

@@ -92,7 +92,7 @@ class _Opened(Reading):
         from seamscope.store.rescuing import is_readable
 
         with self._cursors.house() as cursor:
-            return is_readable(cursor)
+            return is_readable(cursor, self.path)
 
     def close(self) -> None:
         """Close the file; statements that still run are stopped."""

@@ -102,6 +102,15 @@ def remove_compacted(path: Path) -> None:
         place.unlink(missing_ok=True)
 
 
+def sync(place: Path) -> None:
+    """Have a file, or the names in a folder, on disk before this returns."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_spill_folder(path: Path, *, is_writer: bool) -> None:
     """Make the folder for spill the owner's alone; a writer, who has the store to himself, clears what a kill left."""
     folder = temporary_folder(path)

@@ -7,12 +7,14 @@ blocks. Only what senders brought is carried over; results are made anew of it.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from seamscope.errors import StoreDamagedError
 from seamscope.statements import statement
 from seamscope.store import opening, tables
 from seamscope.store.upgrading import CARRIED
@@ -37,12 +39,19 @@ class Rescued:
     """Rows of all tables that could not."""
 
 
-def is_readable(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Read all that is stored; tell whether that went well. Opening a file reads hardly any of its blocks."""
+def is_readable(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Read all that is stored; tell whether nothing of it is damaged. Opening a file reads hardly any of its blocks.
+
+    Raises:
+        StoreError: something else stood in the way.
+    """
     try:
         for name in tables.listed("schema")[1:]:
             connection.execute(statement("salvage/digest", table=name)).fetchall()
-    except duckdb.Error:
+    except duckdb.Error as error:
+        why = opening.explained(path, error)
+        if not isinstance(why, StoreDamagedError):
+            raise why from error
         return False
     return True
 
@@ -51,7 +60,8 @@ def rescue(path: Path, kept: Path, settings: Settings) -> Rescued:
     """Write what can be read to a new file in the place of the old one, which becomes `kept`, its log beside it.
 
     Raises:
-        StoreError: nothing can be read; then all is as it was.
+        StoreDamagedError: nothing can be read.
+        StoreError: something else stood in the way, as a full disk. In both cases all is as it was.
     """
     fresh = opening.compacted_file(path)
     opening.remove_compacted(path)
@@ -72,7 +82,7 @@ def _written(path: Path, fresh: Path, settings: Settings) -> Rescued:
         tables.check(connection, path)
         connection.execute(f"USE {opening.FRESH}").complete()
         tables.create(connection, time.time_ns())
-        lost = sum(_copy(connection, name) for name in sorted(CARRIED - {"store"}))
+        lost = sum(_copy(connection, path, name) for name in sorted(CARRIED - {"store"}))
         connection.execute(statement("salvage/numbers", fresh=opening.FRESH)).complete()
         spans = int(connection.execute("SELECT count(*) FROM base.span_rows").fetchall()[0][0])
         connection.execute(f"CHECKPOINT {opening.FRESH}").complete()
@@ -83,7 +93,7 @@ def _written(path: Path, fresh: Path, settings: Settings) -> Rescued:
         connection.close()
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+def _copy(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> int:
     """Copy what can be read of a table; give how many rows cannot."""
     text = f"SELECT estimated_size FROM duckdb_tables() WHERE database_name = 'store' AND table_name = '{name}'"  # noqa: S608
     rows = int(connection.execute(text).fetchall()[0][0])
@@ -95,7 +105,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> int:
             copy = statement("compact/rows", fresh=opening.FRESH, table=name)
             connection.execute(copy, {"first": first, "last": last}).complete()
         except duckdb.Error as error:
-            if opening.was_given_up(error):
+            if opening.was_given_up(error) or not isinstance(opening.explained(path, error), StoreDamagedError):
                 raise
             if last - first <= LEAST_ROWS:
                 lost += last - first
@@ -107,9 +117,18 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def _replace(path: Path, fresh: Path, kept: Path) -> None:
     """Put the new file in the old one's place in one step; the old one and its log have their new names before."""
-    os.link(path, kept)
-    log, kept_log = opening.log_file(path), opening.log_file(kept)
+    _keep(path, kept)
+    log = opening.log_file(path)
     if log.exists():
-        os.link(log, kept_log)
+        _keep(log, opening.log_file(kept))
+    opening.sync(fresh)
     fresh.replace(path)
-    log.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)  # a kill before this leaves a log of another file, which the next start puts aside
+    opening.sync(path.parent)
+
+
+def _keep(place: Path, name: Path) -> None:
+    try:
+        os.link(place, name)
+    except OSError:  # a file system without links
+        shutil.copy2(place, name)

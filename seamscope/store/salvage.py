@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from seamscope.errors import StoreDamagedError, StoreError, StoreLockedError, StoreVersionError
+from seamscope.errors import StoreDamagedError, StoreError, StoreVersionError
 from seamscope.store.file import StoreFile, refuse_written
 from seamscope.store.opening import has_head, log_file, missing
 from seamscope.store.rescuing import rescue
@@ -65,12 +65,17 @@ def salvage(path: Path) -> Salvaged:
         except StoreVersionError:
             return done  # whoever opens it to write upgrades it
         except StoreError as error:
-            if not isinstance(error, StoreDamagedError) and "is not a Seamscope store" not in str(error):
+            if not _is_of_damage(error):
                 raise
             if not _mend(path, str(error.__cause__ or error), done):
                 break
     _rescue(path, done)
     return done
+
+
+def _is_of_damage(error: StoreError) -> bool:
+    """Tell damage from what may pass, as a full disk or another writer: that is no reason to put a file aside."""
+    return isinstance(error, StoreDamagedError) or "is not a Seamscope store" in str(error)
 
 
 def _rescue(path: Path, done: Salvaged) -> None:
@@ -79,9 +84,9 @@ def _rescue(path: Path, done: Salvaged) -> None:
     had_log = log_file(path).exists()
     try:
         rescued = rescue(path, kept, Settings())
-    except StoreLockedError:
-        raise
-    except StoreError:
+    except StoreError as error:
+        if not _is_of_damage(error):
+            raise
         _put_file_aside(path, done)
         return
     done.spans, done.lost_rows = rescued.spans, rescued.lost_rows

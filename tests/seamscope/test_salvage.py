@@ -194,3 +194,31 @@ def test_of_a_damaged_file_what_can_be_read_is_kept(large: Path, tmp_path: Path)
             kept.append(done.spans)
     assert kept
     assert all(LARGE_SPANS - 20_000 <= spans_kept <= LARGE_SPANS for spans_kept in kept)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from seamscope.errors import StoreError
+from seamscope.store.salvage import salvage
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+try:
+    salvage(Path(sys.argv[1]))
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_where_there_is_no_room_a_damaged_file_stays(large: Path, tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    shutil.copy(large, path)
+    shutil.copy(log_file(large), log_file(path))
+    flip(path, path.stat().st_size // 2)
+    damaged = (path.read_bytes(), log_file(path).read_bytes())
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-c", FULL, str(path)]
+    said = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert "see its folder, its disk" in said
+    assert (path.read_bytes(), log_file(path).read_bytes()) == damaged
+    assert sorted(tmp_path.iterdir()) == [path, log_file(path)]
+    assert salvage(path).spans >= LARGE_SPANS - 20_000
