@@ -45,8 +45,9 @@ format: $(VENV)/dev ## format the code and mend what can be mended
 bench: $(VENV)/dev ## benchmarks: JSON on stdout, a table on stderr
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/dev ## the long forms: properties from fresh seeds, and tests marked soak
+soak: $(VENV)/dev ## the long forms: properties from fresh seeds, kills, damage, full disks, mutated requests
 	SEAMSCOPE_SOAK=1 $(BIN)/pytest -m "soak or hypothesis" $(ARGS)
+	@$(BIN)/python -m benchmarks.soak
 
 record: $(VENV)/run ## record sample_traces/ anew with the lab (SCENARIO=… SEED=… OUT=…)
 	$(BIN)/python sample_traces/lab/record.py --seed $(SEED) --out $(OUT) --scenario "$(SCENARIO)" $(ARGS)

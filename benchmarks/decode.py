@@ -14,13 +14,13 @@ import importlib.util
 import json
 import random
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from benchmarks.requests import SPANS, as_json, request
 from collector.decoding.decode import Body, decode_traces
 from collector.decoding.signals import TRACES
 from collector.decoding.wire import read_wire
@@ -29,85 +29,8 @@ from collector.ingest import ingest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SPANS: Final = 512
 BODIES: Final = 20
 ROUNDS: Final = 12
-NAMES: Final = ("GET /dash", "fetch GET https://api/v1/me", "pg.query SELECT")
-
-
-def _put(attributes: Any, **values: str | int | bool) -> None:
-    for name, value in values.items():
-        held = attributes.add(key=name.replace("__", "-").replace("_", ".")).value
-        if isinstance(value, bool):
-            held.bool_value = value
-        elif isinstance(value, int):
-            held.int_value = value
-        else:
-            held.string_value = value
-
-
-def _scopes(request: Any, dice: random.Random) -> list[Any]:
-    found = []
-    for service in ("edge-web", "origin-api"):
-        group = request.resource_spans.add()
-        host = f"h-{dice.randrange(5)}"
-        _put(
-            group.resource.attributes,
-            service_name=service,
-            service_version="1.2.3",
-            cloud_region="fra1",
-            host_name=host,
-        )
-        scope = group.scope_spans.add()
-        scope.scope.name = "load"
-        found.append(scope)
-    return found
-
-
-def request(dice: random.Random) -> Any:
-    """Return a request of two resources; traces of eight spans, ten attributes each."""
-    message = ExportTraceServiceRequest()
-    scopes = _scopes(message, dice)
-    start = 1_790_000_000_000_000_000
-    trace_id = parent = b""
-    for number in range(SPANS):
-        if number % 8 == 0:
-            trace_id, parent = dice.randbytes(16), b""
-        span = scopes[number % 2].spans.add(trace_id=trace_id, span_id=dice.randbytes(8), parent_span_id=parent)
-        parent = span.span_id
-        span.name, span.kind = dice.choice(NAMES), 2 + number % 2
-        span.start_time_unix_nano = start + (number % 8) * 1_000_000
-        span.end_time_unix_nano = start + 100_000_000 - (number % 8) * 1_000_000
-        _put(
-            span.attributes,
-            http_request_method="GET",
-            http_response_status__code=200,
-            url_full=f"https://api.internal/v1/me?x={dice.randrange(1000)}",
-            http_route="/v1/me",
-            server_address="api.internal",
-            server_port=443,
-            network_protocol_version="1.1",
-            user__agent_original="Mozilla/5.0 (X11; Linux x86_64)",
-            http_request_header_x__request__id=f"{dice.getrandbits(128):032x}",
-            cache_hit=bool(dice.randrange(2)),
-        )
-    return message
-
-
-def as_json(message: Any) -> bytes:
-    """Return a request as OTLP/JSON: as protobuf's JSON, but with hexadecimal ids."""
-    document = MessageToDict(message, use_integers_for_enums=True)
-    spans = (
-        (span, sent)
-        for group, sent_group in zip(document["resourceSpans"], message.resource_spans, strict=True)
-        for scope, sent_scope in zip(group["scopeSpans"], sent_group.scope_spans, strict=True)
-        for span, sent in zip(scope["spans"], sent_scope.spans, strict=True)
-    )
-    for span, sent in spans:
-        span |= {"traceId": sent.trace_id.hex(), "spanId": sent.span_id.hex()}
-        if sent.parent_span_id:
-            span["parentSpanId"] = sent.parent_span_id.hex()
-    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _best(contenders: dict[str, Callable[[], object]]) -> dict[str, float]:

@@ -12,6 +12,9 @@ answers will do, and are counted:
 - what is damaged inside exemplars, buckets and other parts of metrics that are passed over may go unseen;
 - JSON of another shape than OTLP's, which the official classes refuse, may be taken in part.
 
+A receiver that runs already is driven with `--endpoint HOST:PORT --http http://HOST:PORT --pid PID`; then what it logs
+is not looked at, and it has crashed if it is gone.
+
 `over_1_s` counts rounds of 128 requests that took longer than a second, `failures` errors that the collector logged,
 `growth_mib` what its memory grew after the first tenth of the requests (20,000 at most).
 """
@@ -187,7 +190,10 @@ class Drive:
 
 def resident_mib(pid: int) -> float:
     """Give what a process holds."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:  # it is gone
+        return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -203,23 +209,29 @@ def watch(pid: int, drives: Sequence[Drive], threads: Sequence[threading.Thread]
 
 
 def trial(requests: int, seed: int, minutes: float = 1e9) -> dict[str, Any]:
-    """Drive a collector with so many requests, a third over each transport; say what came of it."""
+    """Drive a collector of its own with so many requests; say what came of it."""
     with tempfile.TemporaryDirectory() as place, Nursery() as nursery:
         collector = Collector(nursery, Path(place), ("--settle", "1s"))
-        ready, stop = collector.ready(), threading.Event()
-        drives = {name: Drive(name, ready, seed) for name in TRANSPORTS}
-        share = -(-requests // len(drives))
-        threads = [threading.Thread(target=drive.run, args=(share, stop)) for drive in drives.values()]
-        timer = threading.Timer(min(minutes * 60, threading.TIMEOUT_MAX), stop.set)
-        timer.start()
-        began = time.monotonic()
-        for thread in threads:
-            thread.start()
-        first, most = watch(collector.process.pid, list(drives.values()), threads, min(WARM, requests // 10))
-        timer.cancel()
-        took = time.monotonic() - began
+        found = driven(collector.ready(), collector.process.pid, requests, seed, minutes)
         code = collector.end(signal.SIGTERM)
         said = collector.said()
+    return found | {"crashes": int(code != 0), "failures": sum(said.count(words) for words in FAILURES)}
+
+
+def driven(ready: dict[str, str], pid: int, requests: int, seed: int, minutes: float) -> dict[str, Any]:
+    """Drive a receiver with so many requests, a third over each transport; say what came of it."""
+    stop = threading.Event()
+    drives = {name: Drive(name, ready, seed) for name in TRANSPORTS}
+    share = -(-requests // len(drives))
+    threads = [threading.Thread(target=drive.run, args=(share, stop)) for drive in drives.values()]
+    timer = threading.Timer(min(minutes * 60, threading.TIMEOUT_MAX), stop.set)
+    timer.start()
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    first, most = watch(pid, list(drives.values()), threads, min(WARM, requests // 10))
+    timer.cancel()
+    took = time.monotonic() - began
     for line in (line for drive in drives.values() for line in drive.wrong):
         print(line, file=sys.stderr)
     total = sum((drive.counts for drive in drives.values()), Counter[str]())
@@ -227,11 +239,10 @@ def trial(requests: int, seed: int, minutes: float = 1e9) -> dict[str, Any]:
         "seed": seed,
         "requests": total["requests"],
         "seconds": round(took, 1),
-        "crashes": int(code != 0),
+        "crashes": int(not Path(f"/proc/{pid}").exists()),
         "wrong": total["wrong"],
         "over_1_s": total["over_1_s"],
         "slowest_ms": round(1e3 * max(drive.slowest_s for drive in drives.values())),
-        "failures": sum(said.count(words) for words in FAILURES),
         "later": total["later"],
         "growth_mib": round(most - first),
         "resident_mib": round(most),
@@ -245,10 +256,19 @@ def main() -> None:
     words.add_argument("--requests", type=int, default=100_000)
     words.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     words.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+    words.add_argument("--endpoint", help="gRPC address of a receiver that runs already")
+    words.add_argument("--http", help="its HTTP address")
+    words.add_argument("--pid", type=int, help="its process")
     chosen = words.parse_args()
-    found = trial(chosen.requests, chosen.seed, chosen.minutes)
+    if chosen.endpoint:
+        if not (chosen.http and chosen.pid):
+            words.error("--endpoint goes with --http and --pid")
+        ready = {"grpc": chosen.endpoint, "http": chosen.http}
+        found = driven(ready, chosen.pid, chosen.requests, chosen.seed, chosen.minutes)
+    else:
+        found = trial(chosen.requests, chosen.seed, chosen.minutes)
     print(json.dumps(found))
-    raise SystemExit(any(found[name] for name in ("crashes", "wrong", "failures")))
+    raise SystemExit(any(found.get(name) for name in ("crashes", "wrong", "failures")))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import grpc
 
-from benchmarks.decode import request
 from benchmarks.ingest import collector
+from benchmarks.requests import request
 from seamscope.errors import SeamscopeError
 from seamscope.remote import find_collector, open_store
 

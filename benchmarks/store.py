@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.decode import request
+from benchmarks.requests import request
 from collector.decoding.decode import Body
 from collector.ingest import ingest
 from seamscope.store import Settings, Store, StoreFile

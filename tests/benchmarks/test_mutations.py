@@ -26,13 +26,6 @@ def test_mutants_are_answered_in_their_class() -> None:
     assert all(done[name]["ok"] > 50 < done[name]["bad"] for name in mutations.TRANSPORTS)
 
 
-@pytest.mark.soak
-def test_the_long_form() -> None:
-    done = mutations.trial(300_000, seed=8)
-    assert (done["crashes"], done["wrong"], done["failures"]) == (0, 0, 0)
-    assert done["growth_mib"] < 64
-
-
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_what_is_whole_must_be_taken_and_what_is_cut_refused(signal: Any) -> None:
     whole = WHOLE[signal]

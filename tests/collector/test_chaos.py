@@ -43,14 +43,6 @@ def test_a_full_disk_loses_nothing_acknowledged() -> None:
     assert done["slowest_resume_s"] < 20  # the long form asks for less, on a machine that has nothing else to do
 
 
-@pytest.mark.soak
-def test_the_long_form() -> None:
-    assert not any(chaos.kills(100, seed=4)[name] for name in ("lost", "doubled", "torn"))
-    done = damage.damages(90, seed=5)
-    assert not any(done[name] for name in ("did_not_start", "kept_too_little", "unreported"))
-    assert full_disks(10, seed=6)["lost"] == 0
-
-
 def test_what_is_lost_doubled_or_torn_is_seen(tmp_path: Path) -> None:
     """The judge itself: a store that lacks a span, has one twice, or half of a request, is told."""
     from seamscope.store import Store
