@@ -1,4 +1,4 @@
-"""Pass C: horizons, critical paths and segments of every request."""
+"""Pass C: requests, critical paths and segments."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analysis import entries, owners, path
-from analysis.arrays import MISSING, NONE
+from analysis import entries, horizons, owners, path
+from analysis.arrays import NONE
 from analysis.inferred import OwnTime
 from analysis.phases import INSIDE
 from seamscope.schema import words
@@ -40,7 +40,6 @@ CAUSE_OF_ROLE: Final = {
 """Role → cause of a span's own time; any other role computes."""
 
 RETRY: Final = words.code(words.CAUSES, "retry")
-MEASURED: Final = words.code(words.EVIDENCE, "measured")
 BOUNDED: Final = words.code(words.EVIDENCE, "bounded")
 HEADERS: Final = words.code(words.EXTENTS, "headers")
 SERVER: Final = words.code(words.SPAN_KINDS, "server")
@@ -157,43 +156,6 @@ def _entries(journeys: Journeys, top: Int32s) -> Int32s:
     return entry
 
 
-@dataclass(frozen=True, slots=True)
-class _Horizons:
-    shell: Int64s
-    complete: Int64s
-    shell_evidence: Codes
-    complete_evidence: Codes
-    mark: Int32s
-
-
-def _horizons(
-    journeys: Journeys, top: Int32s, answers: Int32s, last: Int64s, other: Codes, unseen: Codes, traits: Codes
-) -> _Horizons:
-    """Measure both horizons of every request; a server that ends at its headers says when the first byte left.
-
-    A framework's request span with neither a render inside nor a mark of the first byte answered in one piece. What
-    a caller that nobody saw called bounds its request; a root that serves nobody lasts as long as it does.
-    """
-    forest, times = journeys.forest, journeys.times
-    shell, mark = entries.find_first_bytes(answers, top, times.local_top, unseen, times.first_byte, times.mark)
-    complete, evidence, headers = entries.find_last_bytes(
-        answers, top, forest.kind, forest.role, forest.extent, times.end
-    )
-    stray, unheard = other[top] == 1, unseen[top] != 0
-    complete = np.select([stray, unheard], [times.lifted[top], last], complete)
-    evidence = np.select([stray, unheard], [MEASURED, BOUNDED], evidence.astype(np.int64))
-    shell, mark = np.where(stray, MISSING, shell), np.where(stray, NONE, mark)
-    own = ~stray & ~unheard & (shell == MISSING)
-    by_headers = own & (headers != MISSING) & (forest.extent[top] == HEADERS)
-    at_once = own & ~by_headers & (forest.role[top] == REQUEST) & (journeys.tier[top] == RENDER)
-    at_once &= (traits & entries.RENDERS == 0) & (complete != MISSING)
-    known = np.where(shell != MISSING, MEASURED, np.select([by_headers, at_once], [MEASURED, BOUNDED], words.UNKNOWN))
-    shell = np.select([by_headers, at_once], [headers, complete], shell)
-    shell = np.where(shell == MISSING, MISSING, np.maximum(shell, times.start[top]))
-    complete = np.where(complete == MISSING, MISSING, np.maximum(complete, shell))
-    return _Horizons(shell, complete, known.astype(np.uint8), evidence.astype(np.uint8), mark.astype(np.int32))
-
-
 def find_requests(journeys: Journeys) -> Requests:
     """Find every request, its entry and its horizons."""
     forest, times = journeys.forest, journeys.times
@@ -205,7 +167,7 @@ def find_requests(journeys: Journeys) -> Requests:
     answers = entries.find_responses(top, number_of, region, times.local_top, forest.parent, unseen, times.unawaited)
     traits = entries.find_traits(answers, top, forest.kind, forest.role, journeys.tier)
     last = entries.last_ends(number_of, region, top, times.unawaited, times.lifted)
-    horizons = _horizons(journeys, top, answers, last, other, unseen, traits)
+    measured = horizons.measure(journeys, top, answers, last, other, unseen, traits)
     entry = _entries(journeys, top)
     naming = entries.find_naming(answers, top, forest.kind, forest.role, times.start, times.lifted)
     behind = entries.RENDERS | entries.HANDLES
@@ -216,13 +178,13 @@ def find_requests(journeys: Journeys) -> Requests:
         number_of=number_of[region],
         kind=_kinds(journeys, entry, (other[top] == 1) | _lone_passes(forest, region, top), traits, by_middleware),
         start=times.start[top],
-        shell=horizons.shell,
-        complete=horizons.complete,
-        shell_evidence=horizons.shell_evidence,
-        complete_evidence=horizons.complete_evidence,
+        shell=measured.shell,
+        complete=measured.complete,
+        shell_evidence=measured.shell_evidence,
+        complete_evidence=measured.complete_evidence,
         naming=naming,
         by_middleware=by_middleware,
-        mark=horizons.mark,
+        mark=measured.mark,
     )
 
 

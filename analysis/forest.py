@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis import columns, parents, shape
+from analysis import columns, moments, parents, shape
 from analysis.grouping import number_pairs
 from seamscope.schema import words
 
@@ -72,6 +72,8 @@ class Forest:
     grain: Int64s
     resource: Int32s
     repeats: Repeats
+    odd: moments.Odd
+    """Spans whose times were out of range."""
     joined: Codes
     """How a span's parent is known where it lies in another trace (`words.JOINED_BY`); 0 elsewhere."""
 
@@ -204,8 +206,9 @@ def grow(frame: pl.DataFrame, resources_frame: pl.DataFrame, stitches: pl.DataFr
     """Make the forest of some whole traces; `stitches` join pieces of requests (`stitch.STITCHES`)."""
     resource, resources = match_resources(frame, resources_frame)
     spans, parent, fate, repeats = _parents(columns.by_trace(frame, resource))
-    joined = _stitched(spans, stitches, parent, fate)
     process = resources.process[spans.resource]
+    spans, odd = moments.mended(spans, parent, process)
+    joined = _stitched(spans, stitches, parent, fate)
     tier = np.where(spans.tier_hint != 0, spans.tier_hint, resources.tier[spans.resource])
     remote = shape.mark_boundaries(parent, spans.kind, spans.role, spans.flags, process)
     cause = shape.cut_asynchronous(parent, spans.kind, remote, tier)
@@ -225,13 +228,14 @@ def grow(frame: pl.DataFrame, resources_frame: pl.DataFrame, stitches: pl.DataFr
     unseen, callers = shape.join_lost_callers(
         spans.offsets, spans.start, spans.end, spans.span_id, spans.kind, fate, parent
     )
-    return _stand_in(spans, resources, repeats, joined, parent, fate, cause, remote, unseen, callers)
+    return _stand_in(spans, resources, repeats, odd, joined, parent, fate, cause, remote, unseen, callers)
 
 
 def _stand_in(
     spans: Spans,
     resources: Resources,
     repeats: Repeats,
+    odd: moments.Odd,
     joined: Codes,
     parent: Int32s,
     fate: Codes,
@@ -272,5 +276,6 @@ def _stand_in(
         grain=_pad(spans.grain, count, 0),
         resource=_pad(spans.resource, count, len(resources.service) - 1),
         repeats=repeats,
+        odd=odd,
         joined=_pad(joined, count, 0),
     )

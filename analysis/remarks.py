@@ -58,6 +58,21 @@ def _lost(forest: Forest, requests: Requests) -> pl.DataFrame:
     return _rows(forest, requests, rows, "lost_parent", pl.Series(what.astype(object), dtype=pl.String))
 
 
+def _out_of_range(forest: Forest, requests: Requests) -> pl.DataFrame:
+    odd = forest.odd
+    what = pl.Series(
+        [
+            "",
+            "starts at {} ns (since 1970), years from the rest of its trace; taken to start with what it called",
+            "ends at {} ns (since 1970), years from the rest of its trace; taken to end with what it called",
+            "lies at {} ns (since 1970), years from the rest of its trace; moved to it, its length kept",
+        ]
+    )
+    told = pl.DataFrame({"what": what[pl.Series(odd.which)], "ns": odd.told_ns})
+    said = told.select(pl.col("what").str.replace("{}", pl.col("ns").cast(pl.String), literal=True)).to_series()
+    return _rows(forest, requests, odd.span, "time_out_of_range", said)
+
+
 def _outlived(journeys: Journeys, requests: Requests) -> pl.DataFrame:
     forest, times = journeys.forest, journeys.times
     asked = (forest.remote == 0) & (times.unawaited == 0) & (journeys.phase == 0)
@@ -136,6 +151,7 @@ def warnings_table(journeys: Journeys, requests: Requests, told: pl.DataFrame) -
                 "end_before_start",
                 _said("ends {} ns before it starts; taken as zero length", early=early),
             ),
+            _out_of_range(forest, requests),
             _lost(forest, requests),
             _unmeasurable(journeys, requests),
             _outlived(journeys, requests),

@@ -1,13 +1,14 @@
 """The waterfall: a request's spans in display order, the seam drawn between a client span and its server span.
 
 Depth first, children by start, iterative (a chain of ten thousand spans is a chain, not a stack overflow). Times are
-as sent, counted from the request's start on its entry's clock.
+as sent, counted from the request's start on its entry's clock; those years off are drawn within the others', or nobody
+would see these.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.hexadecimal import span_hex, trace_hex
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _SERVER: Final = SPAN_KINDS.index("server")
 _CLIENT: Final = SPAN_KINDS.index("client")
+_YEARS_OFF: Final = "time_out_of_range:"
 
 
 @dataclass
@@ -89,7 +91,23 @@ def waterfall(
         rows.extend(drawn)
         below = drawn[-1].depth + 1
         stack.extend((child, below, is_async) for child in reversed(tree.children[node]))
-    return tuple(rows)
+    return _within(rows, row)
+
+
+def _within(rows: Sequence[WaterfallRow], request: RequestRow) -> tuple[WaterfallRow, ...]:
+    """Hold spans whose times are years off (`time_out_of_range`) within what the others take up."""
+    odd = [any(note.startswith(_YEARS_OFF) for note in row.notes) for row in rows]
+    if not any(odd):
+        return tuple(rows)
+    sure = [row for row, is_odd in zip(rows, odd, strict=True) if not is_odd]
+    low = min((row.start_ns for row in sure), default=0)
+    high = max((row.start_ns + row.duration_ns for row in sure), default=request.complete_ns or 0)
+    return tuple(_held(row, low, high) if is_odd else row for row, is_odd in zip(rows, odd, strict=True))
+
+
+def _held(row: WaterfallRow, low: int, high: int) -> WaterfallRow:
+    start, end = (min(max(moment, low), high) for moment in (row.start_ns, row.start_ns + row.duration_ns))
+    return replace(row, start_ns=start, duration_ns=end - start)
 
 
 def _grow(span_rows: Iterable[SpanRow], hops: Sequence[Hop]) -> _Tree:

@@ -68,6 +68,7 @@ WARNINGS: Final = (
     "ambiguous_join",
     "truncated_attribute",
     "stage_failed",
+    "time_out_of_range",
 )
 
 FINDINGS: Final = (

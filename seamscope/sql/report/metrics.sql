@@ -42,7 +42,7 @@ handler AS MATERIALIZED (
     WHERE s.role = $middleware
 ),
 handled AS MATERIALIZED (
-    SELECT d.request_no, d.entry AND s.kind = 2 AS entry, greatest(s.end_ns - s.start_ns, 0) AS ns, s.status = 2 OR s.http_status >= 500 AS failed,
+    SELECT d.request_no, d.entry AND s.kind = 2 AS entry, base.length_ns(s.start_ns, s.end_ns) AS ns, s.status = 2 OR s.http_status >= 500 AS failed,
         coalesce(s.http_status IN (408, 504) OR s.rpc_status IN ('4', 'DEADLINE_EXCEEDED')
             OR regexp_matches(s.error_type, '(?i)time_?d?.?out|deadline'), false) AS timed_out,
         base.tier_word(coalesce(z.rule_tier, nullif(s.tier_hint, 0), z.tier, 0)) AS tier
@@ -52,7 +52,7 @@ handled AS MATERIALIZED (
     WHERE s.kind IN (1, 2)
 ),
 said AS MATERIALIZED (
-    SELECT t.request_no, greatest(s.end_ns - s.start_ns, 0) AS ns,
+    SELECT t.request_no, base.length_ns(s.start_ns, s.end_ns) AS ns,
         base.tier_word(coalesce(z.rule_tier, nullif(s.tier_hint, 0), z.tier, 0)) AS tier,
         base.attribute(
             s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.edge.decision'
@@ -113,6 +113,7 @@ fact AS (
         FROM handled
         WHERE tier IN ('edge', 'render', 'origin')
     )
+    WHERE value IS NOT NULL
     UNION ALL
     SELECT p.request_no, 'fan_out', '', count(h.request_no) FILTER (h.callee = 'origin')
     FROM picked p LEFT JOIN hop h USING (request_no)
@@ -139,7 +140,8 @@ fact AS (
     WHERE x.cause = $cold_start
     GROUP BY x.request_no, o.owner
     UNION ALL
-    SELECT request_no, 'flag_service', '', ns FROM said WHERE flag IS NOT NULL AND tier = 'edge'
+    SELECT request_no, 'flag_service', '', ns FROM said
+    WHERE flag IS NOT NULL AND tier = 'edge' AND ns IS NOT NULL
     UNION ALL
     SELECT request_no, 'flag_default', '', (flag <> 'ok')::DOUBLE FROM said WHERE flag IS NOT NULL
     UNION ALL
