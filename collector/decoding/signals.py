@@ -95,6 +95,18 @@ def _scope(name: int = -1, version: int = -1) -> tuple[Field, ...]:
     return (*texts, _many(3, "attributes", "Unkept"), _count(4, "droppedAttributesCount"))
 
 
+def _around(request: str, signal: str, items: str, item: str, attributes: int) -> dict[str, tuple[Field, ...]]:
+    """Return the messages around a signal's items: request, resources, scopes (tables 0, 1; items are table 2)."""
+    of_resource, of_scope = f"Resource{signal}", f"Scope{signal}"
+    return {
+        request: (_many(1, f"resource{signal}", of_resource, 0),),
+        of_resource: (_one(1, "resource", "Resource"), _many(2, f"scope{signal}", of_scope, 1), _text(3, "schemaUrl")),
+        "Resource": _resource(attributes),
+        of_scope: (_one(1, "scope", "Scope"), _many(2, items, item, 2), _text(3, "schemaUrl")),
+        "Scope": _scope(1, 2),
+    }
+
+
 _UNKEPT: Final = {
     "Unkept": (_text(1, "key"), _one(2, "value", "UnkeptValue")),
     "UnkeptValue": (
@@ -113,15 +125,7 @@ _UNKEPT: Final = {
 
 TRACES: Final = layout(
     {
-        "ExportTraceServiceRequest": (_many(1, "resourceSpans", "ResourceSpans", 0),),
-        "ResourceSpans": (
-            _one(1, "resource", "Resource"),
-            _many(2, "scopeSpans", "ScopeSpans", 1),
-            _text(3, "schemaUrl"),
-        ),
-        "Resource": _resource(5),
-        "ScopeSpans": (_one(1, "scope", "Scope"), _many(2, "spans", "Span", 2), _text(3, "schemaUrl")),
-        "Scope": _scope(1, 2),
+        **_around("ExportTraceServiceRequest", "Spans", "spans", "Span", 5),
         "Span": (
             _identity(1, "traceId", 1),
             _identity(2, "spanId", 2),
@@ -178,15 +182,7 @@ TRACES: Final = layout(
 
 LOGS: Final = layout(
     {
-        "ExportLogsServiceRequest": (_many(1, "resourceLogs", "ResourceLogs", 0),),
-        "ResourceLogs": (
-            _one(1, "resource", "Resource"),
-            _many(2, "scopeLogs", "ScopeLogs", 1),
-            _text(3, "schemaUrl"),
-        ),
-        "Resource": _resource(3),
-        "ScopeLogs": (_one(1, "scope", "Scope"), _many(2, "logRecords", "LogRecord", 2), _text(3, "schemaUrl")),
-        "Scope": _scope(1, 2),
+        **_around("ExportLogsServiceRequest", "Logs", "logRecords", "LogRecord", 3),
         "LogRecord": (
             _time(1, "timeUnixNano", 1),
             _enum(2, "severityNumber", 2),
@@ -236,15 +232,7 @@ _TEMPORALITY: Final = _enum(2, "aggregationTemporality", 3)
 
 METRICS: Final = layout(
     {
-        "ExportMetricsServiceRequest": (_many(1, "resourceMetrics", "ResourceMetrics", 0),),
-        "ResourceMetrics": (
-            _one(1, "resource", "Resource"),
-            _many(2, "scopeMetrics", "ScopeMetrics", 1),
-            _text(3, "schemaUrl"),
-        ),
-        "Resource": _resource(4),
-        "ScopeMetrics": (_one(1, "scope", "Scope"), _many(2, "metrics", "Metric", 2), _text(3, "schemaUrl")),
-        "Scope": _scope(1, 2),
+        **_around("ExportMetricsServiceRequest", "Metrics", "metrics", "Metric", 4),
         "Metric": (
             *(_text(1, "name", 1), _text(2, "description"), _text(3, "unit", 2)),
             *(_one(5, "gauge", "Gauge"), _one(7, "sum", "Sum"), _one(9, "histogram", "Histogram")),
