@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from analysis import phases
+from analysis import phases, tallies, witnesses
 from analysis.arrays import MISSING, Int64s
 from analysis.columns import texts_at
 from analysis.grouping import taken
@@ -32,14 +32,14 @@ IN_CALLEE: Final = np.array([cause == phases.INSIDE or cause in NATURE for cause
 
 PHASE_OF_ROLE: Final = {"dns": "dns", "connect": "connect", "tls": "tls", "setup": "setup"}
 LINE_OF_ROLE: Final = np.array([PHASES.index(PHASE_OF_ROLE.get(role, "pool_wait")) + 1 for role in words.ROLES])
-"""The line of `phases.sum_phases` that a wait or setup before a call goes to, by role."""
+"""The line of `tallies.sum_phases` that a wait or setup before a call goes to, by role."""
 
 
 def _reused(journeys: Journeys) -> pl.Series:
     """Return, by call, whether it went over an open connection, where anything says so."""
     forest, labels, calls = journeys.forest, journeys.labels, journeys.calls
     said = forest.padded(forest.spans.column("reused", np.uint8, words.UNKNOWN), words.UNKNOWN)
-    verdict = phases.reuse_of_calls(labels.members_from, labels.members, calls.server_of, forest.role, said)
+    verdict = witnesses.reuse_of_calls(labels.members_from, labels.members, calls.server_of, forest.role, said)
     series = pl.Series(verdict == 1)
     return series.set(pl.Series(verdict == words.UNKNOWN), None)
 
@@ -50,7 +50,7 @@ def _add_lent(journeys: Journeys, marks: pl.DataFrame, sums: Int64s) -> None:
     rows = np.flatnonzero(journeys.lent >= 0)
     line = LINE_OF_ROLE[forest.role[rows]]
     line[journeys.dialling(rows)] = PHASES.index("setup") + 1
-    phases.add_lent(rows, line, journeys.lent, forest.parent, times.start, times.end, sums)
+    tallies.add_lent(rows, line, journeys.lent, forest.parent, times.start, times.end, sums)
     call, cause = marks.get_column("call").to_numpy(), marks.get_column("lead_cause").to_numpy()
     before = np.where(cause == SETUP, PHASES.index("setup"), PHASES.index("pool_wait")) + 1
     np.add.at(sums, (before, call), marks.get_column("lead_ns").to_numpy())
@@ -62,7 +62,7 @@ def _phases(journeys: Journeys, gap: Int64s, marks: pl.DataFrame) -> dict[str, p
     line_of = np.full(len(words.CAUSES), words.UNKNOWN, np.uint8)
     for line, phase in enumerate(("unexplained", *PHASES)):
         line_of[words.code(words.CAUSES, phase)] = line
-    sums = phases.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, line_of, np.maximum(gap, -1))
+    sums = tallies.sum_phases(labels.firsts, labels.low, labels.high, labels.cause, line_of, np.maximum(gap, -1))
     _add_lent(journeys, marks, sums)
     told = {f"{phase}_ns": known(sums[line + 1], 0) for line, phase in enumerate(PHASES)}
     return {**told, "unexplained_ns": known(np.where(gap == MISSING, MISSING, sums[0]))}
@@ -75,7 +75,7 @@ def _known_by(journeys: Journeys, gap: Int64s) -> dict[str, pl.Series]:
     for line, evidence in enumerate(("unexplained", *KNOWN_BY)):
         line_of[words.code(words.EVIDENCE, evidence)] = line
     told = np.where(IN_CALLEE[labels.cause], np.uint8(phases.INSIDE), labels.evidence)
-    sums = phases.sum_phases(labels.firsts, labels.low, labels.high, told, line_of, np.maximum(gap, -1))
+    sums = tallies.sum_phases(labels.firsts, labels.low, labels.high, told, line_of, np.maximum(gap, -1))
     return {f"{name}_ns": known(sums[KNOWN_BY.index(name) + 1], 0) for name in ("header", "bounded", "inferred")}
 
 

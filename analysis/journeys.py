@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from analysis import attempts, extents, phases, place, siblings, timing
+from analysis import attempts, extents, phases, place, siblings, timing, witnesses
 from analysis import calls as calling
 from analysis.arrays import NONE, Codes, Int32s, Int64s, Mask
 from analysis.grouping import number_pairs
@@ -312,7 +312,7 @@ def _attempts(forest: Forest, calls: Calls, seams: Seams, party: Int32s) -> Code
 
 
 def _labels(forest: Forest, calls: Calls, times: timing.Times, seams: Seams, phase: Codes, party: Int32s) -> Labels:
-    members_from, members = phases.members_of(calls.call_of, calls.context, calls.server_of, phase, calls.count)
+    members_from, members = witnesses.members_of(calls.call_of, calls.context, calls.server_of, phase, calls.count)
     column_of, table = _columns(forest, calls)
     queued = forest.padded(forest.spans.column("queued_at_ns", np.int64, -1), -1)
     if times.shift.any():

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analysis import baselines, clocks, dials, setups, starts, waits
+from analysis import baselines, clocks, dials, lines, setups, stalls, starts, waits
 from analysis.arrays import MISSING
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
@@ -78,7 +78,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     notes = baselines.network(told, pairs, sheet)
     legs_known = (told["request"].to_numpy() >= 0) & ~told["failed"].to_numpy()
     gap_before = np.where(legs_known, told["before"].to_numpy() - sheet.oneway, MISSING)
-    slow = waits.worth_a_look(pairs, gap_before) & legs_known
+    slow = lines.worth_a_look(pairs, gap_before) & legs_known
     notes += baselines.statements(told, pairs, sheet)
     notes += baselines.distances(told, sheet)
     late = waits.idle(told, pairs)
@@ -89,8 +89,8 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     notes += found_waits
     notes += starts.find(told, sheet)
     notes += setups.find(told, slow, sheet)
-    notes += waits.stalls(told, slow & ~pooled, sheet)
-    notes += waits.ways_back(told, pairs, sheet)
+    notes += stalls.stalls(told, slow & ~pooled, sheet)
+    notes += stalls.ways_back(told, pairs, sheet)
     return Known(found, clocks.warnings_of(found, names), _marks(told, sheet), _said(told, notes))
 
 

@@ -59,37 +59,6 @@ _COLUMN_RANKS: Final = np.array(
 
 
 @kernel
-def members_of(call_of: Int32s, context: Int32s, server_of: Int32s, phase: Codes, calls: int) -> tuple[Int64s, Int32s]:
-    """Return the spans that say something about each call: offsets by call, and rows.
-
-    Its client spans, the phase spans inside it, its server spans.
-    """
-    offsets = np.zeros(calls + 1, np.int64)
-    for row in range(call_of.size):
-        if server_of[row] >= 0:
-            offsets[server_of[row] + 1] += 1
-        if call_of[row] >= 0:
-            offsets[call_of[row] + 1] += 1
-        elif phase[row] == 1 and context[row] >= 0:
-            offsets[context[row] + 1] += 1
-    for call in range(calls):
-        offsets[call + 1] += offsets[call]
-    members = np.empty(offsets[calls], np.int32)
-    free = offsets.copy()
-    for row in range(call_of.size):
-        if server_of[row] >= 0:
-            members[free[server_of[row]]] = row
-            free[server_of[row]] += 1
-        if call_of[row] >= 0:
-            members[free[call_of[row]]] = row
-            free[call_of[row]] += 1
-        elif phase[row] == 1 and context[row] >= 0:
-            members[free[context[row]]] = row
-            free[context[row]] += 1
-    return offsets, members
-
-
-@kernel
 def _plus(time: int, length: int) -> int:
     return 9223372036854775807 if time > 9223372036854775807 - length else time + length
 
@@ -343,59 +312,3 @@ def label_calls(
         )
     firsts[calls] = filled
     return firsts, lows[:filled], highs[:filled], causes[:filled], evidences[:filled]
-
-
-@kernel
-def reuse_of_calls(members_from: Int64s, members: Int32s, server_of: Int32s, role: Codes, said: Codes) -> Codes:
-    """Return, by call, the least that its spans say of its connection: 0 its own, 1 reused, 255 nothing.
-
-    What dials says 0; its servers are not asked.
-    """
-    calls = members_from.size - 1
-    verdict = np.full(calls, 255, np.uint8)
-    for call in range(calls):
-        for at in range(members_from[call], members_from[call + 1]):
-            row = members[at]
-            if server_of[row] != call:
-                verdict[call] = min(verdict[call], np.uint8(0) if 12 <= role[row] <= 14 else said[row])
-    return verdict
-
-
-@kernel
-def add_lent(
-    rows: Int64s, line: Int64s, lent: Int32s, parent: Int32s, start: Int64s, end: Int64s, sums: Int64s
-) -> None:
-    """Add the own time of waits and setups that came before a call (`rows`) to its lines, in place."""
-    own = np.zeros(parent.size, np.int64)
-    for row in rows:
-        own[row] += end[row] - start[row]
-        if lent[parent[row]] >= 0:
-            own[parent[row]] -= end[row] - start[row]
-    for at in range(rows.size):
-        sums[line[at], lent[rows[at]]] += max(own[rows[at]], 0)
-
-
-@kernel
-def sum_phases(firsts: Int64s, lows: Int64s, highs: Int64s, causes: Codes, line_of: Codes, most: Int64s) -> Int64s:
-    """Return lines of sums by call: the length of its stretches of each cause that has a line (255: none).
-
-    No line says more than what is left of `most` (negative: no bound) after the lines before it; line 0 is served
-    last.
-    """
-    calls = firsts.size - 1
-    lines = 0
-    for cause in range(line_of.size):
-        if line_of[cause] != 255:
-            lines = max(lines, line_of[cause] + 1)
-    sums = np.zeros((lines, calls), np.int64)
-    for call in range(calls):
-        for at in range(firsts[call], firsts[call + 1]):
-            if causes[at] != 255 and line_of[causes[at]] != 255:
-                sums[line_of[causes[at]], call] += highs[at] - lows[at]
-        if most[call] < 0:
-            continue
-        left = most[call]
-        for line in range(lines - 1, -1, -1):
-            sums[line, call] = min(sums[line, call], left)
-            left -= sums[line, call]
-    return sums

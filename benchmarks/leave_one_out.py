@@ -1,6 +1,6 @@
 """Whether the answers depend on the systems they were tuned on: every dial is set anew on all systems but one.
 
-    python -m benchmarks.leave_one_out [RECORDINGS] [--work DIR] [--dials waits,setups]
+    python -m benchmarks.leave_one_out [RECORDINGS] [--work DIR] [--dials lines,setups]
 
 A dial is a threshold of the analysis that could have been another number. Each is tried at its other values, one at a
 time, on all recordings. Then, for every system in turn, each dial takes the value that served the *other* systems best,
@@ -50,8 +50,8 @@ DIALS: Final = (
     Dial("analysis.baselines", "ALIKE", ("1.1", "1.5")),
     Dial("analysis.ceilings", "FEWEST", ("5", "12")),
     Dial("analysis.ceilings", "SURE", ("0.6", "0.8")),
-    Dial("analysis.waits", "WORTH", ("0.15", "0.4")),
-    Dial("analysis.waits", "NEARLY_ALL", ("0.8", "0.95")),
+    Dial("analysis.lines", "WORTH", ("0.15", "0.4")),
+    Dial("analysis.stalls", "NEARLY_ALL", ("0.8", "0.95")),
     Dial("analysis.setups", "NEAR", ("0.02", "0.06")),
     Dial("analysis.setups", "MOST_OF_THEM", ("0.35", "0.7")),
     Dial("analysis.dials", "FEWEST_LATER", ("5", "14")),
