@@ -59,6 +59,10 @@ class Settling:
         """Do `work` on the store while nothing is analysed (see `seamscope.runs.Settler.rest`)."""
         self._loaded().rest(work)
 
+    def retire(self) -> None:
+        """Forget what of event time is no longer stored (see `seamscope.runs.Settler.retire`)."""
+        self._loaded().retire()
+
     def lag_s(self) -> float:
         """Return for how long, in seconds, the trace that settled first has waited to be analysed."""
         settler = self.__dict__.get("_settler")  # loading it is not this caller's business

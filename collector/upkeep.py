@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from seamscope.errors import SeamscopeError
-from seamscope.store import giving_back, retention
+from seamscope.store import dictionaries, giving_back, retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 EVERY_S: Final = 2.0
+PRUNING_SHARE: Final = 50
+"""What nothing refers to any more is looked for in a fiftieth of the time at most."""
+
 PATIENCE_NS: Final = 600_000_000_000
 """After a try that gave nothing back to the disk, the next one comes so much later."""
 
@@ -98,7 +101,8 @@ class Upkeep:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="upkeep")
         self._expire_at_ns = self._give_back_at_ns = 0
-        self._unfreed = False
+        self._prune_at_ns = 0
+        self._unfreed = self._dropped = False
         self._only_staying = 0
         self.expired: Counter[str] = Counter()
         """Rows that were deleted since the start, for their age or for the store's size, by table."""
@@ -128,6 +132,7 @@ class Upkeep:
             self._expire(self._bounds.age_s)
         if self._bounds.size_bytes is not None:
             self._shrink(self._bounds.size_bytes)
+        self._prune()
         if self._unfreed:
             self._unfreed = not self._store.checkpoint_alone()
         self._give_back()
@@ -173,7 +178,17 @@ class Upkeep:
         self._settling.rest(work)
         self.expired.update(done.rows)
         self._unfreed |= bool(done.items)
+        self._dropped |= bool(done.items)
         return done
+
+    def _prune(self) -> None:
+        """Delete what only deleted rows referred to."""
+        began = self._clock.running_ns()
+        if self._dropped and began >= self._prune_at_ns:
+            dictionaries.prune(self._store)
+            self._settling.retire()
+            self._dropped = False
+            self._prune_at_ns = began + PRUNING_SHARE * (self._clock.running_ns() - began)
 
     def _give_back(self) -> None:
         """Shorten the file where much of it is free."""

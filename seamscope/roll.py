@@ -202,6 +202,14 @@ class Roll:
         """Forget traces that are no longer stored; windows stay as they were cut, and what was compared with them."""
         self._known = self._known.join(traces, on=KEYS, how="anti")
 
+    def retire(self) -> None:
+        """Forget the windows of ten minutes of which no span is stored any more."""
+        present = self._store.query(statement("runs/present"), {"window_ns": WINDOW_NS}).to_series()
+        gone = set(self.census.numbers()) - set(present)
+        self.census.drop(gone)
+        self.settled = {window for window in self.settled if window.start_ns // WINDOW_NS not in gone}
+        self.todo = {window: waits for window, waits in self.todo.items() if window.start_ns // WINDOW_NS not in gone}
+
     def everything(self) -> None:
         """Have all that is stored analysed again."""
         for number in self.census.numbers():

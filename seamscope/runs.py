@@ -153,6 +153,12 @@ class Settler:
             if self._known is not None and gone.height:
                 self._known.lose(gone)
 
+    def retire(self) -> None:
+        """Forget what of event time is no longer stored; the store is told with the next results."""
+        with self._turn:
+            if self._known is not None:
+                self._known.retire()
+
     def lag_ns(self, now_ns: int) -> int:
         """Return for how long the trace that settled first has waited to be analysed; 0 where none waits."""
         first_ns = _longest(self._known) if self._known is not None else self._waited_ns

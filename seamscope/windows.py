@@ -78,6 +78,12 @@ class Census:
         """Give the ten minutes in which anything begins."""
         return sorted(self._counts)
 
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Forget some ten minutes: nothing begins in them any more."""
+        for number in numbers:
+            self._counts.pop(number, None)
+            self._windows.pop(number, None)
+
     def windows(self, number: int) -> list[Window]:
         """Give the windows that ten minutes are divided into, in order."""
         if number not in self._windows:

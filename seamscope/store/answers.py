@@ -41,6 +41,13 @@ class Writer:
         count = _frame(results["requests"]).height if "requests" in results else 0
         return self.request_no + 1, self.request_no + count
 
+    def forget(self, table: str, numbers: set[int]) -> None:
+        """Take note that rows of a table are gone: what refers to them brings them along again."""
+        if table == "owners":
+            self._owners = {owner: number for owner, number in self._owners.items() if number not in numbers}
+        elif table == "segment_kinds":
+            self._kinds = {kind: number for kind, number in self._kinds.items() if number not in numbers}
+
     def close(self) -> None:
         """Close the cursor."""
         self._cursor.close()
@@ -85,7 +92,7 @@ class Writer:
             return tables, {}
         found = lists(*(frames.get(name, _EMPTY[name]) for name in ("segments", "hops", "requests")))
         numbers = {kind: self._kinds.get(kind, 0) for kind in found.kinds}
-        last = len(self._kinds)
+        last = max(self._kinds.values(), default=0)
         for kind, number in numbers.items():
             if not number:
                 last += 1
@@ -100,10 +107,11 @@ class Writer:
         size = max((row["owner_no"] for row in rows), default=-1) + 1
         numbers = np.zeros(size, np.uint32)
         known = dict(self._owners)
+        first = max(known.values(), default=-1) + 1
         added: list[dict[str, object]] = []
         for row in rows:
-            number = known.setdefault(row["owner"], len(known))
-            if number >= len(self._owners) + len(added):
+            number = known.setdefault(row["owner"], first + len(added))
+            if number == first + len(added):
                 added.append({**row, "owner_no": number})
             numbers[row["owner_no"]] = number
         return numbers, pa.Table.from_pylist(added, OWNERS)

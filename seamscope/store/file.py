@@ -274,6 +274,21 @@ class Store(_Opened):
             self._reopen_if_given_up(connection, error)
             raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
 
+    def last_numbers(self) -> dict[str, int]:
+        """Give the last numbers of commits and requests: whatever is written from now on has larger ones."""
+        return {"commit_no": self._ingest.commit_no, "request_no": self._answers.request_no}
+
+    def forget(self, table: str, work: Callable[[duckdb.DuckDBPyConnection], set[int]]) -> int:
+        """Run `work` (as `transact` does), which deletes rows that others refer to; the writers forget their numbers.
+
+        Nothing is written meanwhile. Gives how many there were.
+        """
+        with self._writing:
+            gone = self.transact(work)
+            self._ingest.forget(table, gone)
+            self._answers.forget(table, gone)
+        return len(gone)
+
     def log_bytes(self) -> int:
         """Give the length of the log: what was committed since the last checkpoint."""
         try:

@@ -121,6 +121,11 @@ class Writer:
             self._tiers.update(zip(fresh["resource_id"].to_pylist(), fresh["tier"].to_pylist(), strict=True))
         self._tiers.update(group.raised)
 
+    def forget(self, table: str, numbers: set[int]) -> None:
+        """Take note that rows of a table are gone: what refers to them brings them along again."""
+        if table == "resources":
+            self._tiers = {number: tier for number, tier in self._tiers.items() if number not in numbers}
+
     def close(self) -> None:
         """Close the cursor."""
         self._cursor.close()

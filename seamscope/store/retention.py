@@ -78,6 +78,11 @@ class _Parting:
     """Numbers of requests of which nothing stays."""
 
 
+def all_tables() -> set[str]:
+    """Give the tables whose rows go with their commit or their request."""
+    return {table for name in _OF_COMMITS for table in tables_of(name)} | {*_OF_REQUESTS}
+
+
 def expired(store: Store, since_ns: int) -> int:
     """Give the last commit of which, and of all before it, nothing came at `since_ns` or later; 0 where none is."""
     return int(store.query(statement("retention/expired"), {"since_ns": since_ns}).item())

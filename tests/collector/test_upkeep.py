@@ -14,7 +14,7 @@ from collector.upkeep import Bounds, Clock, Upkeep
 from seamscope.config import Config
 from seamscope.store import Settings, Store, giving_back, retention
 from tests.collector import traffic
-from tests.seamscope.store_rows import BULK, bulk, rows, span
+from tests.seamscope.store_rows import BULK, bulk, resource, rows, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,21 @@ def lone(signal: str, number: int) -> dict[str, pa.Table]:
     """Give a row of a signal other than spans, of no trace."""
     said = {"resource_id": 1, "time_ns": number, "attributes": []}
     return {signal: rows(signal, {**said, "trace_hi": 0, "trace_lo": 0, "span_id": 0} if signal == "logs" else said)}
+
+
+def test_what_only_the_old_referred_to_goes_with_it(store: Store) -> None:
+    hands = Hands()
+    for number in range(4):
+        given = {"resources": rows("resources", resource(number, f"service-{number}"))}
+        given["spans"] = rows("spans", span(10 * number, resource_id=number))
+        store.commit(given, now_ns=(1_000 + number) * SECOND)
+    keeper = upkeep(store, Bounds(age_s=100.0), hands)
+    hands.pass_by(102)
+    keeper.work()
+    assert store.query("SELECT service FROM base.resources ORDER BY 1").to_series().to_list() == [
+        "service-2",
+        "service-3",
+    ]
 
 
 @pytest.mark.parametrize("signal", ["logs", "metric_points"])

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from analysis import passes
 from seamscope import findings, runs
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
-from seamscope.store import Store
+from seamscope.store import Store, retention
 from seamscope.windows import BUCKET_NS, BUCKETS, WINDOW_NS, Census, Window
 
 if TYPE_CHECKING:
@@ -267,6 +267,26 @@ def test_what_stays_away_for_longer_and_longer_has_its_window_analysed_ever_more
         assert again <= 8
         come_to_rest(settler, 2_400)
         assert store.query("SELECT bool_and(final) FROM requests").item()
+
+
+def test_windows_whose_spans_are_gone_are_forgotten(tmp_path: Path) -> None:
+    day = 86_400 * 1_000.0
+    with Store.open(tmp_path / "live.duckdb") as store:
+        settler = runs.Settler(store)
+        for number, begin in enumerate((0.0, day, 2 * day), start=1):
+            if number == 3:
+                settler.rest(lambda: retention.step(store, upto=1).traces)
+                settler.retire()
+            commit(store, dialled(2 * number, begin, cold=False), begin / 1_000 + 1)
+            come_to_rest(settler, begin / 1_000 + 1)
+        roll = settler._known
+        assert roll is not None
+        first = BORDER // WINDOW_NS
+        expected = [first + days * 144 for days in (1, 2)]
+        assert roll.census.numbers() == expected
+        stored = store.query("SELECT start_ns FROM base.windows ORDER BY 1").to_series().to_list()
+        assert stored == [number * WINDOW_NS for number in expected]
+        assert runs.Settler(store).step(BORDER + 10 * round(day * MS)).spans == 0
 
 
 def test_windows_are_ten_minutes_or_halves_of_them_that_hold_no_more_than_is_compared() -> None:
