@@ -35,8 +35,8 @@ class Receipt(Protocol):
     """What a commit says."""
 
     @property
-    def duplicate_spans(self) -> int:
-        """Spans that were in the store already."""
+    def duplicates(self) -> Mapping[str, int]:
+        """Rows that were in the store already, by table."""
 
 
 class Commits(Protocol):
@@ -111,5 +111,5 @@ class Groups:
         except Exception as error:  # noqa: BLE001 - whatever the store stumbled over, it must not stop the loop
             self._telemetry.committed(time.perf_counter_ns() - started, ok=False)
             return error
-        self._telemetry.committed(time.perf_counter_ns() - started, ok=True, duplicates=receipt.duplicate_spans)
+        self._telemetry.committed(time.perf_counter_ns() - started, ok=True, duplicates=receipt.duplicates)
         return None

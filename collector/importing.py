@@ -86,7 +86,7 @@ class Sink(Protocol):
     """Where bodies go."""
 
     def take(self, bodies: Sequence[Body]) -> tuple[Sequence[Outcome], int]:
-        """Store bodies; return an outcome per body, and how many spans were there before."""
+        """Store bodies; return an outcome per body, and how many items were there before."""
 
 
 class StoreSink:
@@ -102,7 +102,7 @@ class StoreSink:
         if not any(table.num_rows for table in ingested.tables.values()):
             return ingested.outcomes, 0
         receipt = self._store.commit(ingested.tables, now_ns=time.time_ns())
-        return ingested.outcomes, receipt.duplicate_spans
+        return ingested.outcomes, sum(receipt.duplicates.values())
 
 
 class CollectorSink:

@@ -19,6 +19,7 @@ from collector.normalise import correlation
 from collector.normalise import keys as spellings
 from collector.normalise.resources import Resources, list_column
 from seamscope.schema import tables
+from seamscope.store.fingerprints import COPY, copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,8 @@ class Logs:
     """Log bodies as rows.
 
     Attributes:
-        tables: `logs` and `resources`, without the columns that the store's writer sets.
+        tables: `logs` and `resources`, without the columns that the store's writer sets; a record that is in its body
+            more than once says which one it is (`seamscope.store.fingerprints.COPY`).
         accepted: records kept, per body.
         rejected: records not kept, per body and reason: shape (bodies, len(REASONS)).
         errors: per body why nothing of it could be read, or None.
@@ -146,5 +148,6 @@ def decode_logs(bodies: Sequence[Body], limits: WireLimits | None = None) -> Log
     np.add.at(rejected, (body[~keep], first[~keep]), 1)
     logs = pa.table({name: pa.array(column) for name, column in columns.items()}, schema=_STORED)
     kept = logs if keep.all() else logs.filter(pa.array(keep))
+    kept = kept.append_column(COPY, copies(kept, body[keep]).to_arrow())
     found = {"logs": kept, "resources": resources.table()} if kept.num_rows else {}
     return Logs(found, np.bincount(body[keep], minlength=len(bodies)), rejected, cells.errors, cells.oddities)

@@ -51,7 +51,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "seamscope.collector.requests.refused": Metric("{request}", "Requests asked to come again, by reason"),
     "seamscope.collector.requests.invalid": Metric("{request}", "Requests that could not be read"),
     "seamscope.collector.requests.denied": Metric("{request}", "Requests of those who may not send or read, by reason"),
-    "seamscope.collector.spans.duplicate": Metric("{span}", "Accepted spans that were stored before"),
+    "seamscope.collector.items.duplicate": Metric("{item}", "Accepted items that were stored before"),
     "seamscope.collector.items.expired": Metric("{item}", "Those deleted for their age or for the store's size"),
     "seamscope.collector.commits": Metric("{commit}", "Transactions, by outcome"),
     "seamscope.collector.commit.duration": Metric("ms", "Of late, by quantile", gauge=True),
@@ -86,6 +86,7 @@ def points(snapshot: Mapping[str, Any]) -> Iterator[Point]:
         yield f"{prefix}requests", counts["requests"], of
         yield f"{prefix}request.size", counts["request_bytes"], of
         yield f"{prefix}items.accepted", counts["accepted"], of
+        yield f"{prefix}items.duplicate", counts["duplicates"], of
         yield f"{prefix}items.unkept", counts["unkept"], of
         yield f"{prefix}requests.invalid", counts["invalid_requests"], of
         for name, field in (("items.rejected", "rejected"), ("requests.refused", "refused_requests")):
@@ -94,7 +95,6 @@ def points(snapshot: Mapping[str, Any]) -> Iterator[Point]:
     for what, count in snapshot["denied_requests"].items():
         signal, _, reason = what.partition(": ")
         yield f"{prefix}requests.denied", count, {"signal": signal, "reason": reason}
-    yield f"{prefix}spans.duplicate", snapshot["duplicate_spans"], {}
     yield f"{prefix}commits", snapshot["commits"], {"outcome": "ok"}
     yield f"{prefix}commits", snapshot["failed_commits"], {"outcome": "failed"}
     for quantile, took in snapshot["commit_ms"].items():

@@ -1,8 +1,8 @@
 """What the collector says about itself: counts that add up, and how long a commit takes.
 
 For every signal: items sent = accepted + rejected, and requests received = answered + refused + invalid + those still
-held; accepted items = rows in the store + duplicates (of spans) + unkept (data points of instruments that explain no
-seam). Items of a refused request are not counted: it was not read.
+held; accepted items = rows in the store + duplicates + unkept (data points of instruments that explain no seam).
+Items of a refused request are not counted: it was not read.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class SignalCounts:
     rejected: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     invalid: int = 0
+    duplicates: int = 0
+    """Accepted items that were stored before."""
     unkept: int = 0
     """Accepted items that were counted and not stored."""
     notes: Counter[str] = field(default_factory=Counter)
@@ -51,6 +53,7 @@ class SignalCounts:
             "requests": self.requests,
             "request_bytes": self.request_bytes,
             "accepted": self.accepted,
+            "duplicates": self.duplicates,
             "unkept": self.unkept,
             "rejected": dict(self.rejected),
             "refused_requests": dict(self.refused),
@@ -69,7 +72,6 @@ class Telemetry:
         self._commits = 0
         self._failed_commits = 0
         self._last_commit_ok = True
-        self._duplicates = 0
         self._denied: Counter[str] = Counter()
         self._busy_ns: Counter[str] = Counter()
         self._held_bytes = 0
@@ -120,13 +122,14 @@ class Telemetry:
         """Whether the last commit succeeded."""
         return self._last_commit_ok
 
-    def committed(self, took_ns: int, *, ok: bool, duplicates: int = 0) -> None:
-        """Count a commit, how long it took, and the spans in it that were stored before."""
+    def committed(self, took_ns: int, *, ok: bool, duplicates: Mapping[str, int] | None = None) -> None:
+        """Count a commit, how long it took, and the rows in it, by table, that were stored before."""
         with self._lock:
             self._last_commit_ok = ok
             self._commits += ok
             self._failed_commits += not ok
-            self._duplicates += duplicates
+            for signal, count in by_signal(duplicates or {}).items():
+                self._of(signal).duplicates += count
             self._commit_ns.append(took_ns)
             self._busy_ns["commit"] += took_ns
 
@@ -161,7 +164,6 @@ class Telemetry:
                 "commits": self._commits,
                 "failed_commits": self._failed_commits,
                 "storing": self._last_commit_ok,
-                "duplicate_spans": self._duplicates,
                 "denied_requests": dict(self._denied),
                 "commit_ms": {name: _quantile_ms(recent, q) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
                 "busy_ms": {stage: round(took / 1e6, 3) for stage, took in self._busy_ns.items()},

@@ -73,7 +73,7 @@ def _told(tally: Tally, analysis: Mapping[str, Any] | None) -> str:
     accepted = [f"{count:,} {names[signal]}" for signal, count in tally.accepted.items() if count]
     lines = [f"{', '.join(accepted) or 'nothing'} accepted from {tally.requests:,} requests"]
     if tally.duplicates:
-        lines.append(f"  {tally.duplicates:,} spans were there before")
+        lines.append(f"  {tally.duplicates:,} items were there before")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in tally.rejected.most_common()]
     lines += [f"  {count:,} noted: {kind}" for kind, count in tally.notes.most_common()]
     if tally.unreadable:

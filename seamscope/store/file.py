@@ -141,10 +141,10 @@ class Store(_Opened):
     """
 
     def __init__(self, path: Path, settings: Settings, service_tier: ServiceTier | None) -> None:
-        from seamscope.store.recent import RecentSpans
+        from seamscope.store.recent import RecentItems
 
         self._service_tier = service_tier
-        self._recent = RecentSpans(settings.remembered_spans)
+        self._recent = RecentItems(settings.remembered_items)
         self._writing = threading.RLock()
         self._place = path.resolve()
         refuse_written(path)
@@ -217,7 +217,7 @@ class Store(_Opened):
     def commit(self, batch: Mapping[str, pa.Table], *, now_ns: int) -> CommitReceipt:
         """Store one group of spans, events, links, logs and resources (`schema.tables.INGESTED`) in one transaction.
 
-        Spans that are among the latest ones to the last attribute are left out and counted (a client's retry). When
+        What is among the latest items to the last attribute is left out and counted (a client's retry). When
         it returns, the rows are on disk; when it raises `StoreError`, none of them is stored.
         """
         with self._writing, opening.private_files():

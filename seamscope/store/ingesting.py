@@ -11,7 +11,19 @@ import pyarrow as pa
 
 from seamscope.schema.tables import INGESTED
 from seamscope.schema.words import TIERS, code
-from seamscope.store.fingerprints import EVENT_SAID, KEY, SAID, fingerprints, frame
+from seamscope.statements import statement
+from seamscope.store.fingerprints import (
+    COPY,
+    EVENT_SAID,
+    KEY,
+    LOG_SAID,
+    POINT_SAID,
+    SAID,
+    fingerprints,
+    frame,
+    of_logs,
+    of_points,
+)
 from seamscope.store.inserting import begin, insert, roll_back
 from seamscope.store.layout import parts
 from seamscope.store.packing import KEYS, packed
@@ -22,17 +34,20 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from seamscope.store.recent import RecentSpans
+    from seamscope.store.recent import RecentItems
 
     U64 = np.ndarray[Any, np.dtype[np.uint64]]
     ServiceTier = Callable[[str], str | None]
 
-REFILL_SPANS: Final = 1 << 17
+REFILL_ROWS: Final = 1 << 17
 REFILL_NS: Final = 10 * 60 * 1_000_000_000
-"""At a start, spans of the last ten minutes before the newest are remembered, 131,072 of them at most (0.3 s)."""
+"""At a start, rows of the last ten minutes before the newest are remembered, 131,072 a table at most (0.3 s)."""
 
 FINGERPRINT: Final = "fingerprint"
-"""The column that tells a span from others (`seamscope.store.fingerprints`); it is not kept."""
+"""The column that tells an item from others (`seamscope.store.fingerprints`); it is not kept."""
+
+_TOLD_APART: Final = ("spans", "logs", "metric_points")
+"""Tables whose rows are told from those that are stored."""
 
 _WEAK: Final = {code(TIERS, "unknown"): 0, code(TIERS, "origin"): 1}
 """Tiers that a telling scope may raise; any other stays."""
@@ -45,7 +60,7 @@ class Group:
     tables: dict[str, pa.Table]
     receipt: CommitReceipt
     seen: U64
-    """Fingerprints of its spans."""
+    """Fingerprints of its items."""
     raised: dict[int, int] = field(default_factory=dict)
     """Resources whose tier a telling scope raised, and to what."""
 
@@ -61,6 +76,9 @@ def ready(batch: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         kept = packed(spans)
         digests = pa.array(fingerprints(kept, given.get("span_events")))
         given["spans"] = kept.append_column(FINGERPRINT, digests)
+    for name, digest in (("logs", of_logs), ("metric_points", of_points)):
+        if name in given and FINGERPRINT not in given[name].column_names:
+            given[name] = given[name].append_column(FINGERPRINT, pa.array(digest(given[name])))
     return given
 
 
@@ -68,7 +86,7 @@ class Writer:
     """Prepares and appends groups; knows the resources and the latest spans that are stored."""
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, recent: RecentSpans, service_tier: ServiceTier | None
+        self, cursor: duckdb.DuckDBPyConnection, recent: RecentItems, service_tier: ServiceTier | None
     ) -> None:
         self._cursor = cursor
         self._recent = recent
@@ -83,13 +101,13 @@ class Writer:
         unknown = set(batch) - set(INGESTED)
         if unknown:
             raise ValueError(f"not tables of the store: {sorted(unknown)}")
-        tables, seen, dropped = self._without_repeats(ready(batch))
+        tables, seen, duplicates = self._without_repeats(ready(batch))
         raised: dict[int, int] = {}
         if "resources" in tables:
             tables["resources"], raised = self._new_resources(tables["resources"])
         rows = {name: table.num_rows for name, table in tables.items() if table.num_rows}
         number = self.commit_no + 1 if rows or raised else self.commit_no
-        return Group(tables, CommitReceipt(number, rows, dropped), seen, raised)
+        return Group(tables, CommitReceipt(number, rows, duplicates), seen, raised)
 
     def write(self, group: Group, now_ns: int) -> None:
         """Write a prepared group in one transaction; where this raises, nothing of it is stored."""
@@ -130,22 +148,30 @@ class Writer:
         """Close the cursor."""
         self._cursor.close()
 
-    def _without_repeats(self, batch: dict[str, pa.Table]) -> tuple[dict[str, pa.Table], U64, int]:
-        """Leave out spans that the store has to the last attribute, with their events and links."""
-        spans = batch.get("spans")
-        if spans is None:
-            return dict(batch), np.empty(0, np.uint64), 0
-        digests = spans[FINGERPRINT].to_numpy()
-        spans = spans.drop_columns([FINGERPRINT])
-        fresh = self._recent.unseen(digests) & pl.Series(digests).is_first_distinct().to_numpy()
-        dropped = len(fresh) - int(fresh.sum())
-        if not dropped:
-            return {**batch, "spans": spans}, digests, 0
-        kept = {**batch, "spans": spans.filter(pa.array(fresh))}
-        for name in ("span_events", "span_links"):
-            if name in batch:
-                kept[name] = _of_kept(batch[name], frame(spans, KEY), fresh)
-        return kept, digests[fresh], dropped
+    def _without_repeats(self, batch: dict[str, pa.Table]) -> tuple[dict[str, pa.Table], U64, dict[str, int]]:
+        """Leave out what the store has to the last attribute, spans with their events and links."""
+        kept, seen = dict(batch), [np.empty(0, np.uint64)]
+        duplicates: dict[str, int] = {}
+        for name in _TOLD_APART:
+            if name not in batch:
+                continue
+            rows, digests = _parted(batch[name])
+            fresh = self._fresh(digests)
+            kept[name] = rows
+            seen.append(digests[fresh & (digests != 0)])
+            dropped = len(fresh) - int(fresh.sum())
+            if dropped:
+                duplicates[name] = dropped
+                kept[name] = rows.filter(pa.array(fresh))
+                if name == "spans":
+                    beside = [each for each in ("span_events", "span_links") if each in batch]
+                    kept |= {each: _of_kept(batch[each], frame(rows, KEY), fresh) for each in beside}
+        return kept, np.concatenate(seen), duplicates
+
+    def _fresh(self, digests: U64) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Mark what is neither known nor a second one in this batch; a fingerprint of 0 tells nothing."""
+        first: np.ndarray[Any, np.dtype[np.bool_]] = pl.Series(digests).is_first_distinct().to_numpy()
+        return (self._recent.unseen(digests) & first) | (digests == 0)
 
     def _new_resources(self, resources: pa.Table) -> tuple[pa.Table, dict[int, int]]:
         """Give the resources that the store lacks, and those it has whose tier this batch raises."""
@@ -185,6 +211,12 @@ class Writer:
             self._cursor.execute(text, {"tier": tier, "number": number}).complete()
 
 
+def _parted(rows: pa.Table) -> tuple[pa.Table, U64]:
+    """Part rows from their fingerprints."""
+    digests = rows[FINGERPRINT].to_numpy()
+    return rows.drop_columns([name for name in (FINGERPRINT, COPY) if name in rows.column_names]), digests
+
+
 def _stronger(known: int | None, tier: int) -> int:
     """Give the tier that says more; of two that say as much, the one known first."""
     return tier if known is None or _WEAK.get(tier, 2) > _WEAK.get(known, 2) else known
@@ -222,26 +254,28 @@ def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
     return int(cursor.execute(text).fetchall()[0][0])
 
 
-def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentSpans) -> None:
-    """Remember the newest stored spans, so that a retry across a restart is still recognised."""
-    first = _first_to_remember(cursor)
-    if first is None:
-        return
-    said, keys = (", ".join(f'"{name}"' for name in names) for names in ((*SAID, KEYS), (*KEY, *EVENT_SAID)))
-    since = "WHERE commit_no >= $first"
-    spans = cursor.sql(f"SELECT {said} FROM base.spans {since}", params={"first": first}).to_arrow_table()  # noqa: S608
-    events = cursor.sql(f"SELECT {keys} FROM base.span_events {since}", params={"first": first}).to_arrow_table()  # noqa: S608
-    recent.remember(fingerprints(spans, events))
+def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentItems) -> None:
+    """Remember the newest stored items, so that a retry across a restart is still recognised."""
+    first = _first_to_remember(cursor, "span_rows")
+    if first is not None:
+        spans = _since(cursor, "spans", (*SAID, KEYS), first)
+        recent.remember(fingerprints(spans, _since(cursor, "span_events", (*KEY, *EVENT_SAID), first)))
+    for name, said, digest in (("logs", LOG_SAID, of_logs), ("metric_points", POINT_SAID, of_points)):
+        first = _first_to_remember(cursor, name)
+        if first is not None:
+            digests = digest(_since(cursor, name, said, first))
+            recent.remember(digests[digests != 0])
 
 
-def _first_to_remember(cursor: duckdb.DuckDBPyConnection) -> int | None:
-    """Give the oldest commit of the last ten minutes with at most `REFILL_SPANS` spans from it on."""
-    text = """
-        SELECT commit_no, count(*) AS spans FROM base.span_rows
-        WHERE ingested_ns >= (SELECT greatest(max(ingested_ns), $back) - $back FROM base.span_rows)
-        GROUP BY commit_no
-        ORDER BY commit_no DESC
-    """
-    commits = cursor.sql(text, params={"back": REFILL_NS}).pl()
-    wanted = commits.filter(pl.col("spans").cum_sum() <= REFILL_SPANS)
+def _since(cursor: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], first: int) -> pa.Table:
+    """Read some columns of the rows from a commit on."""
+    listed = ", ".join(f'"{name}"' for name in columns)
+    text = f"SELECT {listed} FROM base.{table} WHERE commit_no >= $first"  # noqa: S608 - our own names
+    return cursor.sql(text, params={"first": first}).to_arrow_table()
+
+
+def _first_to_remember(cursor: duckdb.DuckDBPyConnection, table: str) -> int | None:
+    """Give the oldest commit of the last ten minutes with at most `REFILL_ROWS` rows of a table from it on."""
+    commits = cursor.sql(statement("commits/newest", table=table), params={"back": REFILL_NS}).pl()
+    wanted = commits.filter(pl.col("rows").cum_sum() <= REFILL_ROWS)
     return wanted.get_column("commit_no").min() if wanted.height else None

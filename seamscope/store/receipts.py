@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,5 +17,10 @@ class CommitReceipt:
     """Monotone over the life of the store."""
     rows: dict[str, int]
     """Rows added per table."""
-    duplicate_spans: int = 0
-    """Spans left out because the very same was stored before (a client's retry)."""
+    duplicates: Mapping[str, int] = field(default_factory=dict)
+    """Rows left out, per table, because the very same were stored before (a client's retry)."""
+
+    @property
+    def duplicate_spans(self) -> int:
+        """Spans among them."""
+        return self.duplicates.get("spans", 0)

@@ -1,4 +1,4 @@
-"""Fingerprints of the latest spans: what tells a client's retry from a new span, in bounded memory."""
+"""Fingerprints of the latest items: what tells a client's retry from something new, in bounded memory."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def _insert(slots: U64, fingerprints: U64) -> int:
     return added
 
 
-class RecentSpans:
+class RecentItems:
     """A set that forgets: at least the latest `window` fingerprints are known, at most twice as many.
 
     Two generations of open addressing; when the young one is full it becomes the old one. 32 bytes per remembered
-    span at the most: 64 MiB for a window of two million.
+    item at the most: 64 MiB for a window of two million.
     """
 
     def __init__(self, window: int) -> None:

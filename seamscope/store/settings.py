@@ -29,8 +29,9 @@ class Settings:
     """What the sorts and hash tables of one guest may hold before they spill."""
     guest_rows: int = 5_000_000
     """How many rows one statement may give to a guest."""
-    remembered_spans: int = 1 << 21
-    """Re-sent spans are recognised among at least this many latest ones (and at most twice as many)."""
+    remembered_items: int = 1 << 21
+    """Re-sent items (spans, log records, data points) are recognised among at least this many latest ones of all kinds
+    together, and at most twice as many."""
 
     def threads_for(self, *, read_only: bool) -> int:
         """Give the number of DuckDB's threads."""

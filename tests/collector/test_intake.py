@@ -201,7 +201,22 @@ def test_sent_is_stored_plus_duplicates_plus_rejected(tmp_path: Path) -> None:
             assert sum(outcome.rejected.values()) == 1
         counts: Any = telemetry.snapshot()
         stored = traffic.count(store, "spans")
-        assert stored + counts["duplicate_spans"] + telemetry.total("rejected") == 2 * 16
+        assert stored + counts["signals"]["traces"]["duplicates"] + telemetry.total("rejected") == 2 * 16
+
+
+def test_a_log_request_that_is_sent_again_is_stored_once(tmp_path: Path) -> None:
+    """Its acknowledgement was lost; it may even be sent again while it still waits."""
+    request = traffic.logs(3)
+    records = request.resource_logs[0].scope_logs[0].log_records
+    records.add().CopyFrom(records[0])
+    sent = Body(request.SerializeToString(), "protobuf", "logs")
+    with intake(tmp_path) as (door, store, telemetry):
+        assert door.submit(sent).result(traffic.DEADLINE_S).accepted == 4
+        assert door.submit(sent).result(traffic.DEADLINE_S).accepted == 4
+        assert store.commit(ingest([sent, sent]).tables, now_ns=2).duplicates == {"logs": 8}
+        assert traffic.count(store, "logs") == 4
+        counts: Any = telemetry.snapshot()
+        assert counts["signals"]["logs"]["duplicates"] == 4
 
 
 def test_stopping_answers_what_is_held_and_refuses_the_rest(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_every_field_of_a_record_arrives(encoding: str) -> None:
         "correlation_id": None,
         "platform_id": None,
         "attributes": [{"key": "code", "value": "7"}, {"key": "why", "value": '["x"]'}],
+        "copy": 0,
     }
     assert resource["service"] == "orders"
 

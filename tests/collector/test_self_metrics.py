@@ -56,7 +56,7 @@ def test_every_count_is_a_metric() -> None:
     telemetry.refused("traces", "queue_full")
     telemetry.unreadable("logs")
     telemetry.denied("traces", "unauthenticated")
-    telemetry.committed(2_000_000, ok=True, duplicates=1)
+    telemetry.committed(2_000_000, ok=True, duplicates={"spans": 1})
     telemetry.committed(4_000_000, ok=False)
     telemetry.holds(9)
     message = request(telemetry.snapshot(), traffic.START_NS, traffic.START_NS + 1)
@@ -73,7 +73,7 @@ def test_every_count_is_a_metric() -> None:
         ("requests.refused", "queue_full", "traces"): 1,
         ("requests.invalid", "logs"): 1,
         ("requests.denied", "unauthenticated", "traces"): 1,
-        ("spans.duplicate",): 1,
+        ("items.duplicate", "traces"): 1,
         ("commits", "ok"): 1,
         ("commits", "failed"): 1,
         ("queue.size",): 9,
@@ -87,6 +87,7 @@ def test_every_count_is_a_metric() -> None:
     assert zeros == {(name, "logs") for name in ("requests", "request.size", "items.accepted")} | {
         ("requests.invalid", "traces"),
         ("items.unkept", "logs"),
+        ("items.duplicate", "logs"),
         ("items.unkept", "traces"),
     }
     assert {metric.name for metric in message.resource_metrics[0].scope_metrics[0].metrics} == METRICS.keys()
@@ -161,7 +162,7 @@ def test_whatever_is_sent_is_counted_somewhere(tmp_path: Path) -> None:
         told: dict[str, Any] = running.telemetry.snapshot()
         traces = told["signals"]["traces"]
         assert traces["accepted"] + sum(traces["rejected"].values()) == 3 * 2 * 16
-        assert traces["accepted"] == traffic.count(running.store, "spans") + told["duplicate_spans"]
+        assert traces["accepted"] == traffic.count(running.store, "spans") + traces["duplicates"]
         assert traces["invalid_requests"] == 3
         assert traces["requests"] + sum(traces["refused_requests"].values()) in {requests, requests - 2}  # empty: none
         assert told["free_disk_bytes"] > 0

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seamscope.store import Settings, Store
-from seamscope.store.recent import RecentSpans
+from seamscope.store.recent import RecentItems
 from tests.seamscope.store_rows import START_NS, attributes, event, rows, span, spans
 
 if TYPE_CHECKING:
@@ -62,6 +63,52 @@ def test_retry_is_recognised_after_a_restart(store: Store, path: Path) -> None:
     with Store.open(path) as again:
         receipt = again.commit(group, now_ns=NOW_NS)
         assert (receipt.rows, receipt.duplicate_spans) == ({}, 20)
+
+
+def line(number: int, **said: Any) -> dict[str, Any]:
+    times = {"time_ns": START_NS + number, "observed_ns": START_NS + number}
+    told = {"trace_hi": 7, "trace_lo": 1, "span_id": 1, "severity": 9, "body": f"line {number}", "resource_id": 1}
+    return {**times, **told, "attributes": attributes(code=str(number)), **said}
+
+
+def point(number: int, **said: Any) -> dict[str, Any]:
+    told = {"resource_id": 1, "instrument": "db.client.connection.count", "value": 3.0, "started_ns": START_NS}
+    return {**told, "time_ns": START_NS + number, "attributes": attributes(state="used"), **said}
+
+
+@pytest.mark.parametrize(("signal", "made"), [("logs", line), ("metric_points", point)])
+def test_retry_of_other_signals_is_left_out_and_counted(store: Store, path: Path, signal: str, made: Any) -> None:
+    first = {signal: rows(signal, *(made(number) for number in range(20)))}
+    more = {signal: rows(signal, *(made(number) for number in range(30)))}
+    assert store.commit(first, now_ns=NOW_NS).duplicates == {}
+    receipt = store.commit(more, now_ns=NOW_NS)
+    assert (receipt.rows, receipt.duplicates) == ({signal: 10}, {signal: 20})
+    store.close()
+    with Store.open(path) as again:
+        receipt = again.commit(more, now_ns=NOW_NS)
+        assert (receipt.rows, receipt.duplicates) == ({}, {signal: 30})
+        assert stored(again, signal) == 30
+        other = {signal: rows(signal, made(3, resource_id=2), made(3, attributes=[]))}
+        assert again.commit(other, now_ns=NOW_NS).duplicates == {}
+
+
+def test_the_same_line_twice_in_one_request_is_two_lines(store: Store, path: Path) -> None:
+    twice = rows("logs", line(1), line(1), line(2)).append_column("copy", pa.array([0, 1, 0], pa.uint32()))
+    receipt = store.commit({"logs": pa.concat_tables([twice, twice])}, now_ns=NOW_NS)
+    assert (receipt.rows, receipt.duplicates) == ({"logs": 3}, {"logs": 3})
+    store.close()
+    with Store.open(path) as again:
+        assert again.commit({"logs": twice}, now_ns=NOW_NS).duplicates == {"logs": 3}
+
+
+def test_lines_that_say_no_time_are_never_taken_for_a_retry(store: Store, path: Path) -> None:
+    timeless = {"logs": rows("logs", line(1, time_ns=0, observed_ns=0), line(1, time_ns=None, observed_ns=None))}
+    for _ in range(2):
+        assert store.commit(timeless, now_ns=NOW_NS).duplicates == {}
+    store.close()
+    with Store.open(path) as again:
+        assert again.commit(timeless, now_ns=NOW_NS).duplicates == {}
+        assert stored(again, "logs") == 6
 
 
 def test_spelling_of_columns_is_no_difference(store: Store) -> None:
@@ -123,7 +170,7 @@ def test_events_and_links_of_what_is_kept_are_kept(store: Store) -> None:
 
 
 def test_window_is_bounded(path: Path) -> None:
-    with Store.open(path, settings=Settings(remembered_spans=10)) as store:
+    with Store.open(path, settings=Settings(remembered_items=10)) as store:
         for first in range(0, 50, 5):
             store.commit({"spans": spans(5, first=first)}, now_ns=NOW_NS)
         assert store.commit({"spans": spans(5, first=45)}, now_ns=NOW_NS).duplicate_spans == 5
@@ -133,7 +180,7 @@ def test_window_is_bounded(path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 40), max_size=12, unique=True), max_size=20), st.integers(1, 16))
 def test_remembers_the_latest_and_forgets_the_oldest(groups: list[list[int]], window: int) -> None:
-    recent = RecentSpans(window)
+    recent = RecentItems(window)
     given_so_far: list[int] = []
     for group in groups:
         numbers = np.array(group, np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -149,7 +196,7 @@ def test_remembers_the_latest_and_forgets_the_oldest(groups: list[list[int]], wi
 
 
 def test_memory_is_bounded() -> None:
-    recent = RecentSpans(1000)
+    recent = RecentItems(1000)
     for first in range(0, 100_000, 700):
         recent.remember(np.arange(first + 1, first + 701, dtype=np.uint64))
     assert len(recent._young) + len(recent._old) <= 8192
