@@ -170,8 +170,9 @@ class Writer:
 
     def _fresh(self, digests: U64) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Mark what is neither known nor a second one in this batch; a fingerprint of 0 tells nothing."""
-        first: np.ndarray[Any, np.dtype[np.bool_]] = pl.Series(digests).is_first_distinct().to_numpy()
-        return (self._recent.unseen(digests) & first) | (digests == 0)
+        first = pl.Series(digests).is_first_distinct().to_numpy()
+        fresh: np.ndarray[Any, np.dtype[np.bool_]] = (self._recent.unseen(digests) & first) | (digests == 0)
+        return fresh
 
     def _new_resources(self, resources: pa.Table) -> tuple[pa.Table, dict[int, int]]:
         """Give the resources that the store lacks, and those it has whose tier this batch raises."""
