@@ -8,6 +8,7 @@ import platform
 import shutil
 import socket
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,7 @@ from seamscope.errors import SeamscopeError, StoreLockedError
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from seamscope.remote import LiveCollector
 
@@ -275,15 +276,15 @@ def _counted(counts: Mapping[str, Any]) -> str:
     signals = list(counts.get("signals", {}).values())
 
     def total(name: str) -> int:
-        return sum(sum(each[name].values()) if isinstance(each[name], dict) else each[name] for each in signals)
+        return sum(each.get(name, 0) for each in signals)
 
     parts = [
-        f"{total('requests'):,} requests",
-        f"{total('accepted'):,} items accepted ({total('unkept'):,} only counted)",
-        f"{total('rejected'):,} rejected",
-        f"{total('refused_requests'):,} requests refused",
+        f"{total('requests'):,} requests ({_megabytes(total('request_bytes'))})",
+        f"{total('accepted'):,} items accepted ({total('duplicates'):,} sent again, {total('unkept'):,} only counted)",
+        f"{_by_reason(each['rejected'] for each in signals)} rejected",
+        f"{_by_reason(each['refused_requests'] for each in signals)} requests refused",
         f"{total('invalid_requests'):,} invalid",
-        f"{sum(counts.get('denied_requests', {}).values()):,} denied",
+        f"{_by_reason([counts.get('denied_requests', {})])} denied",
         f"{_megabytes(counts.get('queue_bytes'))} in its queue",
     ]
     slow = (counts.get("commit_ms") or {}).get("p99")
@@ -295,6 +296,13 @@ def _counted(counts: Mapping[str, Any]) -> str:
     parts += [f"{expired:,} items expired"] if expired else []
     parts += [f"{_megabytes(counts['free_disk_bytes'])} of disk free"] if "free_disk_bytes" in counts else []
     return ", ".join(parts)
+
+
+def _by_reason(counted: Iterable[Mapping[str, int]]) -> str:
+    """Give a count, and where it is not 0 of what."""
+    reasons = sum((Counter(each) for each in counted), Counter[str]())
+    said = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+    return f"{reasons.total():,} ({said})" if said else "0"
 
 
 def ports(live: LiveCollector | None) -> Iterator[Check]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from queue import Queue
@@ -14,6 +15,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from collector.ingest import Outcome
 from collector.self_metrics import METRICS, SelfMetrics, request
 from collector.telemetry import Telemetry
+from seamscope import health
+from seamscope.remote import find_collector
 from tests.collector import traffic
 from tests.collector.transports import TRANSPORTS, encoded, send
 
@@ -91,6 +94,32 @@ def test_every_count_is_a_metric() -> None:
         ("items.unkept", "traces"),
     }
     assert {metric.name for metric in message.resource_metrics[0].scope_metrics[0].metrics} == METRICS.keys()
+
+
+def test_doctor_and_the_metrics_tell_the_same(tmp_path: Path) -> None:
+    """Received, accepted, rejected and refused by reason, the queue, commits, the analysis' lag, the disk."""
+    data = traffic.spans(16)
+    data.resource_spans[0].scope_spans[0].spans[3].span_id = bytes(8)
+    with traffic.running(tmp_path) as running:
+        for _ in range(2):
+            traffic.call(running.grpc, data.SerializeToString())
+        running.telemetry.refused("traces", "queue_full")
+        told = running.telemetry.snapshot()
+        said = health.collector(find_collector(running.plan.db)).said
+    found = values(request(told, 1, 2))
+    (reason,) = told["signals"]["traces"]["rejected"]  # type: ignore[index]
+    assert found["requests", "traces"] == 2
+    assert found["request.size", "traces"] == 2 * len(data.SerializeToString())
+    assert found["items.accepted", "traces"] == 30
+    assert found["items.duplicate", "traces"] == 15
+    assert found["items.rejected", reason, "traces"] == 2
+    assert found["requests.refused", "queue_full", "traces"] == 1
+    assert {("queue.size",), ("commit.duration", "p99"), ("analysis.lag",), ("disk.free",)} <= found.keys()
+    assert "2 requests (0.0 MB), 30 items accepted (15 sent again, 0 only counted)" in said
+    assert (
+        f"2 ({reason} 2) rejected, 1 (queue_full 1) requests refused, 0 invalid, 0 denied, 0.0 MB in its queue" in said
+    )
+    assert re.search(r"commits p99 \d+ ms, analysis \d+ s behind, [\d,.]+ MB of disk free", said)
 
 
 def test_another_collector_takes_them(tmp_path: Path) -> None:
