@@ -181,6 +181,7 @@ class Store(_Opened):
 
         connection = opening.connect(self.path, self.settings, read_only=False)
         with self._closing_where_it_fails(connection):
+            self._identity = opening.identity(self.path)
             opening.refuse_cut_file(connection, self.path)
             tables.prepare(connection, self.path, time.time_ns())
             self._ingest = ingesting.Writer(opening.cursor(connection), self._recent, self._service_tier)
@@ -221,6 +222,7 @@ class Store(_Opened):
         it returns, the rows are on disk; when it raises `StoreError`, none of them is stored.
         """
         with self._writing, opening.private_files():
+            opening.refuse_lost_file(self.path, self._identity)
             group = self._ingest.prepare(batch)
             if group.receipt.rows or group.raised:
                 self._durably(lambda: self._ingest.write(group, now_ns), lambda: self._ingest.has(group))

@@ -267,6 +267,24 @@ def refuse_cut_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise StoreDamagedError(f"{path} is cut off: {size:,} bytes of at least {least:,}", _SALVAGE)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Give what tells a file from any other at its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def refuse_lost_file(path: Path, opened: tuple[int, int] | None) -> None:
+    """Refuse to write to a file that was moved or deleted while it is open: whoever opens the place would not find it.
+
+    A look takes 2 µs.
+    """
+    if identity(path) != opened:
+        raise StoreError(f"{path} is no longer the file that was opened", "put it back, or start the collector anew")
+
+
 def _last_used_block(connection: duckdb.DuckDBPyConnection) -> int:
     """Give the number of the last block that holds something; -1 where none does."""
     used = [connection.execute("SELECT max(block_id) FROM pragma_metadata_info()").fetchall()[0][0]]

@@ -10,6 +10,8 @@ from queue import Queue
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import grpc
+import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.ingest import Outcome
@@ -22,8 +24,6 @@ from tests.collector.transports import TRANSPORTS, encoded, send
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from collector.decoding.decode import Body
 
@@ -196,6 +196,23 @@ def test_whatever_is_sent_is_counted_somewhere(tmp_path: Path) -> None:
         assert traces["requests"] + sum(traces["refused_requests"].values()) in {requests, requests - 2}  # empty: none
         assert told["free_disk_bytes"] > 0
         assert told["analysis_lag_s"] >= 0
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_store_that_is_gone_from_its_place_acknowledges_nothing(tmp_path: Path, deleted: bool) -> None:
+    with traffic.running(tmp_path) as running:
+        place = running.plan.db
+        assert traffic.call(running.grpc, traffic.spans(8).SerializeToString()).code is grpc.StatusCode.OK
+        kept = place.rename(place.with_suffix(".away"))
+        if deleted:
+            place.touch()
+        refused = traffic.call(running.grpc, traffic.spans(8, seed=2).SerializeToString())
+        assert refused.code is grpc.StatusCode.UNAVAILABLE
+        assert traffic.post(running.http, b"", {}, "/healthz", "GET").status == 503
+        kept.rename(place)
+        assert traffic.call(running.grpc, traffic.spans(8, seed=2).SerializeToString()).code is grpc.StatusCode.OK
+        assert traffic.post(running.http, b"", {}, "/healthz", "GET").status == 200
+        assert traffic.count(running.store, "spans") == 16
 
 
 def test_health_is_red_while_nothing_can_be_stored(tmp_path: Path) -> None:
