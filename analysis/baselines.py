@@ -133,12 +133,15 @@ def distances(told: pl.DataFrame, sheet: Sheet) -> list[Note]:
     same service: what they wait for in the database is alike, what is not is the way there.
     """
     place = ["window", "calling", "peer", "operation"]
-    asked = ~told["served"].to_numpy() & (told["lead"].to_numpy() != MISSING)
-    instances = told.filter(asked).select("calling", "caller").unique()
-    several = instances.filter(pl.len().over("calling") > 1)
+    asked = np.flatnonzero(~told["served"].to_numpy() & (told["lead"].to_numpy() != MISSING))
+    instances = group(told["calling"].to_numpy()[asked], told["caller"].to_numpy()[asked])
+    several = (
+        told.select("calling", "caller")[asked[instances.order[instances.offsets[:-1]]]] if asked.size else told[:0]
+    )
+    several = several.select("calling", "caller").filter(pl.len().over("calling") > 1)
     if not several.height:
         return []
-    silent = told.filter(asked).join(several, on=["calling", "caller"], how="semi")
+    silent = told.select(*place, "caller", "before", "row")[asked].join(several, on=["calling", "caller"], how="semi")
     each = silent.group_by(*place, "caller").agg(
         least=pl.col("before").quantile(0.1, "lower"), most=pl.col("before").quantile(0.9, "higher"), calls=pl.len()
     )

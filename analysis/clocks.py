@@ -48,6 +48,12 @@ STRAIGHTENED: Final = 3
 FEWEST_BINS: Final = 6
 """A line goes through any two points, and easily through a few: fewer parts than this prove no drift."""
 
+READ: Final = (
+    "trace_hi", "trace_lo", "span_id", "start", "end", "sent", "server_start", "server_end", "first_byte", "worked",
+    "caller_host", "callee_host", "servers", "slack", "whole_body", "waits", "failed",
+)  # fmt: skip
+"""What of the facts tells of clocks."""
+
 INTERVALS: Final = {
     "one": pl.Int64, "other": pl.Int64, "calls": pl.UInt32, "low": pl.Int64, "high": pl.Int64, "offset": pl.Int64,
     "slope": pl.Float64, "width": pl.Int64, "doubt": pl.Int64, "verdict": pl.String, "trace_hi": pl.UInt64,
@@ -103,20 +109,22 @@ class Clocks:
 
 def doubts(told: pl.DataFrame, known: Clocks) -> Int64s:
     """Return, by call (`facts.gather`), how far both sides' clocks may be off; 0 on one clock."""
-    pair = told.select(
-        one=pl.min_horizontal("caller_host", "callee_host"),
-        other=pl.max_horizontal("caller_host", "callee_host"),
+    here, there = told.get_column("caller_host").to_numpy(), told.get_column("callee_host").to_numpy()
+    number, first = number_pairs(np.array(here), np.array(there))
+    pair = pl.DataFrame(
+        {"one": np.minimum(here[first], there[first]), "other": np.maximum(here[first], there[first])},
+        schema=dict.fromkeys(PAIR, pl.Int64),
     )
     joined = pair.join(known.intervals.select(*PAIR, "doubt"), on=PAIR, how="left", maintain_order="left")
-    found: Int64s = joined.get_column("doubt").fill_null(0).to_numpy()
+    found: Int64s = joined.get_column("doubt").fill_null(0).to_numpy()[number]
     return found
 
 
 def settle(facts: pl.DataFrame) -> Clocks:
     """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
-    told = facts.filter(
-        pl.col("served") & ~pl.col("headless") & (pl.col("caller_host") != 0) & (pl.col("callee_host") != 0)
-    ).filter(pl.col("caller_host") != pl.col("callee_host"))
+    both = (pl.col("caller_host") != 0) & (pl.col("callee_host") != 0)
+    apart = pl.col("caller_host") != pl.col("callee_host")
+    told = facts.lazy().filter(pl.col("served") & ~pl.col("headless") & both & apart).select(READ).collect()
     bounds = _bounds(told)
     origin_ns = cast("int", told.get_column("start").min()) if told.height else 0
     intervals = _intervals(bounds)

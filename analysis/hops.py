@@ -51,9 +51,10 @@ def _add_lent(journeys: Journeys, marks: pl.DataFrame, sums: Int64s) -> None:
     line = LINE_OF_ROLE[forest.role[rows]]
     line[journeys.dialling(rows)] = PHASES.index("setup") + 1
     tallies.add_lent(rows, line, journeys.lent, forest.parent, times.start, times.end, sums)
-    call, cause = marks.get_column("call").to_numpy(), marks.get_column("lead_cause").to_numpy()
+    led = marks.select("call", "lead_cause", "lead_ns").filter(pl.col("lead_ns") != 0)
+    cause = led.get_column("lead_cause").to_numpy()
     before = np.where(cause == SETUP, PHASES.index("setup"), PHASES.index("pool_wait")) + 1
-    np.add.at(sums, (before, call), marks.get_column("lead_ns").to_numpy())
+    np.add.at(sums, (before, led.get_column("call").to_numpy()), led.get_column("lead_ns").to_numpy())
 
 
 def _phases(journeys: Journeys, gap: Int64s, marks: pl.DataFrame) -> dict[str, pl.Series]:

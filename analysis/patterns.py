@@ -72,7 +72,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     Calls of part -1 are compared, and nothing is said of them.
     """
     facts = facts.filter(~pl.col("headless")) if facts["headless"].any() else facts
-    told = facts.sort("start", *IDS).with_columns(window=pl.lit(0, pl.Int64)).with_row_index("row")
+    told = facts[_in_time(facts)].with_columns(window=pl.lit(0, pl.Int64)).with_row_index("row")
     told = told.with_columns(doubt=pl.Series(clocks.doubts(told, found)))
     sheet, pairs = baselines.Sheet.empty(told.height), baselines.Pairs.of(told)
     notes = baselines.network(told, pairs, sheet)
@@ -94,14 +94,28 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     return Known(found, clocks.warnings_of(found, names), _marks(told, sheet), _said(told, notes))
 
 
+def _in_time(facts: pl.DataFrame) -> pl.Series:
+    """Return the rows by start; of those that start together, by their ids."""
+    start = facts["start"].to_numpy()
+    order = np.argsort(start, kind="stable")
+    late = start[order]
+    alike = np.flatnonzero(late[1:] == late[:-1])
+    if alike.size:
+        some = np.union1d(alike, alike + 1)
+        rows = order[some]
+        ids = [facts[name].to_numpy()[rows] for name in reversed(IDS)]
+        order[some] = rows[np.lexsort((*ids, start[rows]))]
+    return pl.Series(order.astype(np.uint32))
+
+
 def _marks(told: pl.DataFrame, sheet: baselines.Sheet) -> pl.DataFrame:
     some = sheet.dialled.copy()
     mine = told["part"].to_numpy() >= 0
     for name in ("pool_ns", "setup_ns", "network_ns", "queue_ns", "back_ns", "lead_ns"):
         some |= getattr(sheet, name) > 0
-    some &= mine
-    written = [pl.Series(name, getattr(sheet, name)[some]) for name in MARKS if hasattr(sheet, name)]
-    return told.select("part", "call", *IDS).filter(some).with_columns(written)
+    rows = np.flatnonzero(some & mine)
+    written = [pl.Series(name, getattr(sheet, name)[rows]) for name in MARKS if hasattr(sheet, name)]
+    return told.select("part", "call", *IDS)[rows].with_columns(written)
 
 
 def _said(told: pl.DataFrame, notes: list[baselines.Note]) -> pl.DataFrame:

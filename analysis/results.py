@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -35,8 +36,9 @@ class Results:
         return self.tables[name]
 
 
+@cache
 def empty() -> Results:
-    """Return results of nothing."""
+    """Return results of nothing, the same each time."""
     return Results(
         {name: tables.table(name, {"request_no": []}) for name in RESULTS},
         pl.DataFrame(schema=tables.types_of(OWNERS)),

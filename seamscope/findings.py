@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -26,6 +27,12 @@ _log = logging.getLogger(__name__)
 MOST_REQUESTS: Final = 5_000
 MOST_SPANS: Final = 50_000
 """The latest requests that are looked at, and their spans at most; one of more spans than that is left out."""
+
+AT_ONCE: Final = 2
+"""Statements that a process puts to its own store at a time: nothing else is done while findings are drawn."""
+
+FIRST: Final = "spans"
+"""The statement that takes longest."""
 
 PAUSE_SECONDS: Final = 15.0
 PATIENCE: Final = 20
@@ -88,7 +95,7 @@ def read(reader: Reader, essential: Callable[..., bool | None] | None = None) ->
         "last_entry": last["entry_span_id"],
         "most_spans": MOST_SPANS,
     }
-    return gathered(reader, requests, statement("findings/chosen"), upto, essential)
+    return gathered(reader, requests, statement("findings/chosen"), upto, essential, AT_ONCE)
 
 
 def latest(reader: Reader, where: str, params: Mapping[str, object]) -> pl.DataFrame:
@@ -103,12 +110,20 @@ def gathered(
     chosen: str,
     params: Mapping[str, object],
     essential: Callable[..., bool | None] | None = None,
+    at_once: int = 1,
 ) -> Evidence:
-    """Read what there is to some requests; `chosen` is our own condition over `base.requests r` that holds for them."""
+    """Read what there is to some requests; `chosen` is our own condition over `base.requests r` that holds for them.
+
+    `at_once` statements are put to the reader at a time.
+    """
     from analysis import findings
 
-    others = [name for name in findings.COLUMNS if name != "requests"]
-    frames = {name: reader.query(statement(f"findings/{name}", chosen=chosen), params) for name in others}
+    def told(name: str) -> pl.DataFrame:
+        return reader.query(statement(f"findings/{name}", chosen=chosen), params)
+
+    others = sorted(findings.COLUMNS.keys() - {"requests"}, key=lambda name: name != FIRST)
+    with ThreadPoolExecutor(at_once, thread_name_prefix="findings") as pool:
+        frames = dict(zip(others, pool.map(told, others), strict=True))
     return findings.gather({**frames, "requests": requests}, essential or _unsaid)
 
 

@@ -50,6 +50,10 @@ SETTLE_NS: Final = 10_000_000_000
 WINDOWS_A_STEP: Final = 4
 """Windows that settled are analysed so many at a time, so that traces which settle meanwhile do not wait for long."""
 
+READ_AHEAD: Final = 3
+"""Windows that are read and prepared at a time, with the one after them: while one is compared and the one before it
+written, the next ones are on their way, and no core waits."""
+
 LENT_CALLS: Final = 20_000
 """Calls of the last settled window that traces of later ones are compared with until theirs has settled."""
 
@@ -243,7 +247,7 @@ class Settler:
                 roll.finished(window)
             due = [window for window in due if window in members]
             for at, window in enumerate(due):
-                for wanted in due[at : at + 2]:
+                for wanted in due[at : at + READ_AHEAD]:
                     self._shelf.want(wanted, roll, members, fresh, reader)
                 beside = [members[one] for one in roll.census.beside(window) if one in members]
                 with self._blaming(members[window], pl.concat([members[window].clear(), *beside]), window):

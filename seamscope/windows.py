@@ -8,6 +8,7 @@ small, else with those that begin close to it (`analysis.Neighbours`).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -61,6 +62,7 @@ class Census:
         self._most = most
         self._counts: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
         self._windows: dict[int, list[Window]] = {}
+        self._starts: dict[int, list[int]] = {}
 
     def add(self, buckets: npt.NDArray[np.int64], spans: npt.NDArray[np.int64]) -> set[int]:
         """Count spans (which may be negative) by the bucket their traces begin in; give the ten minutes concerned."""
@@ -93,6 +95,7 @@ class Census:
                 Window(max((base + low) * BUCKET_NS, _FIRST_NS), min((base + high) * BUCKET_NS, _LAST_NS))
                 for low, high in cut
             ]
+            self._starts[number] = [window.start_ns for window in self._windows[number]]
         return self._windows[number]
 
     def _halved(self, number: int, low: int, high: int) -> Iterator[tuple[int, int]]:
@@ -116,9 +119,9 @@ class Census:
 
     def at(self, moment_ns: int) -> Window:
         """Give the window that a moment lies in."""
-        among = self.windows(moment_ns // WINDOW_NS)
-        starts = [window.start_ns for window in among]
-        return among[int(np.searchsorted(starts, moment_ns, "right")) - 1]
+        number = moment_ns // WINDOW_NS
+        among = self.windows(number)
+        return among[bisect_right(self._starts[number], moment_ns) - 1]
 
     def beside(self, window: Window) -> tuple[Window, Window]:
         """Give the windows before and after one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -23,4 +24,6 @@ RULES: Final = (connection_rules, calling_rules, serial_rules, context_rules, ed
 
 def find(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give findings (costliest first) and their requests: `base.findings` (rules as words), `base.finding_requests`."""
-    return settle(evidence, chain.from_iterable(rules(evidence) for rules in RULES))
+    with ThreadPoolExecutor(2, thread_name_prefix="findings") as pool:
+        cases = pool.map(lambda rules: list(rules(evidence)), RULES)
+        return settle(evidence, chain.from_iterable(cases))
