@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
+import zlib
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,12 +17,13 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.doors import grpc_door
+from collector.doors.grpc_body import encoding_of
 from collector.doors.grpc_door import MESSAGE_BYTES
 from seamscope.errors import EndpointError, UsageError
 from tests.collector import traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from collector.serve import Collector
@@ -112,6 +116,46 @@ def test_over_the_limit_is_exhausted_without_a_retry(collector: Collector) -> No
         assert reply.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert reply.details is None
     works(collector, "oversize")
+
+
+def test_deflate_is_read_too(collector: Collector) -> None:
+    request = traffic.spans(64, seed=77)
+    with grpc.insecure_channel(str(collector.grpc)) as channel:
+        export = channel.unary_unary(traffic.METHODS["traces"])
+        export(request.SerializeToString(), timeout=traffic.DEADLINE_S, compression=grpc.Compression.Deflate)
+    assert traffic.span_ids(request) <= traffic.stored_spans(collector.store)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_a_packed_message_that_is_cut_is_an_invalid_argument(
+    collector: Collector, pack: Callable[[bytes], bytes]
+) -> None:
+    reply = traffic.call(collector.grpc, pack(traffic.spans(64).SerializeToString())[:-9])
+    assert reply.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "decompress" in reply.message or "ends too early" in reply.message
+    works(collector, "cut")
+
+
+def test_no_request_begins_as_packed_messages_do() -> None:
+    for request in (traffic.spans(2), traffic.logs(2), traffic.metrics(2)):
+        assert encoding_of(request.SerializeToString()) == "identity"
+    assert {encoding_of(data) for data in (b"", b"x", b"\x1f\x8b", b"\x78\x00")} == {"identity"}
+
+
+def test_hundreds_of_small_requests_in_flight_are_all_taken(collector: Collector) -> None:
+    """Over one connection: a stream that its client has seen end may still be open here."""
+    request = traffic.spans(1).SerializeToString()
+    failed: list[grpc.RpcError] = []
+    with grpc.insecure_channel(str(collector.grpc)) as channel:
+        export = channel.unary_unary(traffic.METHODS["traces"])
+        in_flight = deque(export.future(request, timeout=traffic.DEADLINE_S) for _ in range(250))
+        for number in range(1_500):
+            error = in_flight.popleft().exception()
+            if error is not None:
+                failed.append(error)
+            if number < 1_250:
+                in_flight.append(export.future(request, timeout=traffic.DEADLINE_S))
+    assert failed == []
 
 
 def test_a_bomb_of_items_is_refused_before_it_is_built(collector: Collector) -> None:
