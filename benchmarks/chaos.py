@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -28,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.damage import damages
+from benchmarks.damage import FOREVER, damages
 from benchmarks.forked import Nursery
 from benchmarks.full_disk import full_disks
 from benchmarks.ledger import Collector, Ledger, StartError, load, send_again, stored, wait_for
@@ -141,12 +142,12 @@ def _wrong(total: Counter[str]) -> int:
     return sum(total[name] for name in WRONG)
 
 
-def kills(cycles: int, seed: int, keep: Path | None = None) -> dict[str, Any]:
-    """Kill again and again; a store lives through all ten kinds of moment, then a new one begins."""
+def kills(cycles: int, seed: int, keep: Path | None = None, until: float = FOREVER) -> dict[str, Any]:
+    """Kill again and again, or until a time (monotonic); a store lives through all ten kinds of moment."""
     names = ("cycles", "acknowledged", "expired", "lost", "doubled", "torn", "did_not_start", "unreadable")
     total: Counter[str] = Counter(dict.fromkeys(names, 0))
     with Nursery() as nursery:
-        while total["cycles"] < cycles:
+        while total["cycles"] < cycles and time.monotonic() < until:
             before = _wrong(total)
             with tempfile.TemporaryDirectory() as place:
                 first = seed + total["cycles"]
@@ -164,13 +165,15 @@ def main() -> None:
     words.add_argument("--full-disks", type=int, default=10)
     words.add_argument("--keep", type=Path)
     words.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+    words.add_argument("--minutes", type=float, default=math.inf, help="begin no further trial after so long")
     chosen = words.parse_args()
-    trials: dict[str, tuple[Callable[[int, int, Path | None], dict[str, Any]], int]] = {
+    until = time.monotonic() + chosen.minutes * 60
+    trials: dict[str, tuple[Callable[[int, int, Path | None, float], dict[str, Any]], int]] = {
         "kills": (kills, chosen.kills),
         "damages": (damages, chosen.damages),
         "full_disks": (full_disks, chosen.full_disks),
     }
-    found = {name: trial(count, chosen.seed, chosen.keep) for name, (trial, count) in trials.items() if count}
+    found = {name: trial(count, chosen.seed, chosen.keep, until) for name, (trial, count) in trials.items() if count}
     print(json.dumps({"seed": chosen.seed, **found}))
     raise SystemExit(any(one.get(name) for one in found.values() for name in WRONG))
 

@@ -6,10 +6,12 @@ where anything is missing it must have been said.
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import signal
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +34,7 @@ DAMAGES: Final = (
     "file: cut",
     "file: its head",
 )
+FOREVER: Final = math.inf
 REQUESTS: Final = 24
 IN_FILE: Final = 8
 """Requests that are in the file when the log begins."""
@@ -56,14 +59,16 @@ def harm(place: Path, kind: str, dice: random.Random) -> int:
     return at
 
 
-def damages(trials: int, seed: int, keep: Path | None = None) -> dict[str, Any]:
-    """Damage what a killed collector left, again and again, each time from the same store."""
+def damages(trials: int, seed: int, keep: Path | None = None, until: float = FOREVER) -> dict[str, Any]:
+    """Damage what a killed collector left, each time from the same store, so often or until a time (monotonic)."""
     names = ("trials", "did_not_start", "kept_too_little", "unreported", "put_aside", "all_kept")
     total: Counter[str] = Counter(dict.fromkeys(names, 0))
     with tempfile.TemporaryDirectory() as made, Nursery() as nursery:
         origin = Path(made)
         sizes = committed(nursery, origin, seed)
         for trial in range(trials):
+            if time.monotonic() > until:
+                break
             kind = DAMAGES[trial % len(DAMAGES)]
             with tempfile.TemporaryDirectory() as place:
                 found = damage(nursery, origin, Path(place), sizes, random.Random(seed + trial), kind)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.damage import FOREVER
 from benchmarks.forked import Nursery
 from benchmarks.ledger import Collector, Ledger, load, stored, wait_for
 
@@ -20,8 +21,8 @@ RESUMES_S: Final = 5.0
 """So long it may take until spans are acknowledged again."""
 
 
-def full_disks(cycles: int, seed: int, keep: Path | None = None) -> dict[str, Any]:
-    """Let files grow no further under load, then let go, again and again on one collector."""
+def full_disks(cycles: int, seed: int, keep: Path | None = None, until: float = FOREVER) -> dict[str, Any]:
+    """Let files grow no further under load, then let go, on one collector, so often or until a time (monotonic)."""
     del keep
     ledger, took = Ledger(), []
     with tempfile.TemporaryDirectory() as place, Nursery() as nursery:
@@ -30,6 +31,8 @@ def full_disks(cycles: int, seed: int, keep: Path | None = None) -> dict[str, An
         endpoint = collector.endpoint()
         signals_ignored(collector.process.pid)
         for cycle in range(cycles):
+            if time.monotonic() > until:
+                break
             with load(endpoint, ledger, seed + cycle, 512):
                 wait_for(ledger, 4, collector.process)
                 size = max(path.stat().st_size for path in folder.glob("s.duckdb*") if path.is_file())
@@ -42,7 +45,7 @@ def full_disks(cycles: int, seed: int, keep: Path | None = None) -> dict[str, An
         collector.end(signal.SIGTERM)
         found = ledger.held_against(stored(folder / "s.duckdb"))
     return {
-        "cycles": cycles,
+        "cycles": len(took),
         **found,
         "acknowledged": sum(len(ids) for _, ids in ledger.acknowledged),
         "refused_requests": len(ledger.unanswered),
