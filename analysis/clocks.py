@@ -7,8 +7,9 @@ both clocks cannot tell apart. Where 0 lies in the interval of all calls at hand
 not, the offset is a bound: the one on which the fastest calls agree best, for in that direction nothing but the way
 held them, while one in which something held them all spreads; of two alike the nearest. That interval is drawn closer
 by clients that read the whole body: they end after their server does, save for what it does once the last byte is out;
-and by clients that end at the headers: they end after what their server waited for, save where it streams. So both
-count only where they agree with the sure bounds. An empty interval is no constant offset: a line through it is a
+by clients that end at the headers: they end after what their server waited for, save where it streams; and by those
+that do not say at what they end, if their server lasted no longer than they did. So these count only where they agree
+with the sure bounds. An empty interval is no constant offset: a line through it is a
 drift, and anything else is said and left alone.
 """
 
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import polars as pl
 
+from analysis import namesakes
 from analysis.arrays import MISSING
-from analysis.facts import host_keys
+from analysis.facts import host_keys, process_keys
 from analysis.grouping import number_pairs
 from seamscope.schema import words
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from analysis.arrays import Int32s, Int64s
+    from analysis.arrays import Int32s, Int64s, Mask
     from analysis.forest import Forest
 
 FAR: Final = 2**61
@@ -50,7 +52,7 @@ FEWEST_BINS: Final = 6
 
 READ: Final = (
     "trace_hi", "trace_lo", "span_id", "start", "end", "sent", "server_start", "server_end", "first_byte", "worked",
-    "caller_host", "callee_host", "servers", "slack", "whole_body", "waits", "failed",
+    "caller_host", "callee_host", "servers", "slack", "whole_body", "unsaid", "waits", "failed",
 )  # fmt: skip
 """What of the facts tells of clocks."""
 
@@ -77,15 +79,30 @@ class Clocks:
     """When offsets hold: a drift goes on from here."""
     placed: dict[int, tuple[int, int, float]] = field(default_factory=dict)
     """Host → group of hosts whose clocks are known of each other, offset (ns), drift (ns per ns)."""
+    several: pl.DataFrame = field(default_factory=namesakes.none)
+    """Hosts that are one by name only (`namesakes.find`): each of their processes is a host here."""
 
     @property
     def moves(self) -> bool:
         """Tell whether any host's clock is moved."""
-        return any(offset or slope for _, offset, slope in self.placed.values())
+        return self.several.height > 0 or any(offset or slope for _, offset, slope in self.placed.values())
+
+    def keys(self, forest: Forest) -> Int64s:
+        """Return a number per resource's host, the same in every batch; 0 where only (service, place) is known."""
+        keys = host_keys(forest)
+        return np.where(self._is_several(keys), process_keys(forest), keys) if self.several.height else keys
+
+    def hosts(self, forest: Forest) -> Int32s:
+        """Return equal numbers for resources on one clock; -1 where that is not known, or each has its own."""
+        hosts = forest.resources.host
+        return np.where(self._is_several(host_keys(forest)), -1, hosts) if self.several.height else hosts
+
+    def _is_several(self, keys: Int64s) -> Mask:
+        return np.isin(keys, self.several.get_column("host").to_numpy())
 
     def of(self, forest: Forest) -> tuple[int, npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return the origin, and by resource: group (-1: none), offset, slope."""
-        hosts = host_keys(forest).tolist()
+        hosts = self.keys(forest).tolist()
         group, offset, slope = np.full(len(hosts), -1, np.int32), np.zeros(len(hosts), np.int64), np.zeros(len(hosts))
         for at, host in enumerate(hosts):
             if host in self.placed:
@@ -94,7 +111,7 @@ class Clocks:
 
     def widths(self, forest: Forest, caller: Int32s, callee: Int32s) -> Int64s:
         """Return how wide the interval of both hosts' clocks is, by call; -1 where there is none."""
-        hosts = host_keys(forest)
+        hosts = self.keys(forest)
         here, there = forest.resource[caller], forest.resource[callee]
         number, first = number_pairs(here.astype(np.int64), there.astype(np.int64))
         one, other = hosts[here[first]], hosts[there[first]]
@@ -109,6 +126,7 @@ class Clocks:
 
 def doubts(told: pl.DataFrame, known: Clocks) -> Int64s:
     """Return, by call (`facts.gather`), how far both sides' clocks may be off; 0 on one clock."""
+    told = namesakes.told_apart(told, known.several)
     here, there = told.get_column("caller_host").to_numpy(), told.get_column("callee_host").to_numpy()
     number, first = number_pairs(np.array(here), np.array(there))
     pair = pl.DataFrame(
@@ -124,14 +142,21 @@ def settle(facts: pl.DataFrame) -> Clocks:
     """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
     both = (pl.col("caller_host") != 0) & (pl.col("callee_host") != 0)
     apart = pl.col("caller_host") != pl.col("callee_host")
-    told = facts.lazy().filter(pl.col("served") & ~pl.col("headless") & both & apart).select(READ).collect()
+    several = namesakes.find(facts)
+    told = (
+        namesakes.told_apart(facts, several)
+        .lazy()
+        .filter(pl.col("served") & ~pl.col("headless") & both & apart)
+        .select(READ)
+        .collect()
+    )
     bounds = _bounds(told)
     origin_ns = cast("int", told.get_column("start").min()) if told.height else 0
     intervals = _intervals(bounds)
     odd = intervals.filter(pl.col("verdict") == "empty").select(PAIR)
     if odd.height:
         intervals = _with_drifts(intervals, bounds.join(odd, on=PAIR, how="semi"), origin_ns)
-    return Clocks(intervals, origin_ns, _place(intervals))
+    return Clocks(intervals, origin_ns, _place(intervals), several)
 
 
 def _bounds(told: pl.DataFrame) -> pl.DataFrame:
@@ -148,6 +173,10 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
         .when((pl.col("worked") != MISSING) & alone & stayed)
         .then(pl.max_horizontal("worked", "server_start") - pl.col("end"))
     )
+    fits = pl.col("server_end") - pl.col("server_start") <= pl.col("end") - pl.col("start")
+    likely = pl.when(pl.col("unsaid") & alone & stayed & fits).then(
+        pl.max_horizontal("server_end", "server_start") - pl.col("end")
+    )
     sided = told.select(
         *("trace_hi", "trace_lo", "span_id", "start", "slack"),
         one=pl.min_horizontal("caller_host", "callee_host"),
@@ -156,7 +185,10 @@ def _bounds(told: pl.DataFrame) -> pl.DataFrame:
         early=early,
         late=pl.when(stayed).then(done - pl.col("end")),
         whole=whole,
+        likely=likely,
     )
+    told_of_some = pl.col("whole").is_not_null().any().over(PAIR)
+    sided = sided.with_columns(told=told_of_some, whole=pl.when(told_of_some).then("whole").otherwise("likely"))
     forward = pl.col("forward")
     return sided.with_columns(
         high=pl.when(forward).then("early").otherwise(-pl.col("late")),
@@ -177,6 +209,8 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         pl.col("high").min().fill_null(FAR).alias("raw_high"),
         (pl.col("tight_low") - slack).max().fill_null(-FAR),
         (pl.col("tight_high") + slack).min().fill_null(FAR),
+        (pl.col("tight_low") - slack).filter("told").max().fill_null(-FAR).alias("told_low"),
+        (pl.col("tight_high") + slack).filter("told").min().fill_null(FAR).alias("told_high"),
         pl.col("tight_low").max().fill_null(-FAR).alias("raw_tight_low"),
         pl.col("tight_high").min().fill_null(FAR).alias("raw_tight_high"),
         *(_spread(name, top=True).alias(said) for name, said in (("low", "below"), ("tight_low", "tight_below"))),
@@ -203,7 +237,7 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         .then(pl.when(by_low).then("raw_low").otherwise("raw_high").clip("low", "high"))
         .otherwise(0),
         width=pl.col("high") - pl.col("low"),
-        doubt=(near_high - near_low).clip(0),
+        doubt=(pl.min_horizontal("high", "told_high") - pl.max_horizontal("low", "told_low")).clip(0),
     )
     none = rows.filter(empty).select(PAIR)
     if none.height:
@@ -318,7 +352,7 @@ def conflicts(clocks: Clocks, names: dict[int, str]) -> Iterator[tuple[dict[str,
                 where,
                 (
                     f"no constant offset between the clocks of {one} and {other} fits their {row['calls']} calls: "
-                    f"the bounds miss each other by {least:.3f} ms; no time was moved"
+                    f"the bounds miss each other by {least:.3f} ms; each call was left within its own"
                 ),
             )
 
@@ -326,7 +360,8 @@ def conflicts(clocks: Clocks, names: dict[int, str]) -> Iterator[tuple[dict[str,
 def warnings_of(clocks: Clocks, names: dict[int, str]) -> pl.DataFrame:
     """Return a row per conflict: ids of the call that shows it, code and detail."""
     found: Iterable[tuple[dict[str, int], str]] = conflicts(clocks, names)
-    rows = [{**where, "detail": detail} for where, detail in found]
-    schema = {"trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "detail": pl.String}
     code = words.code(words.WARNINGS, "clock_interval_empty")
-    return pl.DataFrame(rows, schema=schema).with_columns(code=pl.lit(code, pl.UInt8))
+    rows = [{**where, "detail": detail, "code": code} for where, detail in found]
+    rows += namesakes.warnings_of(clocks.several, names)
+    ids = dict.fromkeys(("trace_hi", "trace_lo", "span_id"), pl.UInt64)
+    return pl.DataFrame(rows, schema={**ids, "detail": pl.String, "code": pl.UInt8})

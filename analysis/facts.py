@@ -31,6 +31,7 @@ EDGE: Final = words.code(words.TIERS, "edge")
 ERROR: Final = words.code(words.STATUSES, "error")
 BODY: Final = words.code(words.EXTENTS, "body")
 HEADERS: Final = words.code(words.EXTENTS, "headers")
+UNSAID: Final = words.code(words.EXTENTS, "unknown")
 
 
 @kernel
@@ -119,11 +120,13 @@ def host_keys(forest: Forest) -> Int64s:
 
 
 def host_names(resources: pl.DataFrame) -> dict[int, str]:
-    """Return the name of every host by its number."""
-    if "instance" not in resources.columns:
+    """Return the name of every host and of every process by its number."""
+    if not {"instance", "service"} <= set(resources.columns):
         return {}
-    names = resources.get_column("instance").cast(pl.String).drop_nulls().unique()
-    return dict(zip(_hashed(names).tolist(), names.to_list(), strict=True))
+    both = resources.select(pl.col("service", "instance").cast(pl.String)).drop_nulls("instance").unique()
+    service, instance = both.get_column("service").fill_null("unknown"), both.get_column("instance")
+    names = pl.concat([instance, service + " on " + instance])
+    return dict(zip(_hashed(pl.concat([instance, service + "\n" + instance])).tolist(), names.to_list(), strict=True))
 
 
 def process_keys(forest: Forest) -> Int64s:
@@ -213,6 +216,7 @@ def gather(journeys: Journeys, gaps: Gaps) -> pl.DataFrame:
             "first_byte": np.where(known, _first_bytes(journeys, server), MISSING),
             "waits": rpc_waits == 1,
             "whole_body": (ends_at == BODY) & known,
+            "unsaid": (ends_at == UNSAID) & known,
             "worked": _worked(journeys, np.flatnonzero(known & (ends_at == HEADERS)), server),
             "slack": forest.grain[outer] + taken(forest.grain, first, 0),
             "gap": gaps.gap,

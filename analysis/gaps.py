@@ -204,8 +204,8 @@ def surer(gaps: Gaps, journeys: Journeys, clocks: Clocks) -> Gaps:
     return replace(gaps, error=np.where(gaps.error == MISSING, MISSING, known))
 
 
-def measure(journeys: Journeys) -> Gaps:
-    """Measure every call's gap."""
+def measure(journeys: Journeys, clocks: Clocks | None = None) -> Gaps:
+    """Measure every call's gap; without `clocks` every host keeps one time."""
     forest, times, calls, seams, labels = (
         journeys.forest,
         journeys.times,
@@ -228,7 +228,7 @@ def measure(journeys: Journeys) -> Gaps:
     resent = forest.padded(spans.column("resend_count", np.int64, 0), 0)
     ending, most = count_members(labels.members_from, labels.members, calls.call_of, times.end, resent)
     client = np.where(calls.headless == 1, calls.outer, np.where(ending >= 0, ending, calls.outer)).astype(np.int32)
-    host = forest.resources.host[forest.resource]
+    host = (forest.resources.host if clocks is None else clocks.hosts(forest))[forest.resource]
     server = np.maximum(seams.first_server, 0)
     one_host = (seams.first_server >= 0) & (host[calls.outer] >= 0) & (host[calls.outer] == host[server])
     own_first_byte = forest.padded(spans.column("first_byte_ns", np.int64, -1), -1)

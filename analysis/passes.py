@@ -297,7 +297,7 @@ class _Desk:
         if not (found.moves or part.journeys.times.shift.any()):
             return part
         again = journeys.follow(part.ground, self.rules, part.peers, found)
-        measured = gaps.measure(again)
+        measured = gaps.measure(again, found)
         told = _those_of(facts.gather(again, measured), part.facts)
         return replace(part, journeys=again, gaps=measured, facts=told)
 

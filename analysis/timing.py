@@ -83,7 +83,7 @@ def _shifts(forest: Forest, calls: Calls, clocks: Clocks | None, first_byte: Int
         forest.parent,
         forest.remote,
         calls.server_of,
-        forest.resources.host,
+        forest.resources.host if clocks is None else clocks.hosts(forest),
         waits(forest, calls),
         forest.start,
         forest.end,

@@ -16,7 +16,7 @@ Traces = Any
 
 
 @pytest.mark.parametrize("stage", ["forest.grow", "critical.find_requests"])
-def test_one_trace_is_set_aside_and_the_rest_live_on(
+def test_a_trace_that_makes_a_stage_raise_is_set_aside_and_the_rest_live_on(
     traces: Traces, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     for trace in range(1, 12):

@@ -1,0 +1,95 @@
+"""Hosts that are one by name only: their processes call each other, and keep different times.
+
+Machines that nobody named (`localhost`, what an image is called), and runtimes that counted on by themselves while
+their host's clock was set. A clock of one host never moves against itself, so each such process is a host of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APART_NS: Final = 100_000_000
+"""What two processes' times disagree by less than may be how their spans were begun and ended."""
+MOST: Final = 0.5
+"""Part of their calls in which they must: one call that was given up may be taken up when it is over."""
+
+READ: Final = (
+    "trace_hi", "trace_lo", "span_id", "start", "end", "server_start", "caller", "callee", "caller_host", "failed",
+)  # fmt: skip
+"""What of the facts tells of namesakes."""
+SHOWN: Final = ("trace_hi", "trace_lo", "span_id")
+FOUND: Final = {
+    "host": pl.Int64, "caller": pl.Int64, "callee": pl.Int64, "ahead": pl.Int64, "trace_hi": pl.UInt64,
+    "trace_lo": pl.UInt64, "span_id": pl.UInt64,
+}  # fmt: skip
+"""A row per caller and callee (process keys) on a host (its key): by how much the callee's clock is ahead, at least,
+in the middle of their calls, and the first call that shows it."""
+
+
+def find(facts: pl.DataFrame) -> pl.DataFrame:
+    """Return processes of one host whose calls no common clock allows (`facts.gather`), columns `FOUND`."""
+    inside = (
+        facts.lazy()
+        .filter(
+            pl.col("served")
+            & ~pl.col("headless")
+            & (pl.col("caller_host") != 0)
+            & (pl.col("caller_host") == pl.col("callee_host"))
+            & (pl.col("caller") != pl.col("callee"))
+        )
+        .select(READ)
+        .collect()
+    )
+    if not inside.height:
+        return none()
+    early, late = pl.col("server_start") - pl.col("start"), pl.col("server_start") - pl.col("end")
+    before, after = early < -APART_NS, (late > APART_NS) & ~pl.col("failed")
+    told = inside.sort("start", *SHOWN).with_columns(
+        host="caller_host", ahead=pl.when(before).then(early).when(after).then(late)
+    )
+    odd = pl.col("ahead").is_not_null()
+    by_pair = told.group_by("host", "caller", "callee").agg(
+        *(pl.col(name).filter(odd).first() for name in SHOWN),
+        share=odd.mean(),
+        ahead=pl.col("ahead").median().cast(pl.Int64),
+    )
+    return by_pair.filter(pl.col("share") >= MOST).select(list(FOUND)).sort("host", "caller", "callee")
+
+
+def none() -> pl.DataFrame:
+    """Return that no host is several."""
+    return pl.DataFrame(schema=FOUND)
+
+
+def told_apart(facts: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Return the facts with every process of such a host as a host of its own."""
+    if not found.height:
+        return facts
+    several = found.get_column("host").unique().implode()
+    return facts.with_columns(
+        pl.when(pl.col(f"{side}_host").is_in(several)).then(side).otherwise(f"{side}_host").alias(f"{side}_host")
+        for side in ("caller", "callee")
+    )
+
+
+def warnings_of(found: pl.DataFrame, names: dict[int, str]) -> Iterator[dict[str, object]]:
+    """Yield ids of the call that shows it, code and detail, of every pair of processes."""
+    code = words.code(words.WARNINGS, "clock_interval_empty")
+    for row in found.iter_rows(named=True):
+        host, caller, callee = (names.get(row[name], "?") for name in ("host", "caller", "callee"))
+        way = "ahead of" if row["ahead"] > 0 else "behind"
+        yield {
+            **{name: row[name] for name in SHOWN},
+            "detail": (
+                f"{host} is one host by name, and its processes keep clocks of their own: that of {callee} is "
+                f"{abs(row['ahead']) / 1_000_000:.3f} ms {way} that of {caller}, or more; each counts as a host"
+            ),
+            "code": code,
+        }
