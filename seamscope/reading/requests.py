@@ -10,6 +10,7 @@ from seamscope.hexadecimal import LOW_64_BITS, halves, span_hex, trace_hex
 from seamscope.reading.findings import findings_of_request
 from seamscope.reading.instruments import testimonies
 from seamscope.reading.logs import logs_of_request
+from seamscope.reading.remainders import remainders
 from seamscope.reading.request_parts import async_work, hops, request_row, segments, shares, trace_warnings, word
 from seamscope.reading.request_search import find_request, find_requests
 from seamscope.reading.waterfall import waterfall
@@ -36,6 +37,8 @@ ORDERS: Final = {
 """Orders of the request list → what they rank by, largest first."""
 
 _READINGS: Final = 3
+_MOST_SHARING: Final = 1_000
+"""Other requests of the same traces whose calls are looked up."""
 
 
 def list_requests(
@@ -121,6 +124,8 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
     path, calls = segments(parts["segments"]), hops(parts["hops"], row.start_ns)
     odd, work = trace_warnings(parts["warnings"]), async_work(parts["async_work"])
     others = [(trace_hex(e["trace_hi"], e["trace_lo"]), f"{e['entry_span_id']:016x}") for e in parts["entries"]]
+    if len(parts["spans"]) > row.spans:
+        others += _calls_of_others(reader, found["request_no"])
     lines = waterfall(row, parts["spans"], others, calls, path["complete"] or path["shell"], odd, work)
     return RequestDetail(
         row=row,
@@ -136,8 +141,18 @@ def _read(reader: Reader, request_id: str) -> RequestDetail:
         findings=findings_of_request(parts["findings"]),
         inferences=tuple(Inference(**told) for told in parts["inferences"]),
         testimonies=testimonies(reader, row, calls, path),
-        logs=logs_of_request(reader, found["request_no"], row, lines, alone=len(others) < 2),
+        remainders=remainders(reader, found["request_no"], path["complete"] or path["shell"]),
+        logs=logs_of_request(reader, found["request_no"], row, lines, alone=len(parts["entries"]) < 2),
     )
+
+
+def _calls_of_others(reader: Reader, request_no: int) -> list[tuple[str, str]]:
+    """Give (trace id, span id) of calls that other requests made, of those that share a trace with this one."""
+    sharing = reader.query(statement("request/sharing"), {"request_no": request_no}).get_column("request_no").to_list()
+    if not sharing:
+        return []
+    rows = reader.query(statement("request/beside", numbers=", ".join(map(str, sharing[:_MOST_SHARING]))))
+    return [(trace_hex(high, low), f"{span:016x}") for high, low, span in rows.iter_rows()]
 
 
 def _base_row(reader: Reader, request_id: str) -> dict[str, Any]:

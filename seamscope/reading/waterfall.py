@@ -67,8 +67,8 @@ def waterfall(
     Args:
         row: The request.
         span_rows: Rows of `request/spans.sql`, in time order.
-        other_entries: (trace id, span id) of the entries of other requests in the same traces; their spans are
-            drawn only where they hang below this request's.
+        other_entries: (trace id, span id) of the entries of other requests in the same traces, and of their calls;
+            their spans are drawn only where they hang below this request's.
         hops: Its hops, starts counted from the request's start.
         segments: Its critical path to the horizon that is drawn.
         warnings: Odd things; those of a span become its notes.

@@ -23,7 +23,7 @@ from seamscope.results.requests import (
     TraceWarning,
     WaterfallRow,
 )
-from seamscope.results.seams import Lacking, SeamRow
+from seamscope.results.seams import Lacking, Remainder, SeamRow
 
 __all__ = [
     "AsyncWork",
@@ -40,6 +40,7 @@ __all__ = [
     "LogLine",
     "Metric",
     "Percentiles",
+    "Remainder",
     "Report",
     "RequestDetail",
     "RequestFinding",

@@ -9,6 +9,7 @@ from seamscope.results.logs import RequestLogs
 
 if TYPE_CHECKING:
     from seamscope.results.instruments import Testimony
+    from seamscope.results.seams import Remainder
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,3 +263,5 @@ class RequestDetail:
     logs: RequestLogs = field(default_factory=RequestLogs)
     testimonies: tuple[Testimony, ...] = ()
     """What pools' and servers' own instruments said of its waits, the longest wait first."""
+    remainders: tuple[Remainder, ...] = ()
+    """Seams on which much of it is unexplained, and what would tell it; most time first."""

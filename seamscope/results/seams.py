@@ -27,6 +27,16 @@ class Lacking:
 
 
 @dataclass(frozen=True, slots=True)
+class Remainder:
+    """Time of one request on a seam that nobody explains, and what would tell it."""
+
+    seam: str
+    ns: int
+    lacking: tuple[Lacking, ...]
+    """What may lie behind most of it first; hops and times are this request's."""
+
+
+@dataclass(frozen=True, slots=True)
 class SeamRow:
     """A line of `seams`."""
 

@@ -49,6 +49,7 @@ def request_document(detail: RequestDetail) -> dict[str, Any]:
         "findings": [dataclasses.asdict(finding) for finding in detail.findings],
         "warnings": [dataclasses.asdict(warning) for warning in detail.warnings],
         "async": [dataclasses.asdict(work) for work in detail.async_work],
+        "unexplained": [dataclasses.asdict(one) for one in detail.remainders],
         "instruments": [dataclasses.asdict(told) for told in detail.testimonies],
         "logs": [_log(line) for line in detail.logs.lines],
         "logs_total": detail.logs.total,

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from seamscope.results import Hop, Inference, RequestDetail, Share
+    from seamscope.results import Hop, Inference, Remainder, RequestDetail, Share
 
 _SEAM_CELLS: Final = 44
 INFERENCES_SHOWN: Final = 5
+STEPS_SHOWN: Final = 2
 
 
 def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN, logs: int = LINES_SHOWN) -> str:
@@ -33,6 +34,8 @@ def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN, l
         parts += _made_of(detail, horizon)
     if detail.inferences:
         parts += [*_inferences(detail.inferences), Text("")]
+    if detail.remainders:
+        parts += [*_remainders(detail.remainders), Text("")]
     if detail.testimonies:
         parts += [*testimony_lines(detail.testimonies), Text("")]
     if detail.findings:
@@ -99,6 +102,22 @@ def _inferences(inferences: Sequence[Inference]) -> list[Text]:
     ]
     left = len(inferences) - INFERENCES_SHOWN
     return [*lines, Text(f"  and {left} more inferred, each with less time", "dim")] if left > 0 else lines
+
+
+def _remainders(remainders: Sequence[Remainder]) -> list[Text]:
+    """Say of seams with much unexplained time what would tell it."""
+    lines: list[Text] = []
+    for one in remainders:
+        said = "; what would tell it:" if one.lacking else ""
+        lines.append(line(("? ", "dim"), f"{duration(one.ns)} unexplained on ", name(one.seam), said))
+        steps: dict[tuple[str, str], list[str]] = {}
+        for told in one.lacking:
+            steps.setdefault((told.side, told.step), []).extend(told.tells)
+        lines += [
+            line(f"    {', '.join(tells).replace('_', ' ')}, at the {side}: ", name(step))
+            for (side, step), tells in list(steps.items())[:STEPS_SHOWN]
+        ]
+    return lines
 
 
 def _legend(detail: RequestDetail) -> Text:

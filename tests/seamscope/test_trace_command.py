@@ -25,7 +25,7 @@ SEGMENT = ["start_ns", "end_ns", "span_id", "owner", "tier", "service", "seam", 
 DOCUMENT = [
     "schema", "request_id", "trace_ids", "kind", "route", "status", "final", "start_ns", "horizons", "segments",
     "by_cause", "hops", "findings", "warnings", "async",
-    "instruments", "logs", "logs_total",
+    "unexplained", "instruments", "logs", "logs_total",
 ]  # fmt: skip
 
 
