@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SHORTER: Final = "or make what holds connections shorter"
+_HTTP: Final = f"if {{callee}} can serve so many at once, {_SHORTER}"
+_AGENT: Final = f"setGlobalDispatcher(new Agent({{{{ connections: {{demand}} }}}})) of undici, {_HTTP}"
 _POOLS: Final = {
     "otelpgx": f"Set pool_max_conns={{demand}} in the pgx connection string, {_SHORTER}",
     "sqlalchemy": f"create_engine(…, pool_size={{demand}}, max_overflow=0), {_SHORTER}",
@@ -19,11 +21,13 @@ _POOLS: Final = {
     "psycopg": f"ConnectionPool(…, max_size={{demand}}), {_SHORTER}",
     "django": f"OPTIONS pool max_size={{demand}} in DATABASES, {_SHORTER}",
     "redis": f"Set the client's pool size to {{demand}}, {_SHORTER}",
-    "net/http/otelhttp": "http.Transport{{ MaxConnsPerHost: {demand}, MaxIdleConnsPerHost: {demand} }}",
-    "undici": "setGlobalDispatcher(new Agent({{ connections: {demand} }})) of undici",
-    "@vercel/otel": "setGlobalDispatcher(new Agent({{ connections: {demand} }})) of undici",
-    "next.js": "setGlobalDispatcher(new Agent({{ connections: {demand} }})) of undici",
-    "instrumentation-http": "new http.Agent({{ keepAlive: true, maxSockets: {demand} }})",
+    "net/http/otelhttp": (
+        f"http.Transport{{{{ MaxConnsPerHost: {{demand}}, MaxIdleConnsPerHost: {{demand}} }}}}, {_HTTP}"
+    ),
+    "undici": _AGENT,
+    "@vercel/otel": _AGENT,
+    "next.js": _AGENT,
+    "instrumentation-http": f"new http.Agent({{{{ keepAlive: true, maxSockets: {{demand}} }}}}), {_HTTP}",
 }
 _UNDICI: Final = (
     "One undici Agent with keepAliveTimeout above the pause between calls; let {callee} keep connections open"
@@ -53,6 +57,28 @@ _AT_ONCE: Final = {
     "instrumentation-pg": "One statement for all of them: WHERE id = ANY($1), or a join",
     "redis": "MGET, or a pipeline",
 }
+_PROMISES: Final = "await Promise.all([…])"
+_TOGETHER: Final = {
+    "net/http/otelhttp": "errgroup.Group",
+    "undici": _PROMISES,
+    "@vercel/otel": _PROMISES,
+    "next.js": _PROMISES,
+    "instrumentation-http": _PROMISES,
+    "instrumentation-fetch": _PROMISES,
+    "otel-cf-workers": _PROMISES,
+    "fetcher": _PROMISES,
+    "deno": _PROMISES,
+    "httpx": "asyncio.gather with one AsyncClient",
+    "aiohttp": "asyncio.gather",
+    "requests": "a ThreadPoolExecutor",
+}
+_ANY_TOGETHER: Final = "await Promise.all([…]), errgroup, asyncio.gather"
+_OPENING: Final = {
+    "dns": "Looking up the name takes most of it: look at the resolver of {caller}, and keep its answers in a cache",
+    "connect": "Connecting takes most of it: {callee} is far, or slow to accept",
+    "tls": "The handshake takes most of it: TLS 1.3 and session resumption save round trips, and see what holds it",
+}
+_MOST: Final = 0.5
 _REGISTERED: Final = "Keep the W3C propagator of the SDK registered, and let {callee} read traceparent"
 _VERCEL: Final = "instrumentationConfig: {{ fetch: {{ propagateContextUrls: [/{host}/] }} }}"
 _WORKERS: Final = "Set fetch.includeTraceContext for {host} in the instrumentation's configuration"
@@ -88,10 +114,10 @@ def _names(calls: pl.DataFrame) -> dict[str, object]:
     return {"callee": calls["callee"][0], "caller": calls["caller"][0], "host": host}
 
 
-def pool(calls: pl.DataFrame, demand: int, used: int) -> str:
+def pool(calls: pl.DataFrame, demand: int) -> str:
     """Name the pool's size setting and the measured demand."""
     line = _by_scope(calls, _POOLS, "Give the client's pool {demand} connections", demand=demand, **_names(calls))
-    return f"{line}; measured: {demand_of(demand, used)}"
+    return f"{line}; measured: {demand} at once at most"
 
 
 def demand_of(demand: int, used: int) -> str:
@@ -100,9 +126,20 @@ def demand_of(demand: int, used: int) -> str:
     return f"{wanted}, at most {used} had it" if used < demand else wanted
 
 
-def keep_alive(calls: pl.DataFrame) -> str:
-    """Name what keeps connections open."""
-    return _by_scope(calls, _KEEP, "Keep connections to {callee} open between calls (keep-alive)", **_names(calls))
+def keep_alive(calls: pl.DataFrame, phases: Mapping[str, float]) -> str:
+    """Name what keeps connections open, and what to look at in opening one (`phases`: mean ns by part)."""
+    line = _by_scope(calls, _KEEP, "Keep connections to {callee} open between calls (keep-alive)", **_names(calls))
+    whole = sum(phases.values())
+    longest = max(phases, key=lambda name: phases[name], default="")
+    if longest not in _OPENING or phases[longest] < _MOST * whole:
+        return line
+    return f"{line}. {_OPENING[longest].format(**_names(calls))}"
+
+
+def together(calls: pl.DataFrame) -> str:
+    """Say how to start calls at once, in the language of their emitter."""
+    how = _by_scope(calls, _TOGETHER, _ANY_TOGETHER)
+    return f"Start them together, unless one is only to be made if another succeeds: {how}"
 
 
 def at_once(calls: pl.DataFrame, operation: str) -> str:

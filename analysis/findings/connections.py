@@ -29,6 +29,8 @@ _SLACK_NS: Final = 1_000_000
 _OPENED: Final = ("dns", "connect", "tls", "setup")
 _BEFORE_IT: Final = pl.col("callee").str.starts_with("data:").fill_null(value=False) & (pl.col("server_row") < 0)
 """A statement's span holds no wait of its own: one that many statements tell of lies before it."""
+_LEAST_SHARE: Final = 0.05
+"""Less of a connection's opening is not worth a word."""
 _OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
 
 
@@ -157,6 +159,9 @@ def _pool(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
         # where waits are told, and as many ran as ever wanted to, they waited for something else
         if not queued.height or (demand <= used and _tells_waits(phases, whole)):
             continue
+        # waits that nobody tells are inferred only where they are sure: a call without one may have waited too
+        inferred = _number(queued.get_column("inferred_ns").sum()) >= _number(queued.get_column("pool_wait_ns").sum())
+        had = demand if inferred else used
         caller, callee = str(whole["caller"][0]), str(whole["callee"][0])
         longest = queued.get_column("pool_wait_ns").max()
         yield Case(
@@ -166,9 +171,9 @@ def _pool(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
             marks=_taken_out(phases, queued, ("pool_wait", "getconn"), LEAD, pl.col("pool_wait_ns")),
             message=(
                 f"{caller} has too few connections to {callee}: %requests% waited for one, %cost% each on average and "
-                f"{milliseconds(_number(longest))} at most; {advice.demand_of(demand, used)}"
+                f"{milliseconds(_number(longest))} at most; {advice.demand_of(demand, had)}"
             ),
-            next_step=advice.pool(whole, demand, used),
+            next_step=advice.pool(whole, demand),
         )
 
 
@@ -179,6 +184,8 @@ def _cold(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
     new = new.fill_null(value=False)
     cold = calls.with_columns(share=new.mean().over("seam")).filter(new & (pl.col("share") >= COLD_SHARE))
     for (seam,), some in places(cold, "seam"):
+        parts = _parts(some)
+        made_of = ", ".join(f"{part} {milliseconds(ns)}" for part, ns in parts.items())
         yield Case(
             rule="cold_connections",
             route=None,
@@ -186,10 +193,17 @@ def _cold(phases: pl.DataFrame, calls: pl.DataFrame) -> Iterator[Case]:
             marks=_opened(phases, some, opening),
             message=(
                 f"{some['caller'][0]} opens a new connection to {some['callee'][0]} for {some['share'][0]:.0%} of its "
-                f"calls; that held %requests%, %cost% each on average"
+                f"calls; that held %requests%, %cost% each on average" + (f" (opening one: {made_of})" if parts else "")
             ),
-            next_step=advice.keep_alive(some),
+            next_step=advice.keep_alive(some, parts),
         )
+
+
+def _parts(calls: pl.DataFrame) -> dict[str, float]:
+    """Give the mean nanoseconds of every part of opening a connection, the longest first; none that is hardly any."""
+    sums = {name.removesuffix("_ns"): _number(calls.get_column(name).sum()) / calls.height for name in _OPENING}
+    told = {name: ns for name, ns in sums.items() if ns >= _LEAST_SHARE * sum(sums.values()) and ns > 0}
+    return dict(sorted(told.items(), key=lambda part: -part[1]))
 
 
 def _opened(phases: pl.DataFrame, calls: pl.DataFrame, opening: pl.Expr) -> pl.DataFrame:

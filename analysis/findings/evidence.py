@@ -71,6 +71,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "network_ns": pl.Int64,
         "server_queue_ns": pl.Int64,
         "retry_ns": pl.Int64,
+        "inferred_ns": pl.Int64,
         "reused": pl.Boolean,
         "joined_by": pl.String,
         "async": pl.Boolean,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analysis.findings import advice
 from analysis.findings.cases import Case, marks, places
 from analysis.findings.evidence import SERVER
 from analysis.findings.retiming import BESIDE, KEEP
@@ -65,10 +66,10 @@ def serial_rules(evidence: Evidence) -> Iterator[Case]:
             seam=str(seam),
             marks=pl.concat([marks(some, BESIDE, pl.col("anchor")), marks(firsts, KEEP)]),
             message=(
-                f"{some['caller'][0]} makes calls one after the other that need nothing of each other's answers "
-                f"({names}, after {some['anchor_operation'][0]}): %requests%, %cost% each on average"
+                f"{some['caller'][0]} makes calls one after the other whose addresses hold nothing of each other's "
+                f"answers ({names}, after {some['anchor_operation'][0]}): %requests%, %cost% each on average"
             ),
-            next_step="Start them together: await Promise.all([…]), errgroup, asyncio.gather",
+            next_step=advice.together(some),
             confidence=0.7,
             first_horizon=True,
         )

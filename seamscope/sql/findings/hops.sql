@@ -21,6 +21,7 @@ SELECT
     h.network_ns,
     h.server_queue_ns,
     h.retry_ns,
+    h.inferred_ns,
     h.reused,
     base.joined_by_word(h.joined_by) AS joined_by,
     h."async"

@@ -287,6 +287,24 @@ def test_calls_that_need_nothing_of_each_other(scene: Scene) -> None:
     assert finding["confidence"] < 0.8
 
 
+@pytest.mark.parametrize(
+    ("scope", "step"),
+    [
+        ("@vercel/otel/fetch", "await Promise.all([…])"),
+        ("go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "errgroup.Group"),
+        ("opentelemetry.instrumentation.httpx", "asyncio.gather with one AsyncClient"),
+        (None, "await Promise.all([…]), errgroup, asyncio.gather"),
+    ],
+)
+def test_how_to_start_them_together_is_said_in_the_callers_language(scene: Scene, scope: str | None, step: str) -> None:
+    for _ in range(20):
+        scene.request(end=100)
+        for place, path in enumerate(("/a", "/b")):
+            scene.call(30 * place, 30 * place + 30, span={**http(path), "scope": scope}, operation=f"GET {path}")
+    (finding,) = scene.found()["serial_fanout"]
+    assert finding["next_step"].endswith(f": {step}")
+
+
 def test_a_call_that_needs_an_answer_is_left_alone(scene: Scene) -> None:
     assert chain(scene, 20, "/me", "/orders?user={secret}") == []
 

@@ -41,6 +41,19 @@ def test_a_wait_that_no_span_shows_is_the_calls_beginning(scene: Scene) -> None:
     assert finding["costs"] == {1: 40, 2: 80, 3: 120}
 
 
+def test_how_many_had_a_connection_is_not_said_where_waits_are_inferred(scene: Scene) -> None:
+    """The third call waited too, but not so surely that its wait was inferred: it had none while it waited."""
+    for number, sure in enumerate([False, True, False, True]):
+        wait = 40 * number * MS
+        told: dict[str, Any] = {"pool_wait_ns": wait, "inferred_ns": wait} if sure else {}
+        scene.request(end=200, at=0)
+        scene.call(0, 40 + 40 * number, served=(40 * number, 40 + 40 * number), **told)
+    scene.request(end=200, at=0)
+    scene.call(0, 200, served=(160, 200), pool_wait_ns=160 * MS, inferred_ns=160 * MS)
+    (finding,) = scene.found()["pool_exhausted"]
+    assert finding["message"].endswith("up to 5 calls wanted one at once")
+
+
 def test_a_wait_that_statements_tell_of_lies_before_them(scene: Scene) -> None:
     """Four at once, of 40 ms each over one connection, and no span for the wait: it is their callers' own time."""
     for number in range(4):
@@ -83,6 +96,30 @@ def test_a_connection_for_every_call(scene: Scene) -> None:
     (finding,) = scene.found()["cold_connections"]
     assert finding["costs"] == dict.fromkeys(range(5), 50)
     assert "for 100% of its calls" in finding["message"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "made_of", "step"),
+    [
+        ({"dns": 30, "connect": 10, "tls": 1}, "dns 30 ms, connect 10 ms", "the resolver of render:web"),
+        ({"connect": 30}, "connect 30 ms", "slow to accept"),
+        ({"tls": 40, "connect": 10}, "tls 40 ms, connect 10 ms", "session resumption"),
+        ({"connect": 20, "tls": 20, "dns": 20}, "dns 20 ms, connect 20 ms, tls 20 ms", None),
+        ({"setup": 40}, "setup 40 ms", None),
+    ],
+)
+def test_what_takes_most_of_opening_a_connection(
+    scene: Scene, parts: dict[str, int], made_of: str, step: str | None
+) -> None:
+    for _ in range(5):
+        scene.request(end=100)
+        told: dict[str, Any] = {f"{part}_ns": ms * MS for part, ms in parts.items()}
+        scene.call(0, 90, served=(70, 85), reused=False, **told)
+    (finding,) = scene.found()["cold_connections"]
+    assert finding["message"].endswith(f"(opening one: {made_of})")
+    said = "takes most of it" in finding["next_step"]
+    assert said == (step is not None)
+    assert step is None or step in finding["next_step"]
 
 
 def test_a_connection_that_is_opened_where_one_is_got(scene: Scene) -> None:
