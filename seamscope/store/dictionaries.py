@@ -1,6 +1,7 @@
-"""Rows that others refer to by a number go when nothing refers to them any more: resources, owners, kinds of stretches.
+"""Rows that others refer to by a number go when nothing refers to them any more.
 
-They only grow otherwise: a deployment a day is a new resource a day. What is unused is looked for beside commits; only
+Resources, shapes of spans, owners and kinds of stretches only grow otherwise: a deployment a day is a new resource a
+day. What is unused is looked for beside commits; only
 what came meanwhile is looked at again while commits wait. The writers then forget what is gone, so that it is written
 again when it comes again.
 """
@@ -53,10 +54,15 @@ DICTIONARIES: Final = (
             Use("request_lists", "unnest(seam_no)", "request_no"),
         ),
     ),
+    Dictionary("span_shapes", "shape_no", (Use("span_rows", "shape_no", "commit_no"),)),
     Dictionary(
         "resources",
         "resource_id",
-        tuple(Use(table, "resource_id", "commit_no") for table in ("span_rows", "logs", "metric_points")),
+        (
+            Use("span_shapes", "resource_id"),
+            Use("logs", "resource_id", "commit_no"),
+            Use("metric_points", "resource_id", "commit_no"),
+        ),
     ),
 )
 """What refers comes before what it refers to."""

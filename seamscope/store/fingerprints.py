@@ -22,23 +22,22 @@ if TYPE_CHECKING:
     U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 KEY: Final = ("trace_hi", "trace_lo", "span_id", "kind")
-SAID: Final = (
-    *KEY,
+SHARED: Final = ("kind", "flags", "status", "resource_id", "scope", "scope_version", KEYS, "dropped_attributes")
+"""What an emitter says that many spans share."""
+APART: Final = (
+    "trace_hi",
+    "trace_lo",
+    "span_id",
     "parent_id",
-    "flags",
     "start_ns",
     "end_ns",
-    "status",
     "status_message",
     "name",
     "trace_state",
-    "resource_id",
-    "scope",
-    "scope_version",
     TEXTS,
     *REFERENCES,
-    "dropped_attributes",
 )
+"""What it says of each."""
 EVENT_SAID: Final = ("at_ns", "name", "attributes")
 LOG_SAID: Final = (
     *("trace_hi", "trace_lo", "span_id", "time_ns", "observed_ns", "severity", "severity_text", "event_name", "body"),
@@ -61,13 +60,12 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def fingerprints(spans: pa.Table, events: pa.Table | None) -> U64:
-    """Give each span's fingerprint; its events count, in any order."""
-    rows = frame(spans, SAID)
-    digest = rows.with_columns(_hashed(spans[KEYS]).alias(KEYS)).hash_rows()
+def fingerprints(spans: pa.Table, shared: U64, events: pa.Table | None) -> U64:
+    """Give each span's fingerprint; `shared` are digests of `SHARED`. Its events count, in any order."""
+    digest = frame(spans, APART).with_columns(pl.Series("shared", shared)).hash_rows()
     if events is None or not events.num_rows:
         return digest.to_numpy()
-    return (digest + _of_events(rows.select(KEY), events)).to_numpy()
+    return (digest + _of_events(frame(spans, KEY), events)).to_numpy()
 
 
 def of_logs(logs: pa.Table) -> U64:
@@ -89,16 +87,6 @@ def copies(logs: pa.Table, request: np.ndarray[Any, Any] | None = None) -> pl.Se
 def of_points(points: pa.Table) -> U64:
     """Give each data point's fingerprint."""
     return frame(points, POINT_SAID).hash_rows().to_numpy()
-
-
-def _hashed(texts: pa.ChunkedArray) -> pl.Series:
-    """Hash texts, each once where they come as a dictionary: lists of keys are long, and few."""
-    column = texts.combine_chunks()
-    if not pa.types.is_dictionary(column.type):
-        plain = pl.Series(column, dtype=pl.String)
-        return pl.select(pl.when(plain.is_not_null()).then(plain.hash())).to_series()
-    places = pl.Series(column.indices)
-    return pl.Series(column.dictionary, dtype=pl.String).hash().gather(places)
 
 
 def _of_events(spans: pl.DataFrame, events: pa.Table) -> pl.Series:

@@ -13,21 +13,23 @@ from seamscope.schema.tables import INGESTED
 from seamscope.schema.words import TIERS, code
 from seamscope.statements import statement
 from seamscope.store.fingerprints import (
+    APART,
     COPY,
     EVENT_SAID,
     KEY,
     LOG_SAID,
     POINT_SAID,
-    SAID,
+    SHARED,
     fingerprints,
     frame,
     of_logs,
     of_points,
 )
 from seamscope.store.inserting import begin, insert, roll_back
-from seamscope.store.layout import parts
-from seamscope.store.packing import KEYS, packed
+from seamscope.store.layout import LAYOUTS, parts
+from seamscope.store.packing import packed
 from seamscope.store.receipts import CommitReceipt
+from seamscope.store.shapes import SHAPE, Shaped, Shapes, digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +51,9 @@ FINGERPRINT: Final = "fingerprint"
 _TOLD_APART: Final = ("spans", "logs", "metric_points")
 """Tables whose rows are told from those that are stored."""
 
+_SPANS: Final = LAYOUTS["spans"]
+_DERIVED: Final = tuple(name for name in _SPANS.shared if name not in SHARED)
+
 _WEAK: Final = {code(TIERS, "unknown"): 0, code(TIERS, "origin"): 1}
 """Tiers that a telling scope may raise; any other stays."""
 
@@ -63,6 +68,8 @@ class Group:
     """Fingerprints of its items."""
     raised: dict[int, int] = field(default_factory=dict)
     """Resources whose tier a telling scope raised, and to what."""
+    shaped: Shaped | None = None
+    """Its spans and the shapes that are new with them."""
 
 
 def ready(batch: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
@@ -74,8 +81,10 @@ def ready(batch: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     spans = given.get("spans")
     if spans is not None and FINGERPRINT not in spans.column_names:
         kept = packed(spans)
-        digests = pa.array(fingerprints(kept, given.get("span_events")))
-        given["spans"] = kept.append_column(FINGERPRINT, digests)
+        shared = digests(kept, SHARED)
+        told_apart = pa.array(fingerprints(kept, shared, given.get("span_events")))
+        shapes = pa.array(shared + digests(kept, _DERIVED))
+        given["spans"] = kept.append_column(FINGERPRINT, told_apart).append_column(SHAPE, shapes)
     for name, digest in (("logs", of_logs), ("metric_points", of_points)):
         if name in given and FINGERPRINT not in given[name].column_names:
             given[name] = given[name].append_column(FINGERPRINT, pa.array(digest(given[name])))
@@ -94,6 +103,7 @@ class Writer:
         self._tiers: dict[int, int] = dict(cursor.execute("SELECT resource_id, tier FROM base.resources").fetchall())
         self.commit_no = last_commit(cursor)
         """The last commit that is stored."""
+        self._shapes = Shapes(last_shape(cursor))
         self._follow_rules()
 
     def prepare(self, batch: Mapping[str, pa.Table]) -> Group:
@@ -103,11 +113,15 @@ class Writer:
             raise ValueError(f"not tables of the store: {sorted(unknown)}")
         tables, seen, duplicates = self._without_repeats(ready(batch))
         raised: dict[int, int] = {}
+        shaped = None
         if "resources" in tables:
             tables["resources"], raised = self._new_resources(tables["resources"])
+        if "spans" in tables:
+            shaped = self._shapes.shaped(tables["spans"])
+            tables["spans"] = shaped.spans
         rows = {name: table.num_rows for name, table in tables.items() if table.num_rows}
         number = self.commit_no + 1 if rows or raised else self.commit_no
-        return Group(tables, CommitReceipt(number, rows, duplicates), seen, raised)
+        return Group(tables, CommitReceipt(number, rows, duplicates), seen, raised, shaped)
 
     def write(self, group: Group, now_ns: int) -> None:
         """Write a prepared group in one transaction; where this raises, nothing of it is stored."""
@@ -117,6 +131,8 @@ class Writer:
             for name in group.receipt.rows:
                 for table, rows in parts(name, group.tables[name], group.receipt.commit_no).items():
                     insert(self._cursor, table, rows, stamps)
+            if group.shaped is not None:
+                insert(self._cursor, _SPANS.shapes, group.shaped.fresh)
             self._raise_tiers(group.raised)
             self._cursor.commit()
         except BaseException:
@@ -134,6 +150,8 @@ class Writer:
     def _stored(self, group: Group) -> None:
         self.commit_no = group.receipt.commit_no
         self._recent.remember(group.seen)
+        if group.shaped is not None:
+            self._shapes.kept(group.shaped)
         if "resources" in group.tables:
             fresh = group.tables["resources"]
             self._tiers.update(zip(fresh["resource_id"].to_pylist(), fresh["tier"].to_pylist(), strict=True))
@@ -141,7 +159,9 @@ class Writer:
 
     def forget(self, table: str, numbers: set[int]) -> None:
         """Take note that rows of a table are gone: what refers to them brings them along again."""
-        if table == "resources":
+        if table == _SPANS.shapes:
+            self._shapes.forget()
+        elif table == "resources":
             self._tiers = {number: tier for number, tier in self._tiers.items() if number not in numbers}
 
     def close(self) -> None:
@@ -155,10 +175,10 @@ class Writer:
         for name in _TOLD_APART:
             if name not in batch:
                 continue
-            rows, digests = _parted(batch[name])
-            fresh = self._fresh(digests)
+            rows, told = _parted(batch[name])
+            fresh = self._fresh(told)
             kept[name] = rows
-            seen.append(digests[fresh & (digests != 0)])
+            seen.append(told[fresh & (told != 0)])
             dropped = len(fresh) - int(fresh.sum())
             if dropped:
                 duplicates[name] = dropped
@@ -168,10 +188,10 @@ class Writer:
                     kept |= {each: _of_kept(batch[each], frame(rows, KEY), fresh) for each in beside}
         return kept, np.concatenate(seen), duplicates
 
-    def _fresh(self, digests: U64) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _fresh(self, told: U64) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Mark what is neither known nor a second one in this batch; a fingerprint of 0 tells nothing."""
-        first = pl.Series(digests).is_first_distinct().to_numpy()
-        fresh: np.ndarray[Any, np.dtype[np.bool_]] = (self._recent.unseen(digests) & first) | (digests == 0)
+        first = pl.Series(told).is_first_distinct().to_numpy()
+        fresh: np.ndarray[Any, np.dtype[np.bool_]] = (self._recent.unseen(told) & first) | (told == 0)
         return fresh
 
     def _new_resources(self, resources: pa.Table) -> tuple[pa.Table, dict[int, int]]:
@@ -214,8 +234,8 @@ class Writer:
 
 def _parted(rows: pa.Table) -> tuple[pa.Table, U64]:
     """Part rows from their fingerprints."""
-    digests = rows[FINGERPRINT].to_numpy()
-    return rows.drop_columns([name for name in (FINGERPRINT, COPY) if name in rows.column_names]), digests
+    told = rows[FINGERPRINT].to_numpy()
+    return rows.drop_columns([name for name in (FINGERPRINT, COPY) if name in rows.column_names]), told
 
 
 def _stronger(known: int | None, tier: int) -> int:
@@ -255,17 +275,23 @@ def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
     return int(cursor.execute(text).fetchall()[0][0])
 
 
+def last_shape(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Give the greatest number of a shape that is stored."""
+    return int(cursor.execute("SELECT coalesce(max(shape_no), 0) FROM base.span_shapes").fetchall()[0][0])
+
+
 def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentItems) -> None:
     """Remember the newest stored items, so that a retry across a restart is still recognised."""
     first = _first_to_remember(cursor, "span_rows")
     if first is not None:
-        spans = _since(cursor, "spans", (*SAID, KEYS), first)
-        recent.remember(fingerprints(spans, _since(cursor, "span_events", (*KEY, *EVENT_SAID), first)))
+        spans = _since(cursor, "spans", (*SHARED, *APART), first)
+        events = _since(cursor, "span_events", (*KEY, *EVENT_SAID), first)
+        recent.remember(fingerprints(spans, digests(spans, SHARED), events))
     for name, said, digest in (("logs", LOG_SAID, of_logs), ("metric_points", POINT_SAID, of_points)):
         first = _first_to_remember(cursor, name)
         if first is not None:
-            digests = digest(_since(cursor, name, said, first))
-            recent.remember(digests[digests != 0])
+            told = digest(_since(cursor, name, said, first))
+            recent.remember(told[told != 0])
 
 
 def _since(cursor: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], first: int) -> pa.Table:

@@ -20,14 +20,20 @@ from seamscope.schema.tables import INGESTED
 from seamscope.statements import statement
 from seamscope.store import tables
 from seamscope.store.inserting import transaction
-from seamscope.store.layout import tables_of
+from seamscope.store.layout import LAYOUTS, tables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
-CARRIED: Final = frozenset({"store", *(table for name in INGESTED for table in tables_of(name))})
+CARRIED: Final = frozenset(
+    {
+        "store",
+        *(table for name in INGESTED for table in tables_of(name)),
+        *(layout.shapes for layout in LAYOUTS.values()),
+    }
+)
 """Tables whose rows are kept."""
 
 _COPY: Final = """

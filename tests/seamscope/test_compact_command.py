@@ -23,7 +23,7 @@ from tests.seamscope.store_rows import bulk, event, owner, request, resource, ro
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS = ["owners", *(table for name in (*INGESTED, *RESULTS) for table in tables_of(name))]
+ROWS = ["owners", "span_shapes", *(table for name in (*INGESTED, *RESULTS) for table in tables_of(name))]
 
 KILLED = """
 import os, signal, sys

@@ -82,6 +82,18 @@ def test_a_resource_that_comes_again_is_written_again(store: Store) -> None:
     ]
 
 
+def test_shapes_go_with_the_last_span_that_has_them_and_are_written_again_when_they_come_again(store: Store) -> None:
+    for number, route in enumerate(("/a", "/b", "/a"), start=1):
+        store.commit({"spans": rows("spans", span(10 * number, route=route))}, now_ns=number)
+    assert names(store, "span_shapes", "route") == ["/a", "/b"]
+    retention.step(store, upto=2)
+    assert dictionaries.prune(store)["span_shapes"] == 1
+    for number, route in enumerate(("/b", "/a"), start=4):
+        store.commit({"spans": rows("spans", span(10 * number, route=route))}, now_ns=number)
+    assert names(store, "spans", "route") == ["/a", "/a", "/b"]
+    assert set(names(store, "span_shapes", "route")) == {"/a", "/b"}
+
+
 def test_what_comes_while_it_is_looked_for_keeps_its_resource(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(store, 10, 1)
     commit(store, 20, 2)

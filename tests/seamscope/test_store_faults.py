@@ -40,7 +40,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = Store.open(Path(sys.argv[1]), settings=Settings(checkpoint_bytes=int(sys.argv[2])))
 acknowledged = refused = 0
 def group(number):
-    return {"spans": spans(400, first=400 * number)}
+    return {"spans": spans(1_500, first=1_500 * number)}
 for number in range(12):
     if number == 2:
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
@@ -131,7 +131,7 @@ def test_full_disk_loses_nothing_acknowledged(tmp_path: Path, checkpoint_bytes: 
     acknowledged, refused, commits, rows = (int(number) for number in said.split())
     assert refused > 0
     assert failed in complained
-    assert (commits, rows) == (acknowledged, 400 * acknowledged)
+    assert (commits, rows) == (acknowledged, 1_500 * acknowledged)
 
 
 SHORTENED = """

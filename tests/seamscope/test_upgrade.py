@@ -15,7 +15,8 @@ from seamscope.statements import statement
 from seamscope.store import Store, StoreFile, opening, tables, upgrading
 from tests.seamscope.store_rows import rows, span
 
-OLD = 4
+OLD = (4, 5)
+"""Schemas that can be upgraded."""
 STORES = Path(__file__).parent / "stores"
 VALUES = {
     "BIGINT": "5",
@@ -28,16 +29,19 @@ VALUES = {
     "BOOLEAN": "true",
     "VARCHAR": "'text''é'",
     'STRUCT("key" VARCHAR, "value" VARCHAR)[]': "[{'key': 'a', 'value': 'b'}]",
-    "UBIGINT[]": "[7]",
 }
 """A value of every type, as SQL writes it."""
+
+
+def value_of(kind: str) -> str:
+    return VALUES[kind] if kind in VALUES else f"[{VALUES[kind.removesuffix('[]')]}]"
 
 
 def filled(connection: duckdb.DuckDBPyConnection, table: str, **said: object) -> None:
     """Insert a row with a value in every column."""
     text = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'base' AND table_name = $name"
     columns = connection.execute(text, {"name": table}).fetchall()
-    values = ", ".join(repr(said[name]) if name in said else VALUES[kind] for name, kind in columns)
+    values = ", ".join(repr(said[name]) if name in said else value_of(kind) for name, kind in columns)
     connection.execute(f"INSERT INTO base.{table} VALUES ({values})").complete()  # noqa: S608 - ours
 
 
@@ -46,16 +50,20 @@ def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in found]
 
 
+@pytest.fixture(params=OLD)
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
 @pytest.fixture
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store of schema 4 with a row or two in every table, some of them in its log; this release's schema is later."""
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", max(OLD + 1, tables.SCHEMA_VERSION))
+def old(tmp_path: Path, version: int) -> Path:
+    """A store of an older schema with a row or two in every table, some of them in its log."""
     path = tmp_path / "old.duckdb"
     connection = duckdb.connect(path, config={"storage_compatibility_version": opening.STORAGE_VERSION})
-    for text in connection.extract_statements((STORES / f"schema_{OLD}.sql").read_text()):
+    for text in connection.extract_statements((STORES / f"schema_{version}.sql").read_text()):
         connection.execute(text).complete()
     for name in names(connection):
-        said = {"schema_version": OLD, "written_by": "0.0.4"} if name == "store" else {}
+        said = {"schema_version": version, "written_by": "0.0.4"} if name == "store" else {}
         filled(connection, name, **said)
     connection.execute("CHECKPOINT").complete()
     filled(connection, "span_rows", span_no=6, span_id=8, start_ns=9, attribute_keys="k", attribute_texts="v")
@@ -64,10 +72,23 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+OF_SPANS = ("span_rows", "span_network", "span_database", "span_details")
+"""Tables that spans were kept in up to schema 5."""
+
+
+def whole_spans(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Give spans with all their columns, whatever the schema."""
+    joined = " LEFT JOIN ".join([f"base.{OF_SPANS[0]}", *(f"base.{name} USING (span_no)" for name in OF_SPANS[1:])])
+    rows = "base.spans" if "span_shapes" in names(connection) else joined
+    found: list[dict[str, Any]] = connection.sql(f"SELECT * FROM {rows} ORDER BY span_no").to_arrow_table().to_pylist()  # noqa: S608
+    return found
+
+
 def carried(path: Path) -> dict[str, list[dict[str, Any]]]:
     with duckdb.connect(path, read_only=True) as connection:
-        found = {}
-        for name in sorted((upgrading.CARRIED - {"store"}) & set(names(connection))):
+        found = {"spans": whole_spans(connection)}
+        carried_over = upgrading.CARRIED - {"store"} - {*OF_SPANS, "span_shapes", "span_texts"}
+        for name in sorted(carried_over & set(names(connection))):
             result = connection.sql(f"SELECT * FROM base.{name} ORDER BY ALL").to_arrow_table()  # noqa: S608
             found[name] = result.to_pylist()
         return found
@@ -94,23 +115,25 @@ def test_what_senders_brought_is_kept_and_results_are_made_anew(old: Path) -> No
             assert {key: row[key] for key in was} == was
 
 
-def test_the_copy_is_the_old_store(old: Path) -> None:
+def test_the_copy_is_the_old_store(old: Path, version: int) -> None:
     before = carried(old)
     Store.open(old).close()
-    backup = upgrading.backup_file(old, OLD)
-    assert backup.name == "old.duckdb.schema-4"
+    backup = upgrading.backup_file(old, version)
+    assert backup.name == f"old.duckdb.schema-{version}"
     assert carried(backup) == before
     assert backup.stat().st_mode & 0o777 == 0o600
     with duckdb.connect(backup, read_only=True) as connection:
-        assert connection.execute("SELECT schema_version, written_by FROM base.store").fetchall() == [(OLD, "0.0.4")]
+        assert connection.execute("SELECT schema_version, written_by FROM base.store").fetchall() == [
+            (version, "0.0.4")
+        ]
         assert connection.execute("SELECT count(*) FROM base.requests").fetchall() == [(2,)]
     again = backup.stat().st_mtime_ns
     Store.open(old).close()
     assert backup.stat().st_mtime_ns == again
 
 
-def test_readers_are_told_what_to_do(old: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(StoreVersionError, match=r"release 0\.0\.4 \(schema 4; .*; run `seamscope analyze`"):
+def test_readers_are_told_what_to_do(old: Path, version: int, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StoreVersionError, match=rf"release 0\.0\.4 \(schema {version}; .*; run `seamscope analyze`"):
         StoreFile.open(old)
     assert cli._call(["report", "--db", str(old)]) == 3
     assert capfd.readouterr().err.count("\n") == 1
@@ -119,7 +142,9 @@ def test_readers_are_told_what_to_do(old: Path, capfd: pytest.CaptureFixture[str
     assert cli._call(["report", "--db", str(old)]) == 0
 
 
-def test_an_upgrade_that_fails_leaves_the_store_as_it_was(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
+    old: Path, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = carried(old)
     whole = statement
 
@@ -131,22 +156,22 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(old: Path, monkeypatch
         Store.open(old)
     assert carried(old) == before
     with duckdb.connect(old, read_only=True) as connection:
-        assert connection.execute("SELECT schema_version FROM base.store").fetchall() == [(OLD,)]
+        assert connection.execute("SELECT schema_version FROM base.store").fetchall() == [(version,)]
     monkeypatch.setattr(upgrading, "statement", whole)
     Store.open(old).close()
 
 
-def test_without_room_for_the_copy_nothing_is_changed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_for_the_copy_nothing_is_changed(old: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _place: type("Usage", (), {"free": 1_000}))
     with pytest.raises(StoreError, match="no room to upgrade"):
         Store.open(old)
-    assert not upgrading.backup_file(old, OLD).exists()
+    assert not upgrading.backup_file(old, version).exists()
 
 
-@pytest.mark.parametrize(("version", "words"), [(1, "read it with that release"), (99, "update seamscope to 0.0.4")])
-def test_a_schema_that_is_too_old_or_newer_is_left_alone(old: Path, version: int, words: str) -> None:
+@pytest.mark.parametrize(("other", "words"), [(1, "read it with that release"), (99, "update seamscope to 0.0.4")])
+def test_a_schema_that_is_too_old_or_newer_is_left_alone(old: Path, other: int, words: str) -> None:
     with duckdb.connect(old) as connection:
-        connection.execute("UPDATE base.store SET schema_version = $v", {"v": version}).complete()
+        connection.execute("UPDATE base.store SET schema_version = $v", {"v": other}).complete()
     content = old.read_bytes()
     for opener in (Store.open, StoreFile.open):
         with pytest.raises(StoreVersionError, match=words):
@@ -155,14 +180,14 @@ def test_a_schema_that_is_too_old_or_newer_is_left_alone(old: Path, version: int
     assert list(old.parent.iterdir()) == [old]
 
 
-def test_steps_change_what_is_carried(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_change_what_is_carried(old: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = statement
 
     def with_step(name: str, /, **pieces: str) -> str:
-        step = "UPDATE base.span_rows SET scope = 'changed'; DELETE FROM base.logs"
-        return step if name == f"upgrades/from_{OLD}" else whole(name, **pieces)
+        step = "UPDATE base.span_rows SET name = 'changed'; DELETE FROM base.logs;"
+        return step + whole(name, **pieces) if name == f"upgrades/from_{version}" else whole(name, **pieces)
 
     monkeypatch.setattr(upgrading, "statement", with_step)
     with Store.open(old) as store:
-        assert store.query("SELECT DISTINCT scope FROM base.span_rows").rows() == [("changed",)]
+        assert store.query("SELECT DISTINCT name FROM base.span_rows").rows() == [("changed",)]
         assert store.query("SELECT * FROM base.logs").is_empty()

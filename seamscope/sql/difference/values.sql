@@ -12,7 +12,7 @@ carried AS (
     UNION ALL
     SELECT p.request_no, a.key, a.value
     FROM picked p
-    JOIN base.span_rows x ON x.trace_hi = p.trace_hi AND x.trace_lo = p.trace_lo AND x.span_id = p.entry_span_id,
+    JOIN base.shaped_spans x ON x.trace_hi = p.trace_hi AND x.trace_lo = p.trace_lo AND x.span_id = p.entry_span_id,
         unnest(base.pairs(x.attribute_keys, x.attribute_texts, x.correlation_id, x.platform_id, x.url_path)) AS u(a)
     UNION ALL
     SELECT p.request_no, 'callee_instance', h.callee_instance FROM picked p JOIN base.hops h USING (request_no)

@@ -4,7 +4,7 @@ WITH wanted AS MATERIALIZED (
     WHERE {chosen}
 ),
 found AS (
-    SELECT s.* FROM base.span_rows s SEMI JOIN wanted USING (trace_hi, trace_lo)
+    SELECT s.* FROM base.shaped_spans s SEMI JOIN wanted USING (trace_hi, trace_lo)
 )
 SELECT
     hash(s.trace_hi, s.trace_lo) AS trace_id,
@@ -19,14 +19,14 @@ SELECT
     s.scope,
     s.operation,
     s.method,
-    n.url_full,
+    t.url_full,
     s.url_path,
-    d.db_system,
+    s.db_system,
     s.correlation_id,
-    f.cache_status,
-    f.cache_reason,
-    f.essential,
-    f.cold_start,
+    s.cache_status,
+    s.cache_reason,
+    s.essential,
+    s.cold_start,
     base.attribute(
         s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.cache.scope'
     ) AS cache_scope,
@@ -38,6 +38,4 @@ SELECT
     ) AS flag_outcome
 FROM found s
 JOIN base.resources z USING (resource_id)
-LEFT JOIN base.span_network n USING (span_no)
-LEFT JOIN base.span_database d USING (span_no)
-LEFT JOIN base.span_details f USING (span_no)
+LEFT JOIN base.span_texts t USING (span_no)

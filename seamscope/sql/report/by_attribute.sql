@@ -8,13 +8,13 @@ LEFT JOIN (
         ) AS value
     FROM picked q
     JOIN base.request_traces t USING (request_no)
-    JOIN base.span_rows x ON x.trace_hi = t.trace_hi AND x.trace_lo = t.trace_lo
+    JOIN base.shaped_spans x ON x.trace_hi = t.trace_hi AND x.trace_lo = t.trace_lo
     WHERE value IS NOT NULL
     UNION ALL
     SELECT q.request_no, row(1, x.start_ns, x.span_id),
         attr(z.attributes, $attribute) AS value
     FROM picked q
-    JOIN base.span_rows x ON x.trace_hi = q.trace_hi AND x.trace_lo = q.trace_lo AND x.span_id = q.entry_span_id
+    JOIN base.shaped_spans x ON x.trace_hi = q.trace_hi AND x.trace_lo = q.trace_lo AND x.span_id = q.entry_span_id
     JOIN base.resources z USING (resource_id)
     WHERE value IS NOT NULL
 ) found USING (request_no)

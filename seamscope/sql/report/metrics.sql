@@ -38,7 +38,7 @@ handler AS MATERIALIZED (
     SELECT request_no, trace_hi, trace_lo, server_span_id, false FROM hop WHERE server_span_id <> 0
     UNION
     SELECT t.request_no, s.trace_hi, s.trace_lo, s.span_id, false
-    FROM base.span_rows s JOIN trace t USING (trace_hi, trace_lo)
+    FROM base.shaped_spans s JOIN trace t USING (trace_hi, trace_lo)
     WHERE s.role = $middleware
 ),
 handled AS MATERIALIZED (
@@ -63,7 +63,7 @@ said AS MATERIALIZED (
         base.attribute(
             s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.flag.outcome'
         ) AS flag
-    FROM base.span_rows s
+    FROM base.shaped_spans s
     JOIN trace t USING (trace_hi, trace_lo)
     LEFT JOIN base.resources z USING (resource_id)
     WHERE s.attribute_keys LIKE '%seamscope.%'

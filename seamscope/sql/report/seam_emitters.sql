@@ -20,7 +20,7 @@ side AS (
 SELECT o.seam, d.side, coalesce(s.scope, '') AS scope, coalesce(any_value(c.language), '') AS language,
     count(*) AS calls
 FROM side d
-JOIN base.span_rows s USING (trace_hi, trace_lo, span_id)
+JOIN base.shaped_spans s USING (trace_hi, trace_lo, span_id)
 JOIN base.owners o ON o.owner_no = d.seam_no
 LEFT JOIN base.resources c ON c.resource_id = s.resource_id
 GROUP BY o.seam, d.side, s.scope

@@ -11,7 +11,7 @@ FROM (
     ORDER BY request_no DESC
     LIMIT 200000
 ) AS h
-JOIN base.span_rows AS s
+JOIN base.shaped_spans AS s
     ON s.trace_hi = h.trace_hi AND s.trace_lo = h.trace_lo AND s.span_id = h.client_span_id
 JOIN base.owners AS o ON o.owner_no = h.seam_no
 JOIN base.owners AS r ON r.owner = split_part(o.seam, '→', 2)

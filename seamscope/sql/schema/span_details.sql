@@ -1,31 +1,19 @@
--- What few spans say; no row where a span says nothing of it.
+-- Numbers that few spans tell; no row where a span tells none.
 CREATE TABLE base.span_details (
     span_no BIGINT,
-    status_message VARCHAR,
-    trace_state VARCHAR,
-    rpc_system VARCHAR,
-    rpc_method VARCHAR,
-    rpc_status VARCHAR,
-    messaging_system VARCHAR,
-    messaging_operation VARCHAR,
-    messaging_destination VARCHAR,
-    message_id VARCHAR,
+    network_peer_port INTEGER,
     enqueued_ns BIGINT,
-    place VARCHAR,
-    cache_status VARCHAR,
-    cache_reason VARCHAR,
-    error_type VARCHAR,
     pool_wait_ns BIGINT,
     dns_ns BIGINT,
     connect_ns BIGINT,
     tls_ns BIGINT,
     send_ns BIGINT,
+    first_byte_ns BIGINT,
     transfer_ns BIGINT,
     queued_at_ns BIGINT,
-    cold_start BOOLEAN,
+    idle_ns BIGINT,
     cpu_ns BIGINT,
     wall_ns BIGINT,
     sequence BIGINT,
-    engine_ns BIGINT,
-    essential BOOLEAN
+    engine_ns BIGINT
 );

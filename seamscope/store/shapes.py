@@ -1,0 +1,107 @@
+"""What many spans share, kept once: the columns of `base.span_shapes`, to which a span's `shape_no` points.
+
+A batch's spans are told apart by a digest of 64 bits of these columns, whose seeds are random in every process, so
+that nobody can send two shapes that look the same. Of the loader's spans that takes 0.2 s of CPU a million, and saves
+the writing of 39 columns.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from seamscope.store.layout import LAYOUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    I64 = np.ndarray[Any, np.dtype[np.int64]]
+    U64 = np.ndarray[Any, np.dtype[np.uint64]]
+
+SHAPE: Final = "shape"
+"""The column of digests in a batch that is ready; it is not kept."""
+
+MOST_KNOWN: Final = 1 << 17
+"""Shapes that are remembered, in 2 MiB; past that all are forgotten, and one that comes again is kept once more."""
+
+_SPANS: Final = LAYOUTS["spans"]
+_SEEDS: Final = {name: secrets.randbits(63) for name in _SPANS.shared}
+
+
+class Shaped(NamedTuple):
+    """Spans that point to what they share."""
+
+    spans: pa.Table
+    fresh: pa.Table
+    """Rows of `base.span_shapes` that are not kept yet."""
+    digests: U64
+    """Their digests."""
+
+
+def digests(spans: pa.Table, columns: Iterable[str] = _SPANS.shared) -> U64:
+    """Give, by span, the digest of what it shares with others; no value and no such column are the same.
+
+    Digests of other columns add up to that of all.
+    """
+    found = pl.zeros(spans.num_rows, pl.UInt64, eager=True)
+    for name in columns:
+        if name in spans.column_names and spans[name].null_count < spans.num_rows:
+            found = found + _hashed(spans[name], _SEEDS[name])
+    return found.to_numpy()
+
+
+def _hashed(column: pa.ChunkedArray, seed: int) -> pl.Series:
+    """Hash values, 0 for nulls; words that come as a dictionary once each."""
+    values = column.combine_chunks()
+    if pa.types.is_dictionary(values.type):
+        words = pl.Series(values.dictionary, dtype=pl.String)
+        return words.hash(seed).gather(pl.Series(values.indices)).fill_null(0)
+    series = pl.Series(values)
+    hashed = series.hash(seed)
+    return hashed.zip_with(series.is_not_null(), pl.Series([0], dtype=pl.UInt64)) if series.null_count() else hashed
+
+
+class Shapes:
+    """The shapes that are kept, by digest. `last_no` is the last number given."""
+
+    def __init__(self, last_no: int) -> None:
+        self._last_no = last_no
+        self.forget()
+
+    def forget(self) -> None:
+        """Take nothing for kept; numbers go on."""
+        self._digests, self._numbers = np.empty(0, np.uint64), np.empty(0, np.int64)
+
+    def shaped(self, spans: pa.Table) -> Shaped:
+        """Put numbers of shapes in the place of what spans share; nothing is remembered of the fresh ones yet."""
+        each, first, of_row = np.unique(spans[SHAPE].to_numpy(), return_index=True, return_inverse=True)
+        numbers = self._known(each)
+        new = np.flatnonzero(numbers == 0)
+        numbers[new] = np.arange(self._last_no + 1, self._last_no + 1 + len(new))
+        shared = [name for name in _SPANS.shared if name in spans.column_names]
+        fresh = spans.select(shared).take(pa.array(first[new])).append_column(_SPANS.shape, pa.array(numbers[new]))
+        rest = spans.drop_columns([SHAPE, *shared])
+        return Shaped(rest.append_column(_SPANS.shape, pa.array(numbers[of_row])), fresh, each[new])
+
+    def kept(self, fresh: Shaped) -> None:
+        """Remember shapes that are stored now."""
+        if not fresh.fresh.num_rows:
+            return
+        numbers = fresh.fresh[_SPANS.shape].to_numpy()
+        self._last_no = max(self._last_no, int(numbers[-1]))
+        if len(self._digests) + len(numbers) > MOST_KNOWN:
+            self.forget()
+        digests, numbers = np.append(self._digests, fresh.digests), np.append(self._numbers, numbers)
+        order = np.argsort(digests, kind="stable")
+        self._digests, self._numbers = digests[order], numbers[order]
+
+    def _known(self, wanted: U64) -> I64:
+        """Give the numbers of shapes by digest, 0 for those that are not known."""
+        if not len(self._digests):
+            return np.zeros(len(wanted), np.int64)
+        at = np.minimum(np.searchsorted(self._digests, wanted), len(self._digests) - 1)
+        return np.where(self._digests[at] == wanted, self._numbers[at], 0)
