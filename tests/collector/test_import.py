@@ -68,7 +68,7 @@ def test_what_comes_twice_is_stored_once(tmp_path: Path, said: Said) -> None:
     assert said("a.pb", "--db", "s.duckdb")[0] == 0
     code, out, _ = said("a.pb", "--db", "s.duckdb")
     assert code == 0
-    assert "4 spans were there before" in out
+    assert "4 items were there before" in out
     assert spans_in(tmp_path / "s.duckdb") == 4
 
 
