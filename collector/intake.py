@@ -42,6 +42,12 @@ OVERLAP_BYTES: Final = 1024 * 1024
 """Bytes worth decoding while a commit runs. A group costs much the same however small it is, so with less than this
 it is cheaper, and no slower, to let requests gather until the commit has ended."""
 
+GATHER_S: Final = 0.1
+PAUSES: Final = 8
+"""A group waits while requests keep coming, for as long as the last group took (`GATHER_S` at most), and not beyond a
+pause of an eighth of that: the answers to a group bring its senders' next requests one by one, and the first of them
+would be a group of its own, at much the same price as all together."""
+
 REFUSALS: Final = {
     "queue_full": "the intake queue is full",
     "memory": "the collector holds nearly all the memory it may",
@@ -74,6 +80,8 @@ class _Waiting:
 @dataclass(slots=True)
 class _Group:
     waiting: list[_Waiting]
+    taken_s: float
+    """When (monotonic)."""
     ingested: Ingested | None = None
 
     @property
@@ -117,10 +125,12 @@ class Intake:
         self._changed = threading.Condition()
         self._pending: deque[_Waiting] = deque()
         self._pending_bytes = 0
+        self._resting = False
         self._decoded: _Group | None = None
         self._committing = False
         self._held = 0
         self._bytes_per_s = 0.0
+        self._last_took_s = 0.0
         self._stopping = False
         self._decoder_done = False
         self._threads = [
@@ -166,7 +176,8 @@ class Intake:
                 self._pending.append(waiting)
                 self._pending_bytes += size
                 self._hold(size)
-                self._changed.notify_all()
+                if self._pending_bytes >= OVERLAP_BYTES or (self._resting and self._is_due()):
+                    self._changed.notify_all()  # else nobody waits for it
                 return waiting.answer
         raise self._refusal(body.signal, reason)
 
@@ -194,14 +205,17 @@ class Intake:
     def _take(self) -> _Group | None:
         """Wait until there is a group worth decoding; return it, None at the end."""
         with self._changed:
+            self._resting = True
             self._changed.wait_for(self._is_due)
+            self._resting = False
+            self._gather()
             taken: list[_Waiting] = []
             size = 0
             while self._pending and (not taken or size + len(self._pending[0].body.data) <= self._group_bytes):
                 taken.append(self._pending.popleft())
                 size += len(taken[-1].body.data)
             self._pending_bytes -= size
-            return _Group(taken) if taken else None
+            return _Group(taken, time.monotonic()) if taken else None
 
     def _is_due(self) -> bool:
         if self._decoded is not None:
@@ -209,6 +223,17 @@ class Intake:
         if self._stopping:
             return True
         return bool(self._pending) and (not self._committing or self._pending_bytes >= OVERLAP_BYTES)
+
+    def _gather(self) -> None:
+        """Wait while more comes, and it is still little."""
+        longest = min(self._last_took_s, GATHER_S)
+        until = time.monotonic() + longest
+        seen = 0
+        while seen < len(self._pending) and self._pending_bytes < OVERLAP_BYTES and time.monotonic() < until:
+            if self._stopping:
+                return
+            seen = len(self._pending)
+            self._changed.wait(longest / PAUSES)
 
     def _decode_loop(self) -> None:
         while group := self._take():
@@ -249,6 +274,7 @@ class Intake:
                 if isinstance(what, Outcome) and what.error is None
             ]
         )
+        self._last_took_s = time.monotonic() - group.taken_s
         for each, what in zip(group.waiting, settled, strict=True):
             self._answer(each, what)
         if group.size > LARGE_BYTES:

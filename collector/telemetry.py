@@ -83,7 +83,10 @@ class Telemetry:
         self._looks[name] = look
 
     def _of(self, signal: str) -> SignalCounts:
-        return self._signals.setdefault(signal, SignalCounts())
+        found = self._signals.get(signal)
+        if found is None:
+            found = self._signals[signal] = SignalCounts()
+        return found
 
     def received(self, signal: str, size: int) -> None:
         """Count a request whose body arrived whole; `size` in bytes after decompression."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from collector import intake as intake_module
 from collector.decoding.decode import Body
 from collector.groups import FAILED_COMMITS, Groups
 from collector.ingest import Ingested, ingest
@@ -88,6 +89,17 @@ def test_what_gathers_during_a_commit_is_committed_together(tmp_path: Path) -> N
         commits = store.query("SELECT count(DISTINCT commit_no) AS n FROM base.spans")["n"][0]
         assert traffic.count(store, "spans") == 20 * 8
         assert commits in {2, 3}  # the second may have been taken together with some of the rest
+
+
+def test_requests_that_keep_coming_are_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = [body(traffic.spans(8, seed=seed)) for seed in range(20)]
+    monkeypatch.setattr(intake_module, "PAUSES", 1)
+    monkeypatch.setattr(intake_module, "OVERLAP_BYTES", sum(len(each.data) for each in bodies[1:]))
+    with intake(tmp_path) as (door, store, _):
+        assert door.submit(bodies[0]).result(traffic.DEADLINE_S).accepted == 8  # tells what a group takes
+        wait([door.submit(each) for each in bodies[1:]], traffic.DEADLINE_S)
+        assert store.query("SELECT count(DISTINCT commit_no) AS n FROM base.spans")["n"][0] == 2
+        assert traffic.count(store, "spans") == 20 * 8
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_return(tmp_path: Path) -> None:
