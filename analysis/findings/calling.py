@@ -210,9 +210,7 @@ def _survived(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
 def _retries(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """Calls made again after they failed; and retries around retries."""
     key = ["request", "parent_row", "callee", "operation", "target"]
-    ordered = calls.sort("request", "start_ns").with_columns(
-        followed=(pl.len().over(key) - pl.col("row").cum_count().over(key)) > 0
-    )
+    ordered = calls.sort("request", "start_ns").with_columns(followed=~pl.struct(key).is_last_distinct())
     lost = evidence.path.filter((pl.col("cause") == "retry") & (pl.col("row") >= 0)).get_column("row").implode()
     given_up = pl.col("row").is_in(lost) | pl.col("inner_row").is_in(lost)
     again = pl.col("followed") & (pl.col("parent_row") >= 0)

@@ -11,6 +11,7 @@ import polars as pl
 from analysis.arrays import NONE, Int32s
 from analysis.findings.timeline import timeline
 from analysis.findings.within import Stretches, nearest_around
+from analysis.grouping import number_pairs
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -150,8 +151,7 @@ def gather(frames: Mapping[str, pl.DataFrame], essential: Callable[..., bool | N
     given = {name: frames[name].select(*columns) for name, columns in COLUMNS.items()}
     requests = given["requests"].with_row_index("request")
     traces = _owned(given["traces"], requests)
-    spans = _spans(given["spans"], requests, traces, given["hops"])
-    found = _lookup(spans)
+    spans, found = _spans(given["spans"], requests, traces, given["hops"])
     ends = _with_own_row(_owned(given["ends"], requests), traces, spans, found).filter(pl.col("row") != NONE)
     asked_row, asked_at, asked_by = (ends.get_column(name).to_numpy() for name in ("row", "at_ns", "request"))
     return Evidence(
@@ -174,14 +174,14 @@ def _owned(frame: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
 
 def _lookup(spans: pl.DataFrame) -> pl.DataFrame:
     """Give the row of each (trace, span); of a client and a server that share an id, the client's."""
-    found = spans.sort(pl.col("kind") != CLIENT, "row").unique(["trace_id", "span_id"], keep="first")
-    return found.select("trace_id", "span_id", "row")
+    told = spans.select("trace_id", "span_id", "row", other=pl.col("kind") != CLIENT)
+    return told.sort("other", "row").unique(["trace_id", "span_id"], keep="first").drop("other")
 
 
 def _with_row(frame: pl.DataFrame, found: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
-    named = found.rename({"span_id": column, "row": name})
-    joined = frame.join(named, on=["trace_id", column], how="left", maintain_order="left")
-    return joined.with_columns(pl.col(name).fill_null(NONE))
+    asked = frame.select("trace_id", span_id=column)  # apart: a join copies every column it is given
+    rows = asked.join(found, on=["trace_id", "span_id"], how="left", maintain_order="left").get_column("row")
+    return frame.with_columns(rows.fill_null(NONE).alias(name))
 
 
 def _with_own_row(frame: pl.DataFrame, traces: pl.DataFrame, spans: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -199,10 +199,24 @@ def _with_own_row(frame: pl.DataFrame, traces: pl.DataFrame, spans: pl.DataFrame
     return joined.with_columns(pl.col("row").fill_null(NONE))
 
 
-def _spans(spans: pl.DataFrame, requests: pl.DataFrame, traces: pl.DataFrame, hops: pl.DataFrame) -> pl.DataFrame:
-    """Number spans, find their parents (over joins across traces too) and the request that each belongs to."""
-    rows = spans.unique(["trace_id", "span_id", "kind"], keep="first", maintain_order=True).with_row_index("row")
-    rows = rows.with_columns(pl.col("row").cast(pl.Int32))
+def _once(spans: pl.DataFrame) -> pl.DataFrame:
+    """Leave out spans that came again."""
+    trace, span = (
+        spans.get_column(name).reinterpret(signed=True).to_numpy().copy() for name in ("trace_id", "span_id")
+    )
+    number, _ = number_pairs(trace, span)
+    _, first = number_pairs(number.astype(np.int64), spans.get_column("kind").to_numpy().astype(np.int64))
+    return spans if first.size == spans.height else spans[pl.Series(first.astype(np.uint32))]
+
+
+def _spans(
+    spans: pl.DataFrame, requests: pl.DataFrame, traces: pl.DataFrame, hops: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Number spans, find their parents (over joins across traces too) and the request that each belongs to.
+
+    Gives with them the row of each (trace, span).
+    """
+    rows = _once(spans).with_row_index("row").with_columns(pl.col("row").cast(pl.Int32))
     found = _lookup(rows)
     rows = _with_row(rows, found, "parent_span_id", "parent_row")
     own = pl.col("parent_row") == pl.col("row")
@@ -218,7 +232,8 @@ def _spans(spans: pl.DataFrame, requests: pl.DataFrame, traces: pl.DataFrame, ho
         request=pl.Series(_belongs(rows, requests, traces, hops, found)),
         waited=~pl.col("row").is_in(unwaited.implode()) & (pl.col("kind") != CONSUMER),
     )
-    return rows.join(_reached(rows, hops), on="row", how="left", maintain_order="left")
+    reached = rows.select("row").join(_reached(rows, hops), on="row", how="left", maintain_order="left")
+    return rows.with_columns(reached.get_column("reached_ns")), found
 
 
 def _reached(rows: pl.DataFrame, hops: pl.DataFrame) -> pl.DataFrame:
