@@ -17,6 +17,9 @@ from analysis import baselines, clocks, dials, lines, setups, stalls, starts, wa
 from analysis.arrays import MISSING
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
+ONLY_OF_CLOCKS: Final = ("headless", "sent", "first_byte", "waits", "whole_body", "worked")
+"""What of the facts tells nothing but of clocks, or is asked but once."""
+
 MARKS: Final = {
     "call": pl.Int32, "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64, "pool_ns": pl.Int64,
     "setup_ns": pl.Int64, "setup_cause": pl.UInt8, "network_ns": pl.Int64, "queue_ns": pl.Int64, "back_ns": pl.Int64,
@@ -72,6 +75,7 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     Calls of part -1 are compared, and nothing is said of them.
     """
     facts = facts.filter(~pl.col("headless")) if facts["headless"].any() else facts
+    facts = facts.drop(ONLY_OF_CLOCKS).rechunk()  # in one piece, rows are taken from it in half the time
     told = facts[_in_time(facts)].with_columns(window=pl.lit(0, pl.Int64)).with_row_index("row")
     told = told.with_columns(doubt=pl.Series(clocks.doubts(told, found)))
     sheet, pairs = baselines.Sheet.empty(told.height), baselines.Pairs.of(told)

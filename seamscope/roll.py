@@ -168,12 +168,11 @@ class Roll:
 
     def _latest(self, traces: pl.DataFrame) -> list[tuple[Window, int]]:
         """Give the windows that traces begin in, and when the last span came to each."""
-        by_bucket = traces.group_by(pl.col("start_ns") // BUCKET_NS).agg(pl.col("last_ns").max())
-        found: dict[Window, int] = {}
-        for bucket, last_ns in by_bucket.iter_rows():
-            window = self.census.at(bucket * BUCKET_NS)
-            found[window] = max(found.get(window, 0), last_ns)
-        return list(found.items())
+        by_bucket = traces.group_by(bucket=pl.col("start_ns") // BUCKET_NS).agg(pl.col("last_ns").max())
+        windows, place = self.census.among(by_bucket["bucket"].to_numpy())
+        latest = np.zeros(len(windows), np.int64)
+        np.maximum.at(latest, place, by_bucket["last_ns"].to_numpy())
+        return [(windows[one], int(latest[one])) for one in np.unique(place)]
 
     def _touch_around(self, window: Window, last_ns: int) -> None:
         """Let a window and those beside it wait; where it was settled, a piece that goes elsewhere reaches further."""

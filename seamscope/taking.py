@@ -49,9 +49,7 @@ class Taken:
 
 def take(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Taken:
     """Read what the analysis of some traces (`roll.TRACES`) needs; `fresh` ones have spans nobody has looked at yet."""
-    senders = _asked(store, "producers", fresh) if fresh.height else fresh.select(KEYS)
-    senders = senders.join(traces, on=KEYS, how="anti")
-    receivers = _receivers(store, pl.concat([traces.select(KEYS), senders]))
+    senders, receivers = _tied(store, traces, fresh)
     beside = pl.concat([senders, receivers]).unique(maintain_order=True).join(traces, on=KEYS, how="anti")
     parts = list(_parts(traces, beside))
     links = statement("runs/links", columns=", ".join(LINK_INPUT))
@@ -68,8 +66,14 @@ def take(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Taken:
     )
 
 
-def _receivers(store: Store, traces: pl.DataFrame) -> pl.DataFrame:
-    return _asked(store, "consumers", traces, {"most": MOST_CONSUMERS})
+def _tied(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the traces that sent messages to `fresh` ones, and those that received messages of all of these."""
+    if not store.query(statement("runs/any_link")).height:
+        return fresh.select(KEYS).clear(), traces.select(KEYS).clear()
+    senders = _asked(store, "producers", fresh) if fresh.height else fresh.select(KEYS)
+    senders = senders.join(traces, on=KEYS, how="anti")
+    mine = pl.concat([traces.select(KEYS), senders])
+    return senders, _asked(store, "consumers", mine, {"most": MOST_CONSUMERS})
 
 
 def _asked(store: Store, name: str, traces: pl.DataFrame, params: dict[str, Any] | None = None) -> pl.DataFrame:

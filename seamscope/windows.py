@@ -123,6 +123,13 @@ class Census:
         among = self.windows(number)
         return among[bisect_right(self._starts[number], moment_ns) - 1]
 
+    def among(self, buckets: npt.NDArray[np.int64]) -> tuple[list[Window], npt.NDArray[np.int64]]:
+        """Give windows, and which of them each bucket lies in."""
+        found = [window for number in np.unique(buckets // BUCKETS).tolist() for window in self.windows(number)]
+        moments = np.maximum(buckets, _FIRST_NS // BUCKET_NS + 1) * BUCKET_NS
+        place = np.searchsorted([window.start_ns for window in found], moments, "right") - 1
+        return found, np.maximum(place, 0)
+
     def beside(self, window: Window) -> tuple[Window, Window]:
         """Give the windows before and after one."""
         return self.at(window.start_ns - 1), self.at(window.end_ns)

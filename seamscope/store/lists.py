@@ -143,7 +143,8 @@ def _details(hops: pl.DataFrame, requests: pl.DataFrame, numbers: Int64s, offset
 def _told(hops: pl.DataFrame, requests: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
     """Tell for each column of `FOLLOWS` which hops say something else."""
     own = requests.select("request_no", own_trace_hi="trace_hi", own_trace_lo="trace_lo")
-    whole = hops.join(own, on="request_no", how="left", maintain_order="left")
+    traces = hops.select("request_no").join(own, on="request_no", how="left", maintain_order="left")
+    whole = hops.with_columns(traces.get_columns()[1:])
     others = [pl.col(name).ne_missing(pl.sql_expr(text)).alias(name) for name, text in FOLLOWS.items()]
     told = {column.name: column.to_numpy() for column in whole.select(others)}
     if _is_impossible(hops):
