@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ import duckdb
 import grpc
 import pytest
 
-from collector.doors.query_door import serve_queries
+from collector.doors.query_door import NICENESS, serve_queries
 from collector.doors.query_handlers import BODY_BYTES, QueryHandlers
 from seamscope.errors import DataError, EndpointError, QueryError, StoreError
 from seamscope.remote import SERVICE, Lent, open_store, socket_path
@@ -106,6 +108,22 @@ def test_runaway_dies_and_fails_no_commit(store: Store, lent: Lent, text: str) -
             query.result()
     assert commits
     assert lent.query("SELECT count(*) FROM spans").item() == first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own")
+def test_statements_run_where_those_that_store_leave_room(store: Store, lent: Lent) -> None:
+    assert lent.query("SELECT 1").item() == 1
+    store.commit({"spans": spans(1, first=900)}, now_ns=START_NS)
+    niceness = {
+        thread.name: os.getpriority(os.PRIO_PROCESS, thread.native_id)
+        for thread in threading.enumerate()
+        if thread.native_id is not None
+    }
+    reading = {name for name in niceness if name.startswith("queries")}
+    assert reading
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert {niceness[name] for name in reading} == {max(own, NICENESS)}
+    assert {niceness[name] for name in niceness.keys() - reading} == {own}
 
 
 def test_at_most_two_at_once_and_all_get_their_turn(store: Store, path: Path) -> None:
