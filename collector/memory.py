@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from collector.arriving import give_back
+from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,12 @@ PROGRAM_BYTES: Final = 320 * MIB
 
 LEAST_DUCKDB_BYTES: Final = 128 * MIB
 MOST_QUEUE_BYTES: Final = 64 * MIB
+
+COMPARED_BYTES: Final = 1_200
+"""What the analysis holds for each span of a window: a million in windows of 250,000, three read at a time and one
+written, took 980 MiB, in windows of 125,000 630."""
+LEAST_COMPARED_SPANS: Final = 40_000
+"""With fewer in a window, what a window costs by itself counts: with 60,000 twice the CPU a span of 250,000."""
 
 HIGH: Final = 0.9
 """Share of the limit from which on nothing more is taken while something is held."""
@@ -41,12 +48,16 @@ class Shares:
         duckdb_bytes: DuckDB's pages, sorts and hash tables.
         queue_bytes: bodies from arrival to answer.
         guest_bytes: sorts and hash tables of one reader's statement.
+        compared_spans: spans that are analysed together.
+        read_ahead: how many times so many are read and prepared at a time.
     """
 
     limit_bytes: int
     duckdb_bytes: int
     queue_bytes: int
     guest_bytes: int
+    compared_spans: int
+    read_ahead: int
 
 
 def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
@@ -54,7 +65,11 @@ def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     limit = min(max_bytes, kernel_bytes or max_bytes)
     rest = max(0, limit - PROGRAM_BYTES)
     duckdb = max(LEAST_DUCKDB_BYTES, rest * 9 // 20)
-    return Shares(limit, duckdb, max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 8)), min(256 * MIB, duckdb // 3))
+    queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 8))
+    analysis = max(0, rest - duckdb - queue)
+    ahead = max(1, min(READ_AHEAD, analysis // (COMPARED_SPANS * COMPARED_BYTES) - 1))
+    compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // (COMPARED_BYTES * (ahead + 1))))
+    return Shares(limit, duckdb, queue, min(256 * MIB, duckdb // 3), compared, ahead)
 
 
 def kernels_limit(place: Path = _CGROUP) -> int | None:

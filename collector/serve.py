@@ -168,7 +168,8 @@ class Collector:
         parts.callback(self.store.close)
 
     def _settle(self, parts: ExitStack) -> None:
-        self._settling = Settling(self.store, self._config, self.plan.settle_s)
+        held = self._shares
+        self._settling = Settling(self.store, self._config, self.plan.settle_s, held.compared_spans, held.read_ahead)
         self._settling.start()
         parts.callback(self._settling.stop)
         self.telemetry.looks_at("analysis_lag_s", lambda: round(self._settling.lag_s(), 3))

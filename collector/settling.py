@@ -9,6 +9,8 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from seamscope.windows import COMPARED_SPANS, READ_AHEAD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -28,12 +30,22 @@ class Settling:
         store: the open store.
         config: the operator's rules.
         settle_s: how long no span may have come for a trace before it is analysed.
+        compared_spans: how many are analysed together (`seamscope.windows`).
+        read_ahead: how many windows of so many are read and prepared at a time.
     """
 
-    def __init__(self, store: Store, config: Config, settle_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        settle_s: float,
+        compared_spans: int = COMPARED_SPANS,
+        read_ahead: int = READ_AHEAD,
+    ) -> None:
         self._store = store
         self._config = config
         self._settle_s = settle_s
+        self._compared_spans, self._read_ahead = compared_spans, read_ahead
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="settle")
@@ -89,4 +101,5 @@ class Settling:
     def _settler(self) -> Settler:
         from seamscope.runs import Settler
 
-        return Settler(self._store, self._config, int(self._settle_s * 1e9))
+        settle_ns = int(self._settle_s * 1e9)
+        return Settler(self._store, self._config, settle_ns, self._compared_spans, self._read_ahead)

@@ -26,7 +26,7 @@ from seamscope.shelf import Shelf
 from seamscope.sparing import Failed, Sparing
 from seamscope.statements import statement
 from seamscope.storing import RunSummary, batch_of, write
-from seamscope.windows import COMPARED_SPANS
+from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,10 +50,6 @@ SETTLE_NS: Final = 10_000_000_000
 WINDOWS_A_STEP: Final = 4
 """Windows that settled are analysed so many at a time, so that traces which settle meanwhile do not wait for long."""
 
-READ_AHEAD: Final = 3
-"""Windows that are read and prepared at a time, with the one after them: while one is compared and the one before it
-written, the next ones are on their way, and no core waits."""
-
 LENT_CALLS: Final = 20_000
 """Calls of the last settled window that traces of later ones are compared with until theirs has settled."""
 
@@ -68,6 +64,7 @@ class Settler:
         rules: the operator's word on services and hosts (`seamscope.config.Config`).
         settle_ns: how long no span may have come for a trace before it is analysed.
         compared_spans: windows of more spans are halved, and batches have no more.
+        read_ahead: windows that are read and prepared at a time, with the one that is compared.
     """
 
     def __init__(
@@ -76,11 +73,13 @@ class Settler:
         rules: Rules | None = None,
         settle_ns: int = SETTLE_NS,
         compared_spans: int = COMPARED_SPANS,
+        read_ahead: int = READ_AHEAD,
     ) -> None:
         self._store = store
         self._rules = rules or NoRules()
         self._settle_ns = settle_ns
         self._most = compared_spans
+        self._ahead = read_ahead
         self._turn = threading.Lock()
         self._known: Roll | None = None
         self._shelf = Shelf(store, self._rules)
@@ -247,7 +246,7 @@ class Settler:
                 roll.finished(window)
             due = [window for window in due if window in members]
             for at, window in enumerate(due):
-                for wanted in due[at : at + READ_AHEAD]:
+                for wanted in due[at : at + self._ahead]:
                     self._shelf.want(wanted, roll, members, fresh, reader)
                 beside = [members[one] for one in roll.census.beside(window) if one in members]
                 with self._blaming(members[window], pl.concat([members[window].clear(), *beside]), window):

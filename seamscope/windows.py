@@ -30,6 +30,10 @@ COMPARED_SPANS: Final = 250_000
 """A window of more spans is halved. What is known of their calls stays in memory, and their results are written
 together: half a million cost 190,000 spans/s where a quarter gave 205,000."""
 
+READ_AHEAD: Final = 3
+"""Windows that are read and prepared at a time, with the one after them: while one is compared and the one before it
+written, the next ones are on their way, and no core waits."""
+
 CLOSE: Final = 4
 """Calls of large neighbours count up to so small a part of the window away."""
 

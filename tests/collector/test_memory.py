@@ -17,6 +17,7 @@ from collector.intake import Intake, RefusedError
 from collector.memory import MIB, MemoryWatch, kernels_limit, resident_bytes, shares
 from collector.telemetry import Telemetry
 from seamscope.store import Store
+from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 from tests.collector import traffic
 
 if TYPE_CHECKING:
@@ -31,6 +32,23 @@ def test_shares_leave_room_for_decoding_and_analysis(limit: int) -> None:
     assert given.limit_bytes == limit * MIB
     assert given.duckdb_bytes + given.queue_bytes + memory.PROGRAM_BYTES <= 0.95 * limit * MIB
     assert 2 * given.guest_bytes < given.duckdb_bytes
+
+
+def test_the_smaller_the_memory_the_less_is_analysed_together() -> None:
+    given = [shares(limit * MIB) for limit in (512, 640, 1024, 2048, 8192)]
+    together = [each.compared_spans * (each.read_ahead + 1) for each in given]
+    assert together == sorted(together)
+    assert together[0] < together[1] < together[2] < together[3] < together[4]
+    assert (given[-1].compared_spans, given[-1].read_ahead) == (COMPARED_SPANS, READ_AHEAD)
+    for held, spans in list(zip(given, together, strict=True))[1:]:
+        analysis = spans * memory.COMPARED_BYTES
+        assert memory.PROGRAM_BYTES + held.duckdb_bytes + held.queue_bytes + analysis <= held.limit_bytes
+
+
+def test_the_analysis_gets_its_share(tmp_path: Path) -> None:
+    with traffic.running(tmp_path, memory_bytes=512 * MIB) as collector:
+        settler, held = collector._settling._loaded(), shares(512 * MIB)
+        assert (settler._most, settler._ahead) == (held.compared_spans, held.read_ahead)
 
 
 def test_what_the_kernel_allows_counts(tmp_path: Path) -> None:
@@ -87,8 +105,9 @@ def peak_bytes(pid: int) -> int:
         return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
 
 
-def test_a_collector_under_a_flood_stays_in_bounds(tmp_path: Path) -> None:
-    """Six senders of bodies that are many times as large once they are columns; settling is put off."""
+@pytest.mark.parametrize("settle", ["1h", "100ms"])
+def test_a_collector_under_a_flood_stays_in_bounds(tmp_path: Path, settle: str) -> None:
+    """Six senders of bodies that are many times as large once they are columns; without and with analysis beside it."""
     sent: dict[int, Reply] = {}
     bodies = [traffic.spans(6_000, seed=seed).SerializeToString() for seed in range(48)]
 
@@ -96,7 +115,7 @@ def test_a_collector_under_a_flood_stays_in_bounds(tmp_path: Path) -> None:
         for number in part:
             sent[number] = traffic.call(listening.grpc, bodies[number])
 
-    with traffic.collecting(tmp_path, "--db", "s.duckdb", "--max-memory", "512MiB", "--settle", "1h") as listening:
+    with traffic.collecting(tmp_path, "--db", "s.duckdb", "--max-memory", "512MiB", "--settle", settle) as listening:
         threads = [threading.Thread(target=send, args=(range(first, len(bodies), 6),)) for first in range(6)]
         for thread in threads:
             thread.start()
