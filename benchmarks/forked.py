@@ -95,13 +95,19 @@ class Nursery:
 
 
 def load() -> None:
-    """Import what a collector imports, and have its kernels read from their cache."""
+    """Import what a collector imports, and have its decoder of spans read from its cache.
+
+    What takes polars' threads (log records do) is left to the child: it would wait for threads that it does not have.
+    """
     for name in ("seamscope.cli", "seamscope.commands.collect_", "collector.serve", "seamscope.runs"):
         importlib.import_module(name)
     from collector.ingest import ingest
     from collector.warming import warm
 
-    warm(ingest)
+    warm(lambda bodies: ingest(bodies) if bodies[0].signal == "traces" else None)
+    names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+    if "polars-0" in names:
+        raise RuntimeError("polars has started its threads, which a forked collector would wait for in vain")
     gc.collect()
     gc.freeze()  # a child's garbage collector must not copy every page by looking at it
 
