@@ -48,7 +48,9 @@ def _with_shapes(store: Tables, rows: pl.DataFrame, columns: Sequence[str]) -> p
     wanted = rows.select(_SPANS.shape).unique()
     text = statement("runs/shapes", columns=", ".join([_SPANS.shape, *columns]))
     shapes = store.query_with(text, {"wanted": wanted})
-    return rows.join(shapes, on=_SPANS.shape, how="left", maintain_order="left")
+    silent = [name for name in columns if shapes.get_column(name).null_count() == shapes.height]
+    rows = rows.join(shapes.drop(silent), on=_SPANS.shape, how="left", maintain_order="left")
+    return rows.with_columns(pl.lit(None, _TYPES[name]).alias(name) for name in silent)
 
 
 def _with_beside(store: Tables, rows: pl.DataFrame, table: str, columns: Sequence[str]) -> pl.DataFrame:
