@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import grpc
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from collector import memory
+from collector.arriving import give_back
 from collector.decoding.decode import Body
 from collector.groups import Groups
 from collector.ingest import ingest
@@ -65,6 +69,18 @@ def test_the_process_is_looked_at() -> None:
     held = bytearray(b"x" * (64 * MIB))
     assert resident_bytes() - before > 32 * MIB
     del held
+
+
+def test_what_arrow_holds_for_nothing_is_handed_back() -> None:
+    def use() -> None:
+        columns = [pa.array(np.arange(500_000)).cast(pa.float64()) for _ in range(40)]
+        assert len(columns) == 40
+
+    with ThreadPoolExecutor(1) as pool:
+        before = resident_bytes()
+        pool.submit(use).result()
+        give_back()
+        assert resident_bytes() - before < 64 * MIB
 
 
 def test_free_memory_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> None:

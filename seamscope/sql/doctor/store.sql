@@ -9,7 +9,11 @@ SELECT s.schema_version, s.written_by, s.created_ns,
         SELECT count(DISTINCT (trace_hi, trace_lo)) FROM base.warnings
         WHERE base.warning_word(code) = 'stage_failed' AND (trace_hi <> 0 OR trace_lo <> 0)
     ) AS set_aside,
-    (SELECT max(commit_no) FROM base.span_rows) AS commits,
+    greatest(
+        (SELECT max(commit_no) FROM base.span_rows),
+        (SELECT max(commit_no) FROM base.logs),
+        (SELECT max(commit_no) FROM base.metric_points)
+    ) AS commits,
     (SELECT min(start_ns) FROM base.span_rows) AS oldest_ns,
     (SELECT max(start_ns) FROM base.span_rows) AS newest_ns,
     d.block_size * d.total_blocks AS file_bytes,
