@@ -198,7 +198,8 @@ def parts(name: str, rows: pa.Table, batch: int) -> dict[str, pa.Table]:
 
 def _filled(rows: pa.Table, layout: Layout, columns: tuple[str, ...]) -> pa.Table:
     """Give the rows that have something in one of some columns."""
-    held = [name for name in columns if name in rows.column_names and rows[name].null_count < rows.num_rows]
+    given = set(rows.column_names)
+    held = [name for name in columns if name in given and rows[name].null_count < rows.num_rows]
     part = rows.select([layout.number, *held])
     if not held:
         return part.slice(0, 0)
