@@ -172,6 +172,12 @@ class RequestPage:
     hops: Table | None
     logs: Table | None
     left_out_logs: int
+    findings: tuple[tuple[str, str, str], ...]
+    """(rule and cost, message, next step) of each."""
+    inferred: tuple[str, ...]
+    """The statistic behind each cause that no span tells, a sentence each."""
+    unexplained: tuple[tuple[str, tuple[str, ...]], ...]
+    """(how much and where, what would tell it)."""
     instruments: tuple[str, ...]
     """What pools and servers said of the request's waits, a sentence each."""
     warnings: tuple[TraceWarning, ...]

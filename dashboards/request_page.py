@@ -11,15 +11,26 @@ from dashboards.parts import pieces, shares_table
 from dashboards.tables import Cell, Table, columns, words
 from seamscope.text.figures import UNKNOWN, duration, plural, when
 from seamscope.text.instruments_text import VERDICTS
+from seamscope.text.remainders_text import headline, steps
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seamscope.results import Hop, LogLine, RequestDetail, Testimony, TraceWarning, WaterfallRow
+    from seamscope.results import (
+        Hop,
+        Inference,
+        LogLine,
+        RequestDetail,
+        RequestFinding,
+        Testimony,
+        TraceWarning,
+        WaterfallRow,
+    )
 
 LINES_DRAWN: Final = 1500
 LOGS_DRAWN: Final = 500
+INFERENCES_DRAWN: Final = 20
 _BODY_SHOWN: Final = 1000
 _DEEPEST: Final = 16
 _TICKS: Final = 5
@@ -56,6 +67,9 @@ def request_page(detail: RequestDetail, links: Sequence[tuple[str, str]] = (), r
         hops=_hops(detail.hops) if detail.hops else None,
         logs=_logs(detail.logs.lines[:LOGS_DRAWN], drawn) if detail.logs.total else None,
         left_out_logs=detail.logs.total - len(detail.logs.lines[:LOGS_DRAWN]),
+        findings=tuple(_finding(found) for found in detail.findings),
+        inferred=tuple(_inferred(found) for found in detail.inferences[:INFERENCES_DRAWN]),
+        unexplained=tuple((safe(headline(one)), tuple(map(safe, steps(one)))) for one in detail.remainders),
         instruments=tuple(_told(told) for told in detail.testimonies),
         warnings=tuple(_shown(detail)),
         async_work=detail.async_work,
@@ -85,6 +99,16 @@ def _facts(detail: RequestDetail) -> tuple[str, ...]:
         f"correlation {row.correlation_id}" if row.correlation_id else "",
     )
     return tuple(safe(fact) for fact in facts if fact)
+
+
+def _finding(found: RequestFinding) -> tuple[str, str, str]:
+    cost = f"{duration(found.cost_ns)} of this request" if found.cost_ns else "no time of its own"
+    return f"{found.rule}, {cost}", safe(found.message), safe(found.next_step)
+
+
+def _inferred(found: Inference) -> str:
+    where = found.operation or f"call {found.client_span_id}"
+    return safe(f"{found.cause} {duration(found.ns)} in {where}: {found.statistic} ({found.confidence:.0%} sure)")
 
 
 def _notes(detail: RequestDetail) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from tui.lines import cells, wrap
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from seamscope.results import Hop, Segment, SpanDetail, Testimony, WaterfallRow
+    from seamscope.results import Hop, LogLine, Segment, SpanDetail, Testimony, WaterfallRow
     from tui.glyphs import Glyphs
 
 LABELS: Final = 13
@@ -65,6 +65,27 @@ def entries(
     yield from (Entry("note", note, "note") for note in row.notes)
     if span is not None:
         yield from _sent(span)
+
+
+def record_entries(record: LogLine) -> Iterator[Entry]:
+    """Give a log record whole: its text, and what was sent with it."""
+    body = record.body or record.event_name or "(no text)"
+    yield from (Entry("", part, "title") for part in body[:LONGEST_VALUE].splitlines())
+    if record.left_out_characters:
+        yield Entry("", f"{formats.count(record.left_out_characters)} more characters were not read", "note")
+    yield Entry("level", record.level, "error" if record.level in {"error", "fatal"} else "fact")
+    yield Entry("from", record.service or "unknown")
+    yield Entry("at", f"{formats.date(record.at_ns)} {formats.clock(record.at_ns, 9)}Z")
+    for label, value in (("event", record.event_name), ("logger", record.scope)):
+        if value and value != record.body:
+            yield Entry(label, value)
+    yield Entry("joined by", record.joined_by.replace("_", " "))
+    if record.attributes:
+        yield Entry("attributes", str(len(record.attributes)), "heading")
+    for key, value in sorted(record.attributes):
+        first, *more = value[:LONGEST_VALUE].splitlines() or [""]
+        yield Entry(key, first, "attribute")
+        yield from (Entry("", part, "attribute") for part in more)
 
 
 def _facts(row: WaterfallRow) -> Iterator[Entry]:

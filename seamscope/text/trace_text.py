@@ -12,6 +12,7 @@ from seamscope.text.findings_text import request_findings_lines
 from seamscope.text.instruments_text import testimony_lines
 from seamscope.text.logs_text import LINES_SHOWN, log_lines
 from seamscope.text.paper import Paper, draw, line, name, table
+from seamscope.text.remainders_text import remainder_lines
 from seamscope.text.report_text import bar
 from seamscope.text.waterfall_text import ROWS_SHOWN, waterfall_lines
 
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from seamscope.results import Hop, Inference, Remainder, RequestDetail, Share
+    from seamscope.results import Hop, Inference, RequestDetail, Share
 
 _SEAM_CELLS: Final = 44
 INFERENCES_SHOWN: Final = 5
-STEPS_SHOWN: Final = 2
 
 
 def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN, logs: int = LINES_SHOWN) -> str:
@@ -35,7 +35,7 @@ def trace_text(detail: RequestDetail, paper: Paper, *, rows: int = ROWS_SHOWN, l
     if detail.inferences:
         parts += [*_inferences(detail.inferences), Text("")]
     if detail.remainders:
-        parts += [*_remainders(detail.remainders), Text("")]
+        parts += [*remainder_lines(detail.remainders), Text("")]
     if detail.testimonies:
         parts += [*testimony_lines(detail.testimonies), Text("")]
     if detail.findings:
@@ -102,22 +102,6 @@ def _inferences(inferences: Sequence[Inference]) -> list[Text]:
     ]
     left = len(inferences) - INFERENCES_SHOWN
     return [*lines, Text(f"  and {left} more inferred, each with less time", "dim")] if left > 0 else lines
-
-
-def _remainders(remainders: Sequence[Remainder]) -> list[Text]:
-    """Say of seams with much unexplained time what would tell it."""
-    lines: list[Text] = []
-    for one in remainders:
-        said = "; what would tell it:" if one.lacking else ""
-        lines.append(line(("? ", "dim"), f"{duration(one.ns)} unexplained on ", name(one.seam), said))
-        steps: dict[tuple[str, str], list[str]] = {}
-        for told in one.lacking:
-            steps.setdefault((told.side, told.step), []).extend(told.tells)
-        lines += [
-            line(f"    {', '.join(tells).replace('_', ' ')}, at the {side}: ", name(step))
-            for (side, step), tells in list(steps.items())[:STEPS_SHOWN]
-        ]
-    return lines
 
 
 def _legend(detail: RequestDetail) -> Text:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.tui.fakes import detail, segments, span, span_id, trace_id, waterfall
 from tui.glyphs import UNICODE
 from tui.lines import cells
-from tui.span_text import Entry, entries, lines, matching
+from tui.span_text import Entry, entries, lines, matching, record_entries
 
 ROW = waterfall()[2]
 
@@ -34,3 +36,20 @@ def test_a_call_says_what_its_pool_said_of_its_wait() -> None:
     found = list(entries(row, None, (), UNICODE, whole.testimonies))
     words = "confirmed by db.client.connection.pending_requests of main: 12 waiting while it waited"
     assert Entry("pool_wait", words, "cause") in found
+
+
+def test_a_log_record_is_told_whole_line_by_line() -> None:
+    stack = "Error: no\n    at quote (quote.ts:8)\n    at \x1b[2Jmain"
+    record = replace(
+        detail().logs.lines[0],
+        body="gave up\nafter 3 attempts",
+        level="error",
+        attributes=(("exception.stacktrace", stack),),
+    )
+    found = list(record_entries(record))
+    assert [entry.value for entry in found if entry.kind == "title"] == ["gave up", "after 3 attempts"]
+    assert Entry("level", "error", "error") in found
+    drawn = lines(found, 60)
+    assert [line.value.strip() for line in drawn if line.kind == "attribute"][-3:] == [
+        "Error: no", "at quote (quote.ts:8)", "at \\x1b[2Jmain"
+    ]  # fmt: skip

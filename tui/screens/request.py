@@ -213,7 +213,8 @@ class RequestScreen(RequestAsking):
         if row is None or not pane.display:
             return
         span = self.spans.get((row.trace_id, row.span_id or "", row.span_kind))
-        pane.show(row, span, self.path.stretches(row) if self.path else (), problem, self._told_of(row))
+        record = self.query_one(LogList).current if self.query_one(TabBar).active == "logs" else None
+        pane.show(row, span, self.path.stretches(row) if self.path else (), problem, self._told_of(row), record)
         if span is None and row.span_id and not problem:
             self._ask_soon(row)
 
@@ -244,6 +245,7 @@ class RequestScreen(RequestAsking):
             row = table.waterfall_row(message.index)
             if row is not None:
                 self.query_one(Waterfall).go_to(row)
+            self._show_span()
 
     @on(Rows.Chosen)
     def _chosen(self, message: Rows.Chosen) -> None:
@@ -309,6 +311,7 @@ class RequestScreen(RequestAsking):
         shown = self.query_one(f"#{name}", Rows)
         self.set_focus(shown)
         self.post_message(Rows.Moved(shown, shown.cursor))
+        self._show_span()
 
     @on(TabBar.Picked)
     def _picked(self, message: TabBar.Picked) -> None:

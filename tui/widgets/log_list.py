@@ -25,6 +25,11 @@ class LogList(Rows):
         self.logs = RequestLogs()
         self._rows: dict[tuple[str | None, str | None], int] = {}
 
+    @property
+    def current(self) -> LogLine | None:
+        """The record under the cursor."""
+        return self.logs.lines[self.cursor] if self.cursor < len(self.logs.lines) else None
+
     def waterfall_row(self, index: int) -> int | None:
         """Give the waterfall row of the span that wrote a record."""
         entry = self.logs.lines[index] if index < len(self.logs.lines) else None

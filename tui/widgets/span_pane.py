@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from tui import formats
-from tui.span_text import LABELS, entries, lines, matching
+from tui.span_text import LABELS, Entry, entries, lines, matching, record_entries
 from tui.widgets.canvas import paint_of
 from tui.widgets.rows import Rows
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
 
-    from seamscope.results import Segment, SpanDetail, Testimony, WaterfallRow
+    from seamscope.results import LogLine, Segment, SpanDetail, Testimony, WaterfallRow
     from tui.lines import Line
     from tui.span_text import PaneLine
 
@@ -31,6 +31,7 @@ class SpanPane(Rows):
         self.span: SpanDetail | None = None
         self.path: Sequence[Segment] = ()
         self.told: Sequence[Testimony] = ()
+        self.record: LogLine | None = None
         self.needle = ""
         self.problem = ""
         self.lines_drawn: Sequence[PaneLine] = ()
@@ -42,9 +43,14 @@ class SpanPane(Rows):
         path: Sequence[Segment],
         problem: str = "",
         told: Sequence[Testimony] = (),
+        record: LogLine | None = None,
     ) -> None:
-        """Take a row of the waterfall, its span where it was read, its segments, and what is told of its waits."""
-        moved, self.told = self.row is not row, told
+        """Take a row of the waterfall, its span where it was read, its segments, and what is told of its waits.
+
+        A log record that is looked at comes before its span.
+        """
+        moved, self.told = self.row is not row or self.record is not record, told
+        self.record = record
         self.row, self.span, self.path, self.problem = row, span, path, problem
         self._lay_out()
         if moved:
@@ -64,15 +70,18 @@ class SpanPane(Rows):
     def _lay_out(self) -> None:
         if self.row is None:
             return
-        found = matching(entries(self.row, self.span, self.path, paint_of(self).glyphs, self.told), self.needle)
-        self.lines_drawn = lines(found, max(self.scrollable_content_region.width - 2, 12))
+        told = list(record_entries(self.record)) if self.record else []
+        told += [Entry("its span", "", "heading")] if self.record else []
+        told += entries(self.row, self.span, self.path, paint_of(self).glyphs, self.told)
+        self.lines_drawn = lines(matching(told, self.needle), max(self.scrollable_content_region.width - 2, 12))
         self.count = len(self.lines_drawn)
         self.refresh()
 
     def draw_header(self, out: Line, y: int) -> None:
         """Draw the title."""
         del y
-        out.gap(1).add("seam" if self.row and self.row.kind == "seam" else "span")
+        what = "seam" if self.row and self.row.kind == "seam" else "span"
+        out.gap(1).add("record" if self.record else what)
         if self.needle:
             out.add(f"  holding {self.needle!r}", paint_of(self).warning)
         if self.problem:
