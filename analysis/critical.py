@@ -245,7 +245,7 @@ def walk(journeys: Journeys, requests: Requests, how: Walk) -> Stretches:
             capacity,
         )
         begin, count = found[0], found[1]
-        parts.append(Stretches(*(column[:count] for column in found[2:])))  # type: ignore[arg-type]
+        parts.append(Stretches(*(column[:count] for column in found[2:])))  # type: ignore[arg-type]  # one column each
         capacity = capacity if count else 2 * capacity
     return parts[-1] if len(parts) == 2 else _together(parts)
 
@@ -350,5 +350,5 @@ def attribute(journeys: Journeys, requests: Requests, stretches: Stretches) -> S
             capacity,
         )
         if found[0] <= capacity:
-            return Segments(*(column[: found[0]] for column in found[1:]))  # type: ignore[arg-type]
+            return Segments(*(column[: found[0]] for column in found[1:]))  # type: ignore[arg-type]  # one column each
         capacity = found[0]

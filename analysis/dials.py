@@ -50,7 +50,7 @@ def checkouts(told: pl.DataFrame, sheet: Sheet) -> None:
         if group["sampled"].any():
             continue
         came, begin, release = (group[name].to_numpy() for name in ("wait_start", "wait_end", "end"))
-        slack = int(group["slack"].max())  # type: ignore[arg-type]
+        slack = int(group["slack"].max())  # type: ignore[arg-type]  # of numbers, so a number
         long, lone = _long(begin - came, slack), _alone(came, begin, group["held_until"].to_numpy())
         lent = long & ~lone & _follows(came, begin, release, slack)
         opened = long & lone
@@ -118,7 +118,7 @@ def _first(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
     if (~first).sum() < FEWEST_LATER:
         return []
     later = float(np.quantile(wait[~first], 0.9))
-    least = max(float(np.quantile(wait, 0.9)) / 4, 2 * later + 2 * float(group["slack"].max()))  # type: ignore[arg-type]
+    least = max(float(np.quantile(wait, 0.9)) / 4, 2 * later + 2 * float(group["slack"].max()))  # type: ignore[arg-type]  # of numbers, so a number
     late = wait > least
     slow = group.filter(pl.Series(late & first))
     confidence = ceilings.wilson(float(slow.height), float(late.sum()))
@@ -142,5 +142,5 @@ def _alike(slow: pl.DataFrame) -> bool:
     if costs.len() < KINDS or costs[KINDS - 1] > ALIKE * costs[0]:
         return False
     wait = slow.get_column("wait")
-    steady = float(wait.quantile(0.25) or 0) >= float(wait.median() or 0) / 2  # type: ignore[arg-type]
+    steady = float(wait.quantile(0.25) or 0) >= float(wait.median() or 0) / 2  # type: ignore[arg-type]  # of numbers, so a number
     return bool(steady and (~slow.get_column("opens")).sum() >= FEWEST_AFTER)

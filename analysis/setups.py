@@ -163,7 +163,7 @@ def _always(group: pl.DataFrame, sheet: Sheet, cold: Mask) -> list[Note]:
     if not group.height:
         return []
     wait, back, rows = group["before"].to_numpy(), group["response"].to_numpy(), group["row"].to_numpy()
-    way, grain = float(np.median(back)), float(group["slack"].max())  # type: ignore[arg-type]
+    way, grain = float(np.median(back)), float(group["slack"].max())  # type: ignore[arg-type]  # of numbers, so a number
     late = wait > 4 * way + 2 * grain
     if late.sum() < ceilings.FEWEST or late.mean() < MOST_OF_THEM:
         return []

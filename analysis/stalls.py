@@ -52,7 +52,7 @@ def stalls(told: pl.DataFrame, slow: Mask, sheet: Sheet) -> list[Note]:
     notes = []
     for group in lines.groups_of(some, ["window", "callee"]):
         late = group.filter(pl.col("late")).with_columns(came=pl.col("server_start") - pl.col("wait")).sort("came")
-        if not late.get_column("clean").mean() >= 0.5:  # type: ignore[operator]
+        if not late.get_column("clean").mean() >= 0.5:  # type: ignore[operator]  # of numbers, so a number
             continue
         came, began, wait = lines.column(late, "came"), lines.column(late, "server_start"), lines.column(late, "wait")
         between, then = np.diff(came), np.diff(began)

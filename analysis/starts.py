@@ -71,7 +71,7 @@ def _judge(group: pl.DataFrame, sheet: Sheet) -> list[Note]:
     rows, ns = rows[some], group["ns"].to_numpy()[some]
     text = (
         f"{apart} of {group.height} calls that an instance served after another began when that was over: one at a "
-        f"time; {rows.size} of them had come {ms(float(pl.Series(ns).median() or 0))} before it was free"  # type: ignore[arg-type]
+        f"time; {rows.size} of them had come {ms(float(pl.Series(ns).median() or 0))} before it was free"  # type: ignore[arg-type]  # of numbers, so a number
     )
     sheet.setup_ns[rows], sheet.setup_cause[rows] = ns, COLD_START
     return [Note(rows, COLD_START, ns, confidence, text)]
