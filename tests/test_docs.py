@@ -22,6 +22,7 @@ PAGES = [
     "sample_traces/README.md",
     "docs/operating.md",
     "tests/collector/README.md",
+    "benchmarks/RESULTS.md",
 ]
 
 
