@@ -127,15 +127,22 @@ def test_metrics_of_the_python_sdk_are_stored_or_counted(collector: Collector, o
 @pytest.mark.parametrize("signal", ["logs", "metrics"])
 def test_sent_is_stored_and_rejected_and_refused(tmp_path: Path, transport: Transport, signal: str) -> None:
     """Eight items that can be kept and one that cannot, from several at once, into a queue that holds one request."""
-    request: Any = traffic.logs(9) if signal == "logs" else traffic.metrics(9)
-    if signal == "logs":
-        request.resource_logs[0].scope_logs[0].log_records[4].time_unix_nano = 2**63
-    else:
-        metric = request.resource_metrics[0].scope_metrics[0].metrics[0]
-        metric.name = "kestrel.queued_requests"
-        metric.gauge.data_points[4].time_unix_nano = 2**63
+
+    def request(number: int) -> Any:
+        made: Any = traffic.logs(9) if signal == "logs" else traffic.metrics(9)
+        if signal == "logs":
+            items = made.resource_logs[0].scope_logs[0].log_records
+        else:
+            metric = made.resource_metrics[0].scope_metrics[0].metrics[0]
+            metric.name = "kestrel.queued_requests"
+            items = metric.gauge.data_points
+        for item in items:  # no two requests bring the same ones
+            item.time_unix_nano += number
+        items[4].time_unix_nano = 2**63
+        return made
+
     with traffic.running(tmp_path, queue_bytes=1) as collector, ThreadPoolExecutor(8) as threads:
-        said = list(threads.map(lambda _: send(transport, collector, request, signal), range(24)))
+        said = list(threads.map(lambda number: send(transport, collector, request(number), signal), range(24)))
         taken = [each.reply.partial_success for each in said if each.verdict == "ok"]
         refused = [each for each in said if each.verdict == "later"]
         assert taken

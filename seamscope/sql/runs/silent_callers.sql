@@ -11,8 +11,8 @@ WHERE
             OR list_has_any(list_transform(l.peer, lambda host: split_part(host, '.', 1)), $services::VARCHAR[])
     )
     AND h.server_span_id = 0
+    -- not list_contains() twice: of a few constants, two of them with OR fail to bind in DuckDB 2.0
     AND (
-        list_contains($peers::VARCHAR[], h.peer)
-        OR list_contains($services::VARCHAR[], h.peer)
-        OR list_contains($services::VARCHAR[], split_part(h.peer, '.', 1))
+        list_has_any([h.peer], $peers::VARCHAR[])
+        OR list_has_any([h.peer, split_part(h.peer, '.', 1)], $services::VARCHAR[])
     );
