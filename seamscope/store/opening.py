@@ -28,8 +28,8 @@ smaller one is logged row by row and written again by a checkpoint. The loads of
 spans a commit; with DuckDB's 122,880 rows, logging and folding them cost 18.5 s of CPU a million spans, so 11.9."""
 
 BLOCK_BYTES: Final = 1 << 17
-"""A commit's last block of a table is left half empty: 124 bytes a span with blocks of 128 KiB, 181 with DuckDB's own
-of 256 KiB; with 64 KiB it is 112, and a commit costs a fifth more."""
+"""A commit's last block of a table is left half empty: 76 bytes a span with blocks of 128 KiB; with 64 KiB it is 71,
+and a commit costs a sixth more."""
 
 _SCHEMA: Final = "store"
 """What DuckDB calls the file within a writer's process."""
