@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -94,7 +96,7 @@ def as_json(message: Any) -> bytes:
 
 
 class Fresh:
-    """A request that can be sent again and again, each time with other ids.
+    """A request that can be sent again and again, each time with other ids, and as if its spans had just ended.
 
     All eight-byte words of ids are changed alike, so that traces hold together, and parents stay parents. To build the
     request anew would take some hundred times as long.
@@ -104,28 +106,66 @@ class Fresh:
         self._dice = dice
         self._is_hex = encoding == "json"
         self._body = as_json(message) if self._is_hex else message.SerializeToString()
-        words, places = self._ids(message)
-        self._words = np.frombuffer(b"".join(words), np.uint8).reshape(-1, 8)
-        width = 16 if self._is_hex else 8
-        self._places: NDArray[np.int64] = np.array(places)[:, None] + np.arange(width)
+        self._ids, self._texts, self._times = _Words(), _Words(), _Words()
+        self._find(message)
+        self._end_ns = max(int.from_bytes(word, "little") for word in self._times.words)
 
-    def _ids(self, message: Any) -> tuple[list[bytes], list[int]]:
-        words, places, at = list[bytes](), list[int](), 0
-        for group in message.resource_spans:
-            for span in (span for scope in group.scope_spans for span in scope.spans):
-                for one in (span.trace_id, span.span_id, span.parent_span_id):
-                    at = self._body.index(one.hex().encode() if self._is_hex else one, at)
-                    for half in range(0, len(one), 8):
-                        words.append(one[half : half + 8])
-                        places.append(at + half * (2 if self._is_hex else 1))
-                    at += len(one)
-        return words, places
+    def _find(self, message: Any) -> None:
+        """Find what changes, in the order in which it is sent."""
+        at = 0
+        spans = (span for group in message.resource_spans for scope in group.scope_spans for span in scope.spans)
+        for span in spans:
+            for one in (span.trace_id, span.span_id, span.parent_span_id):
+                at = self._ids.find(self._body, one, one.hex().encode() if self._is_hex else one, at)
+            for time_ns in (span.start_time_unix_nano, span.end_time_unix_nano):
+                word = time_ns.to_bytes(8, "little")
+                at = self._times.find(self._body, word, str(time_ns).encode() if self._is_hex else word, at)
+            for one in (held.value.string_value for held in span.attributes if held.key.endswith("request-id")):
+                at = self._texts.find(self._body, bytes.fromhex(one), one.encode(), at)
 
-    def next(self) -> bytes:
-        """Give the body with new ids."""
+    def next(self, end_ns: int | None = None) -> bytes:
+        """Give the body with new ids, its last span ending at `end_ns` (now, by default)."""
         body = np.frombuffer(self._body, np.uint8).copy()
-        fresh = self._words ^ np.frombuffer(self._dice.randbytes(8), np.uint8)
-        if self._is_hex:
-            fresh = np.frombuffer(fresh.tobytes().hex().encode(), np.uint8).reshape(-1, 16)
-        body[self._places] = fresh
+        for words in (self._ids, self._texts):
+            fresh = words.values ^ np.frombuffer(self._dice.randbytes(8), np.int64)
+            words.put(body, _as_hex(fresh) if self._is_hex or words is self._texts else fresh.tobytes())
+        moved = self._times.values + (time.time_ns() if end_ns is None else end_ns) - self._end_ns
+        self._times.put(body, "".join(map(str, moved.tolist())).encode() if self._is_hex else moved.tobytes())
         return body.tobytes()
+
+
+class _Words:
+    """Eight-byte words of a body, and the stretches of it, all of one length, where they stand."""
+
+    def __init__(self) -> None:
+        self.words: list[bytes] = []
+        self._places: list[int] = []
+        self._width = 0
+
+    def find(self, body: bytes, held: bytes, sent: bytes, since: int) -> int:
+        """Note where the words of `held` stand, `sent` as that is; give where it ends."""
+        if not held:
+            return since
+        at = body.index(sent, since)
+        count = len(held) // 8
+        self._width = len(sent) // count
+        self.words += [held[8 * number : 8 * number + 8] for number in range(count)]
+        self._places += [at + self._width * number for number in range(count)]
+        return at + len(sent)
+
+    @cached_property
+    def values(self) -> NDArray[np.int64]:
+        return np.frombuffer(b"".join(self.words), np.int64)
+
+    @cached_property
+    def _where(self) -> NDArray[np.int64]:
+        return np.array(self._places, np.int64)[:, None] + np.arange(self._width)
+
+    def put(self, body: NDArray[np.uint8], sent: bytes) -> None:
+        """Overwrite them with others."""
+        if self._places:
+            body[self._where] = np.frombuffer(sent, np.uint8).reshape(-1, self._width)
+
+
+def _as_hex(words: NDArray[np.int64]) -> bytes:
+    return words.tobytes().hex().encode()

@@ -47,16 +47,42 @@ def test_a_fresh_request_has_other_ids_and_the_same_shape() -> None:
     assert len(ids) == 4 * SPANS
     assert [shape(spans) for spans in sent] == 3 * [shape(all_spans(message))]
     assert all([span.name for span in spans] == [span.name for span in all_spans(message)] for spans in sent)
+    texts = Counter(request_id(span) for spans in [*sent, all_spans(message)] for span in spans)
+    assert len(texts) == 4 * SPANS
+
+
+def request_id(span: Any) -> str:
+    return str(next(held.value.string_value for held in span.attributes if held.key.endswith("request-id")))
+
+
+def test_a_fresh_request_has_just_ended() -> None:
+    dice = random.Random(4)  # noqa: S311 - no secret
+    message = request(dice, SPANS)
+    spans = all_spans(
+        ExportTraceServiceRequest.FromString(Fresh(message, "protobuf", dice).next(1_800_000_000_000_000_000))
+    )
+    assert max(span.end_time_unix_nano for span in spans) == 1_800_000_000_000_000_000
+    moved = {
+        now.start_time_unix_nano - was.start_time_unix_nano for now, was in zip(spans, all_spans(message), strict=True)
+    }
+    assert len(moved) == 1
 
 
 def test_a_fresh_request_in_json_is_the_same() -> None:
     message = request(random.Random(1), SPANS)  # noqa: S311 - no secret
-    binary = Fresh(message, "protobuf", random.Random(2)).next()  # noqa: S311 - likewise
-    text = json.loads(Fresh(message, "json", random.Random(2)).next())  # noqa: S311 - likewise
+    binary = Fresh(message, "protobuf", random.Random(2)).next(1_800_000_000_000_000_000)  # noqa: S311 - likewise
+    text = json.loads(Fresh(message, "json", random.Random(2)).next(1_800_000_000_000_000_000))  # noqa: S311 - likewise
     spans = [span for group in text["resourceSpans"] for scope in group["scopeSpans"] for span in scope["spans"]]
     wanted = all_spans(ExportTraceServiceRequest.FromString(binary))
-    assert [(span["traceId"], span["spanId"], span.get("parentSpanId", "")) for span in spans] == [
-        (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()) for span in wanted
+    assert [
+        (span["traceId"], span["spanId"], span.get("parentSpanId", ""), int(span["startTimeUnixNano"]))
+        for span in spans
+    ] == [
+        (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(), span.start_time_unix_nano)
+        for span in wanted
+    ]
+    assert [held["value"]["stringValue"] for span in spans for held in span["attributes"] if "id" in held["key"]] == [
+        request_id(span) for span in wanted
     ]
 
 
