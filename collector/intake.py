@@ -42,6 +42,10 @@ OVERLAP_BYTES: Final = 1024 * 1024
 """Bytes worth decoding while a commit runs. A group costs much the same however small it is, so with less than this
 it is cheaper, and no slower, to let requests gather until the commit has ended."""
 
+READ_SHARE: Final = 0.7
+"""Of the queue, what bodies fill before no more are read: the rest is for those that turn out larger than usual. Less
+than one address may hold (`doors.peers`)."""
+
 GATHER_S: Final = 0.1
 PAUSES: Final = 8
 """A group waits while requests keep coming, for as long as the last group took (`GATHER_S` at most), and not beyond a
@@ -150,6 +154,12 @@ class Intake:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def has_room(self, coming_bytes: int) -> bool:
+        """Tell whether another body should be read, while so many bytes are; or refused for good."""
+        if self._stopping or not (self._held or coming_bytes):
+            return True
+        return self._held + coming_bytes < READ_SHARE * self._queue_bytes and not self._is_tight()
 
     def check_room(self, signal: str) -> None:
         """Raise `RefusedError` where a body of any size would be refused, so that a door need not read it first."""

@@ -17,6 +17,7 @@ from collector.doors.grpc_door import GrpcDoor
 from collector.doors.http_door import HttpDoor
 from collector.doors.listening import Doors
 from collector.doors.query_door import serve_queries
+from collector.doors.room import PATIENCE_S, Room
 from collector.groups import Groups
 from collector.ingest import ingest
 from collector.intake import Intake, RefusedError
@@ -63,6 +64,7 @@ class Plan:
         settle_s: seconds without a new span after which a trace is analysed.
         record: folder that keeps the raw bodies received; None for none.
         memory_bytes: what the process may hold (`collector.memory.shares` shares it out).
+        wait_s: how long a request that comes while the queue is full waits before it is refused.
         queue_bytes: bodies held, from arrival to answer, before further ones are refused; None for its share.
         security: who may come in.
         metrics_endpoint: where to send its own metrics as OTLP; None for nowhere.
@@ -76,6 +78,7 @@ class Plan:
     settle_s: float = 10.0
     record: Path | None = None
     memory_bytes: int = 1 << 30
+    wait_s: float = PATIENCE_S
     queue_bytes: int | None = None
     security: Security = field(default_factory=Security)
     metrics_endpoint: str | None = None
@@ -208,8 +211,9 @@ class Collector:
 
     def _open_doors(self, parts: ExitStack) -> None:
         lent = socket_path(self.plan.db).resolve()
-        grpc_door = GrpcDoor(self._intake, self.telemetry, self.plan.grpc, self._entry, lent)
-        doors = Doors(grpc_door, HttpDoor(self._intake, self.telemetry, self.plan.http, self._entry))
+        room = Room(self._intake, self.plan.wait_s)
+        grpc_door = GrpcDoor(self._intake, self.telemetry, self.plan.grpc, self._entry, lent, room)
+        doors = Doors(grpc_door, HttpDoor(self._intake, self.telemetry, self.plan.http, self._entry, room))
         self.grpc, self.http = doors.open()
         parts.callback(doors.close, GRACE_S)
 

@@ -25,6 +25,7 @@ from collector.doors.http_body import BrokenError, NoRoomError, TooLargeError
 from collector.doors.lending import Lending
 from collector.doors.otlp_status import Refusal
 from collector.doors.peers import BusyPeerError
+from collector.doors.room import Room
 from collector.intake import RefusedError
 from seamscope.errors import EndpointError
 from seamscope.remote import SERVICE
@@ -105,6 +106,7 @@ class GrpcDoor:
         address: where to listen; port 0 takes a free one.
         entry: who may come in.
         lent: the socket beside the store, for readers with a token; None where the store is not lent.
+        room: where requests wait that come while the queue is full; one for both doors.
     """
 
     def __init__(
@@ -114,8 +116,10 @@ class GrpcDoor:
         address: Address,
         entry: Entry | None = None,
         lent: Path | None = None,
+        room: Room | None = None,
     ) -> None:
         self._intake = intake
+        self._room = room or Room(intake)
         self._telemetry = telemetry
         self._address = address
         self._entry = entry or Entry()
@@ -210,14 +214,16 @@ class GrpcDoor:
         return Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)
 
     async def _export(self, signal: Signal, context: Any) -> bytes:
-        self._intake.check_room(signal)
-        with self._entry.peers.call(_host(context.peer())) as share:
-            packed = await self._message(context)
-            with self._arriving.body() as arrival:
-                data = await grpc_body.unpacked(packed, MESSAGE_BYTES, arrival.grows)
-            del packed
-            share.grow(len(data))
-            return await self._stored(signal, data) if data else b""
+        host = _host(context.peer())
+        with self._entry.peers.call(host) as share:
+            async with self._room.place(host, signal, context.time_remaining()) as place:
+                packed = await self._message(context)
+                with self._arriving.body() as arrival:
+                    data = await grpc_body.unpacked(packed, MESSAGE_BYTES, arrival.grows)
+                del packed
+                share.grow(len(data))
+                place.arrived(len(data))
+                return await self._stored(signal, data) if data else b""
 
     async def _message(self, context: Any) -> bytes:
         async with asyncio.timeout(BODY_DEADLINE_S):

@@ -26,6 +26,7 @@ from collector.doors.entry import Entry
 from collector.doors.http_server import HEAD_BYTES, HttpServer
 from collector.doors.otlp_status import Refusal
 from collector.doors.peers import BusyPeerError
+from collector.doors.room import Room
 from collector.intake import RefusedError
 
 if TYPE_CHECKING:
@@ -82,10 +83,19 @@ class HttpDoor:
         telemetry: what `/healthz` shows.
         address: where to listen; port 0 takes a free one.
         entry: who may come in.
+        room: where requests wait that come while the queue is full; one for both doors.
     """
 
-    def __init__(self, intake: Intake, telemetry: Telemetry, address: Address, entry: Entry | None = None) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        telemetry: Telemetry,
+        address: Address,
+        entry: Entry | None = None,
+        room: Room | None = None,
+    ) -> None:
         self._intake = intake
+        self._room = room or Room(intake)
         self._telemetry = telemetry
         self._address = address
         self._entry = entry or Entry()
@@ -191,18 +201,20 @@ class HttpDoor:
         self._check_sender(request)
         encoding = http_body.media_type(request.headers.get("content-type", ""))
         compression = http_body.content_encoding(request.headers.get("content-encoding", ""))
-        self._intake.check_room(signal)
         if int(request.headers.get("content-length", 0)) > BODY_BYTES:
             raise http_body.TooLargeError
-        with self._entry.peers.call(request.client.host if request.client else "") as share:
-            with self._arriving.body() as arrival:
+        host = request.client.host if request.client else ""
+        with self._entry.peers.call(host) as share:
+            async with self._room.place(host, signal) as place:
+                with self._arriving.body() as arrival:
 
-                def has_room(size: int) -> bool:
-                    share.grow(size)
-                    return arrival.grows(size)
+                    def has_room(size: int) -> bool:
+                        share.grow(size)
+                        return arrival.grows(size)
 
-                data = await http_body.read_body(request.stream(), compression, BODY_BYTES, has_room)
-            return await self._stored(signal, encoding, data, request)
+                    data = await http_body.read_body(request.stream(), compression, BODY_BYTES, has_room)
+                place.arrived(len(data))
+                return await self._stored(signal, encoding, data, request)
 
     async def _stored(self, signal: Signal, encoding: Encoding, data: bytes, request: Request) -> Response:
         rejected: Mapping[str, int] = {}

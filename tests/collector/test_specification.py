@@ -177,7 +177,7 @@ def test_a_warning_rejects_nothing_and_says_something(collector: Collector, tran
 
 @over_each
 def test_back_pressure_may_be_retried_and_names_its_delay(tmp_path: Path, transport: str) -> None:
-    with traffic.running(tmp_path, queue_bytes=1) as full, ThreadPoolExecutor(16) as threads:
+    with traffic.running(tmp_path, queue_bytes=1, wait_s=0.0) as full, ThreadPoolExecutor(16) as threads:
         hold = threading.Barrier(16)
 
         def at_once(number: int) -> Any:
