@@ -26,6 +26,8 @@ LOOK_S: Final = 0.5
 COMING_S: Final = 0.5
 """A body that takes longer to come is no longer counted as if it were there: slow senders must not hold others up."""
 
+USUAL_BYTES: Final = 128 * 1024
+"""What a body is taken for before the first one came: a batch of an SDK's exporter."""
 LATEST: Final = 0.1
 """What the latest body counts in what bodies usually take."""
 
@@ -43,7 +45,7 @@ class Room:
         self._patience_s = patience_s
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._coming = 0
-        self._usual_bytes = 0.0
+        self._usual_bytes = float(USUAL_BYTES)
 
     @asynccontextmanager
     async def place(self, host: str, signal: str, patience_s: float | None = None) -> AsyncIterator[Place]:
@@ -117,7 +119,7 @@ class Room:
         """Take note that a body was read, which took so much."""
         self._coming -= 1
         if size:
-            self._usual_bytes += (size - self._usual_bytes) * (LATEST if self._usual_bytes else 1.0)
+            self._usual_bytes += (size - self._usual_bytes) * LATEST
 
 
 class Place:
