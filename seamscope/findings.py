@@ -31,8 +31,7 @@ MOST_SPANS: Final = 50_000
 AT_ONCE: Final = 2
 """Statements that a process puts to its own store at a time: nothing else is done while findings are drawn."""
 
-FIRST: Final = "spans"
-"""The statement that takes longest."""
+_SAID: Final = ("cache_scope", "cache_control", "flag_outcome")
 
 PAUSE_SECONDS: Final = 15.0
 PATIENCE: Final = 20
@@ -121,10 +120,30 @@ def gathered(
     def told(name: str) -> pl.DataFrame:
         return reader.query(statement(f"findings/{name}", chosen=chosen), params)
 
-    others = sorted(findings.COLUMNS.keys() - {"requests"}, key=lambda name: name != FIRST)
+    others = findings.COLUMNS.keys() - {"requests", "spans"}
     with ThreadPoolExecutor(at_once, thread_name_prefix="findings") as pool:
+        spans = pool.submit(_spans, reader, chosen, params)
         frames = dict(zip(others, pool.map(told, others), strict=True))
-    return findings.gather({**frames, "requests": requests}, essential or _unsaid)
+    return findings.gather({**frames, "requests": requests, "spans": spans.result()}, essential or _unsaid)
+
+
+def _spans(reader: Reader, chosen: str, params: Mapping[str, object]) -> pl.DataFrame:
+    """Read the spans of the chosen requests' traces, from that part of the store where they lie."""
+    part = {**params, **reader.query(statement("findings/spread", chosen=chosen), params).row(0, named=True)}
+    spans = reader.query(statement("findings/spans", chosen=chosen), part).sort("span_no")  # ties are told by order
+    urls = reader.query(statement("findings/urls"), part)
+    return _beside(_beside(spans, urls), _said(reader, part))
+
+
+def _said(reader: Reader, part: Mapping[str, object]) -> pl.DataFrame:
+    """Read what spans tell by attributes that have no column, if there are any."""
+    if reader.query(statement("findings/any_said")).item():
+        return reader.query(statement("findings/said"), part)
+    return pl.DataFrame(schema={"span_no": pl.Int64, **dict.fromkeys(_SAID, pl.String)})
+
+
+def _beside(spans: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    return spans.join(told, on="span_no", how="left", maintain_order="left")
 
 
 def _unsaid(*_: object) -> bool | None:

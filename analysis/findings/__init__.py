@@ -11,7 +11,8 @@ from analysis.findings.cases import settle
 from analysis.findings.connections import connection_rules
 from analysis.findings.context import context_rules
 from analysis.findings.edge import edge_rules
-from analysis.findings.evidence import COLUMNS, Evidence, gather
+from analysis.findings.evidence import COLUMNS, Evidence
+from analysis.findings.gathering import gather
 from analysis.findings.serial import serial_rules
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from analysis.findings import advice, edge, serial
 from analysis.findings.cases import FEWEST, Case, marks, places
 from analysis.findings.evidence import SERVER
 from analysis.findings.retiming import LEAD, WHOLE
+from analysis.findings.seeking import turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ _LOOP: Final = [*_REPEATS, "handler_row"]
 
 def calling_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what is wrong with the calls that requests make."""
-    calls = evidence.calls.filter(~pl.col("async"))
+    calls = evidence.awaited
     yield from _n_plus_one(calls)
     yield from _duplicates(calls)
     yield from _uncached(evidence, calls)
@@ -45,16 +46,18 @@ def calling_rules(evidence: Evidence) -> Iterator[Case]:
 
 def _n_plus_one(calls: pl.DataFrame) -> Iterator[Case]:
     """The same statement or call once per element of a list."""
-    told = calls.filter(~pl.col("operation").fill_null("").str.contains(_CONTROL))
-    loops = told.filter(~pl.col("target").fill_null("").str.contains(serial.PAGING) & (pl.len().over(_LOOP) >= MANY))
-    loops = loops.sort("request", "start_ns")
+    loops = calls.filter(pl.len().over(_LOOP) >= MANY).sort("request", "start_ns")
+    loops = loops.filter(
+        ~pl.col("operation").fill_null("").str.contains(_CONTROL)
+        & ~pl.col("target").fill_null("").str.contains(serial.PAGING)
+    )
     # the same few resources in every request are a page's parts, not a list's elements
     kinds = pl.col("target").n_unique().over("callee", "operation")
     parts = pl.col("target").is_not_null() & (kinds <= pl.len().over(_LOOP))
     loops = loops.filter(~parts)
     for (route, seam, operation), some in places(loops, "route", "seam", "operation"):
         per = some.group_by("request", "handler_row").len().get_column("len").median()
-        rest = some.filter(pl.col("row").cum_count().over("request", "handler_row") > 1)
+        rest = some.filter(turns(some, ["request", "handler_row"]) > 0)
         yield Case(
             rule="n_plus_one",
             route=_text(route),
@@ -72,12 +75,11 @@ def _n_plus_one(calls: pl.DataFrame) -> Iterator[Case]:
 
 def _duplicates(calls: pl.DataFrame) -> Iterator[Case]:
     """The same resource fetched twice for one request, by two tiers or by one."""
-    reading = calls.filter(
-        pl.col("target").is_not_null() & pl.col("method").fill_null("GET").is_in(["GET", "HEAD"])
-    ).sort("request", "start_ns")
+    reading = calls.filter(pl.col("target").is_not_null() & pl.col("method").fill_null("GET").is_in(["GET", "HEAD"]))
     key = ["request", "callee", "target"]
-    again = reading.with_columns(
-        before=pl.col("row").cum_count().over(key) - 1,
+    several = reading.filter(pl.len().over(key) > 1).sort("request", "start_ns", maintain_order=True)
+    again = several.with_columns(
+        before=turns(several, key),
         failed=pl.col("error").fill_null(value=False).any().over(key),
         first=pl.col("caller").first().over(key),
     ).filter((pl.col("before") > 0) & ~pl.col("failed"))
@@ -101,11 +103,12 @@ def _duplicates(calls: pl.DataFrame) -> Iterator[Case]:
 
 def _uncached(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """A render asks for public answers again and again; those of one page over one seam are one thing to do."""
-    told = _scoped(evidence, calls).filter(
+    rendered = calls.filter(
         pl.col("caller").str.starts_with("render:")
         & pl.col("target").is_not_null()
         & pl.col("method").fill_null("GET").is_in(["GET"])
     )
+    told = _scoped(evidence, rendered)
     missed = pl.col("cache_status").is_in(["miss", "skip"]) & (pl.col("cache_scope").fill_null("") != "personalised")
     public = pl.col("cache_status").is_null() & (pl.col("cache_scope") == "public")
     place = ("route", "seam", "operation")
@@ -137,7 +140,7 @@ def _scoped(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     alike = said.group_by(address).agg(pl.col("cache_scope").first(), n=pl.col("cache_scope").n_unique())
     return (
         calls.join(own, on="server_row", how="left", maintain_order="left")
-        .with_columns(url_path=pl.col("target").str.replace(r"\?.*$", ""))
+        .with_columns(url_path="target_path")
         .join(alike.filter(pl.col("n") == 1).drop("n"), on=address, how="left", maintain_order="left")
         .with_columns(cache_scope=pl.coalesce("own_scope", pl.when(pl.col("server_row") < 0).then("cache_scope")))
     )
@@ -152,18 +155,16 @@ def _operations(some: pl.DataFrame) -> str:
 
 def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """The first byte waits for a call that the page can live without."""
-    names = calls.group_by("peer", "callee", "operation").agg(n=pl.len())
-    names = names.sort("n", "callee", "operation", "peer", descending=[True, False, False, False]).head(MOST_NAMES)
-    said = [
-        evidence.essential(row["peer"], (row["callee"] or "").partition(":")[2], row["operation"])
-        for row in names.iter_rows(named=True)
-    ]
-    ruled = names.with_columns(ruled=pl.Series(said, dtype=pl.Boolean))
-    told = calls.join(ruled, on=["peer", "callee", "operation"], how="left", nulls_equal=True, maintain_order="left")
     place = ["route", "seam", "operation"]
-    dispensable = (pl.coalesce("essential", "ruled") == False).fill_null(value=False)  # noqa: E712 - null is neither
-    told = told.join(_survived(evidence, calls), on=place, how="left", nulls_equal=True, maintain_order="left")
-    told = told.with_columns(dispensable=dispensable).join(edge.flag_calls(evidence), on="row", how="anti")
+    survived = _survived(evidence, calls)
+    told = _ruled(evidence, calls)
+    maybe = told.filter("dispensable").select(place).unique()
+    maybe = pl.concat([maybe, survived.filter(pl.col("survived") >= SURVIVED).select(place)]).unique()
+    if not maybe.height:
+        return
+    told = told.join(maybe, on=place, how="semi", nulls_equal=True, maintain_order="left")
+    told = told.join(survived, on=place, how="left", nulls_equal=True, maintain_order="left")
+    told = told.join(edge.flag_calls(evidence), on="row", how="anti", maintain_order="left")
     told = told.filter(pl.col("dispensable").any().over(place) | (pl.col("survived") >= SURVIVED))
     told = told.join(_streamed(evidence, told), on="row", how="anti", maintain_order="left")
     for (route, seam, operation), some in places(told, *place):
@@ -191,6 +192,23 @@ def _nonessential(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
         )
 
 
+def _ruled(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
+    """Say which calls somebody declared nonessential (`dispensable`): their spans, else the operator."""
+    name = ["peer", "callee", "operation"]
+    names = calls.group_by(name).agg(n=pl.len())
+    names = names.sort("n", "callee", "operation", "peer", descending=[True, False, False, False]).head(MOST_NAMES)
+    said = [
+        evidence.essential(row["peer"], (row["callee"] or "").partition(":")[2], row["operation"])
+        for row in names.iter_rows(named=True)
+    ]
+    ruled = names.select(*name, ruled=pl.Series(said, dtype=pl.Boolean)).drop_nulls("ruled")
+    told = calls.with_columns(ruled=pl.lit(None, pl.Boolean))
+    if ruled.height:
+        told = calls.join(ruled, on=name, how="left", nulls_equal=True, maintain_order="left")
+    dispensable = pl.coalesce("essential", "ruled") == False  # noqa: E712 - null is neither
+    return told.with_columns(dispensable=dispensable.fill_null(value=False))
+
+
 def _streamed(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     """Give calls of the page's own process that were still open at its first byte: they did not hold it (`row`)."""
     page = evidence.requests.drop_nulls("shell_ns").select(
@@ -203,19 +221,25 @@ def _streamed(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
 def _survived(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     """Count failed calls, made once, of requests that were answered well: `survived`."""
     fine = evidence.requests.filter(pl.col("status").is_between(200, 399)).select("request")
-    failed = calls.filter((pl.len().over(_REPEATS) == 1) & pl.col("error").fill_null(value=False))
+    failed = calls.filter(pl.col("error").fill_null(value=False))
+    failed = calls.join(failed.select("request").unique(), on="request", how="semi").filter(
+        (pl.len().over(_REPEATS) == 1) & pl.col("error").fill_null(value=False)
+    )
     return failed.join(fine, on="request", how="semi").group_by("route", "seam", "operation").agg(survived=pl.len())
 
 
 def _retries(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """Calls made again after they failed; and retries around retries."""
     key = ["request", "parent_row", "callee", "operation", "target"]
-    ordered = calls.sort("request", "start_ns").with_columns(followed=~pl.struct(key).is_last_distinct())
     lost = evidence.path.filter((pl.col("cause") == "retry") & (pl.col("row") >= 0)).get_column("row").implode()
     given_up = pl.col("row").is_in(lost) | pl.col("inner_row").is_in(lost)
-    again = pl.col("followed") & (pl.col("parent_row") >= 0)
-    repeated = (pl.col("error").fill_null(value=False) | given_up) & again
+    failed = pl.col("error").fill_null(value=False) | given_up
     inside = (pl.col("attempts").fill_null(1) > 1) | (pl.col("retry_ns").fill_null(0) > 0)
+    some = calls.filter(failed | inside).select("request").unique()
+    ordered = calls.join(some, on="request", how="semi", maintain_order="left")
+    ordered = ordered.sort("request", "start_ns", maintain_order=True)
+    ordered = ordered.with_columns(followed=~pl.struct(key).is_last_distinct())
+    repeated = failed & pl.col("followed") & (pl.col("parent_row") >= 0)
     for (seam,), some in places(ordered.filter(repeated | inside), "seam"):
         whole = marks(some.filter(repeated), WHOLE)
         lead = marks(some.filter(inside & ~repeated), LEAD, pl.col("retry_ns").fill_null(0))

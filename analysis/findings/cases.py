@@ -113,9 +113,12 @@ def _proof(told: pl.DataFrame) -> pl.DataFrame:
 
 
 def _costs(evidence: Evidence, told: pl.DataFrame, cases: Sequence[Case]) -> pl.DataFrame:
-    """Give what each case cost each request: `cost_ns`, the larger of both horizons', and `material`."""
-    ordered = told.select("case", "request").unique().sort("case", "request").with_row_index("unit")
+    """Give what each case cost each request: `cost_ns`, the larger of both horizons', and `material`.
+
+    Where nothing is taken out, nothing is said: it cost nothing.
+    """
     cuts = told.filter(pl.col("how") > 0).unique(["case", "request", "row"], keep="first", maintain_order=True)
+    ordered = cuts.select("case", "request").unique().sort("case", "request").with_row_index("unit")
     cuts = cuts.join(ordered, on=["case", "request"], maintain_order="left").sort("unit", maintain_order=True)
     first_cut = np.searchsorted(cuts.get_column("unit").to_numpy(), np.arange(ordered.height + 1)).astype(np.int64)
     unit, question, saved = evidence.times.saved(

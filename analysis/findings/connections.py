@@ -36,7 +36,7 @@ _OPENING: Final = ("setup_ns", "dns_ns", "connect_ns", "tls_ns")
 
 def connection_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what is wrong with connections, seam by seam."""
-    calls = evidence.calls.filter(~pl.col("async"))
+    calls = evidence.awaited
     phases = _phase_spans(evidence)
     yield from _pool(phases, calls)
     yield from _cold(phases, calls)
@@ -59,6 +59,7 @@ def _phase_spans(evidence: Evidence) -> pl.DataFrame:
         .join(inside, on="row", how="anti")
         .with_columns(begin=pl.col("end_ns") - _SLACK_NS)
     )
+    waiting = waiting.join(before.select("parent_row").unique(), on="parent_row", how="semi", maintain_order="left")
     beside = before.sort("begin").join_asof(
         waiting.sort("begin"), on="begin", by="parent_row", strategy="forward", check_sortedness=False
     )
@@ -237,10 +238,10 @@ def _backlog(calls: pl.DataFrame) -> Iterator[Case]:
 
 def _far(calls: pl.DataFrame) -> Iterator[Case]:
     """Every call costs a long way there and back, and requests make several in a row."""
-    told = calls.filter(pl.col("network_ns").is_not_null()).with_columns(
-        trip=pl.col("network_ns").quantile(0.1).over("seam"), calls=pl.len().over("request", "seam")
-    )
-    for (seam,), several in places(told.filter((pl.col("trip") >= FAR_NS) & (pl.col("calls") >= FAR_CALLS)), "seam"):
+    told = calls.filter(pl.col("network_ns").is_not_null())
+    trips = told.group_by("seam").agg(trip=pl.col("network_ns").quantile(0.1)).filter(pl.col("trip") >= FAR_NS)
+    far = told.join(trips, on="seam", maintain_order="left").filter(pl.len().over("request", "seam") >= FAR_CALLS)
+    for (seam,), several in places(far, "seam"):
         yield Case(
             rule="far_from_data",
             route=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from analysis.findings import advice
@@ -26,7 +27,7 @@ CHAIN: Final = 3
 
 def context_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what instrumentation should be mended."""
-    calls = evidence.calls.filter(~pl.col("async"))
+    calls = evidence.awaited
     broken = _with_silent(calls, pl.concat([_joined_by_id(calls), _met_in_time(evidence, calls)]))
     for (seam,), some in places(broken, "seam"):
         yield Case(
@@ -52,6 +53,8 @@ def _joined_by_id(calls: pl.DataFrame) -> pl.DataFrame:
 
 def _with_silent(calls: pl.DataFrame, broken: pl.DataFrame) -> pl.DataFrame:
     """Add the silent calls of seams over which context never came, though the callee answered: theirs was lost, too."""
+    if not broken.height:
+        return broken
     linked = (pl.col("server_row") >= 0) & (pl.col("joined_by") == "trace_context")
     never = calls.group_by("seam").agg(linked=linked.sum()).filter(pl.col("linked") == 0)
     proven = broken.group_by("seam").agg(proven=pl.len()).filter(pl.col("proven") >= FEWEST)
@@ -62,12 +65,10 @@ def _with_silent(calls: pl.DataFrame, broken: pl.DataFrame) -> pl.DataFrame:
 
 def _met_in_time(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     """Give silent calls during which exactly one trace began elsewhere with the same method and path."""
-    silent = calls.filter((pl.col("server_row") < 0) & pl.col("url_full").is_not_null()).with_columns(
-        path=pl.col("url_full").str.replace(r"^[a-z]+://[^/]+", "").str.replace(r"[?#].*$", "")
-    )
+    silent = calls.filter((pl.col("server_row") < 0) & pl.col("url_full").is_not_null())
     roots = evidence.spans.filter((pl.col("parent_row") < 0) & pl.col("url_path").is_not_null())
     caller = pl.col("caller").str.replace(r"^[a-z]+:", "")
-    place = only_inside(_stretches(silent, "path", caller), _stretches(roots, "url_path", pl.col("service")))
+    place = only_inside(_stretches(silent, "target_path", caller), _stretches(roots, "url_path", pl.col("service")))
     met = silent.with_columns(met=pl.Series(place)).filter(pl.col("met") >= 0)
     alone = met.filter(pl.len().over("met") == 1)
     share = (
@@ -92,14 +93,13 @@ def _stretches(rows: pl.DataFrame, path: str, service: pl.Expr) -> Stretches:
 
 def _lost_ids(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
     """A tier that has a request id, and a callee that has another."""
-    ids = evidence.spans.select("row", "correlation_id")
-    told = (
-        calls.join(ids, on="row", how="left", maintain_order="left")
-        .join(ids.rename({"row": "server_row", "correlation_id": "callee_id"}), on="server_row")
-        .join(evidence.requests.select("request", entry_id="correlation_id"), on="request")
-        .with_columns(caller_id=pl.coalesce("correlation_id", "entry_id"))
+    answered = calls.select("request", "row", "server_row", "seam", "caller", "callee").filter(
+        pl.col("server_row") >= 0
     )
-    replaced = told.filter(pl.col("caller_id") != pl.col("callee_id"))
+    ids = evidence.spans.get_column("correlation_id")
+    own, callee = (ids.gather(answered.get_column(name)) for name in ("row", "server_row"))
+    entry = evidence.requests.get_column("correlation_id").gather(answered.get_column("request"))
+    replaced = answered.filter(pl.select(pl.coalesce(own, entry) != callee).to_series())
     for (seam,), some in places(replaced, "seam"):
         yield Case(
             rule="request_id_lost",
@@ -122,8 +122,11 @@ def _unobserved(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
         .join(length, on="request")
         .filter(pl.col("ns") >= MATERIAL_SHARE * pl.col("horizon_ns"))
     )
-    counted = calls.with_columns(seen=(pl.col("server_row") >= 0).sum().over("seam"), calls=pl.len().over("seam"))
-    told = counted.join(lost.select("request", "row"), on=["request", "row"], how="semi")
+    counted = calls.group_by("seam").agg(seen=(pl.col("server_row") >= 0).sum(), calls=pl.len())
+    told = calls.select("request", "row", "seam", "caller", "callee").join(
+        lost.select("request", "row"), on=["request", "row"], how="semi", maintain_order="left"
+    )
+    told = told.join(counted, on="seam", maintain_order="left")
     for (seam,), some in places(told, "seam"):
         seen, all_of = some.select("seen", "calls").row(0)
         yield Case(
@@ -142,18 +145,22 @@ def _unobserved(evidence: Evidence, calls: pl.DataFrame) -> Iterator[Case]:
 
 def _of_calls(stretches: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
     """Put stretches that lie in the inner spans of a call (undici's, below a fetch) on the call's own: `row`."""
-    spans = evidence.spans.select("row", "parent_row", outermost=pl.col("row").is_in(evidence.calls["row"].implode()))
+    parent = evidence.spans.get_column("parent_row").to_numpy()
+    outermost = np.zeros(parent.size, np.bool_)
+    outermost[evidence.calls.get_column("row").to_numpy()] = True
+    row = stretches.get_column("row").to_numpy().copy()
     for _ in range(CHAIN):
-        above = stretches.join(spans, on="row", how="left", maintain_order="left")
-        climbs = ~pl.col("outermost").fill_null(value=True) & (pl.col("parent_row") >= 0)
-        stretches = above.with_columns(row=pl.when(climbs).then("parent_row").otherwise("row"))
-        stretches = stretches.drop("parent_row", "outermost")
-    return stretches
+        inner = np.flatnonzero(row >= 0)
+        inner = inner[~outermost[row[inner]] & (parent[row[inner]] >= 0)]
+        row[inner] = parent[row[inner]]
+    return stretches.with_columns(row=pl.Series(row))
 
 
 def _clocks(evidence: Evidence) -> Iterator[Case]:
     """Hosts whose clocks no constant offset brings together."""
     odd = evidence.warnings.filter(pl.col("code") == "clock_interval_empty")
+    if not odd.height:
+        return
     both = pl.concat(
         [
             evidence.calls.select("seam", "row"),

@@ -33,8 +33,7 @@ _SERVERS: Final = r"(?i)(postgres|mysql|mariadb|mssql|sqlserver|oracle|mongo|coc
 
 def edge_rules(evidence: Evidence) -> Iterator[Case]:
     """Yield what is wrong at the edge."""
-    calls = evidence.calls.filter(~pl.col("async"))
-    at_edge = calls.filter(pl.col("caller").str.starts_with("edge:"))
+    at_edge = _at_edge(evidence)
     yield from _cold_starts(evidence)
     yield from _flags(flag_calls(evidence))
     yield from _databases(at_edge)
@@ -44,16 +43,22 @@ def edge_rules(evidence: Evidence) -> Iterator[Case]:
     yield from _personal(evidence)
 
 
+def _at_edge(evidence: Evidence) -> pl.DataFrame:
+    return evidence.awaited.filter(pl.col("caller").str.starts_with("edge:"))
+
+
 def _cold_starts(evidence: Evidence) -> Iterator[Case]:
     """Time spent on starting what should have been running: on the first request of a route in a process.
 
     And before a function answered: what lies in a call is a cold start only where the function's instance says so.
     """
+    starts = evidence.path.filter((pl.col("cause") == "cold_start") & (pl.col("row") >= 0))
+    if not starts.height:
+        return
     called = pl.col("kind") == CLIENT
     told = called | pl.col("cold_start").fill_null(value=False) | pl.col("early").fill_null(value=False)
     cold = (
-        evidence.path.filter((pl.col("cause") == "cold_start") & (pl.col("row") >= 0))
-        .join(evidence.spans.select("row", "kind", "cold_start"), on="row")
+        starts.join(evidence.spans.select("row", "kind", "cold_start"), on="row")
         .join(_early(evidence), on="request", how="left")
         .filter(told)
         .group_by("request", "row", "owner", maintain_order=True)
@@ -83,12 +88,12 @@ def _early(evidence: Evidence) -> pl.DataFrame:
 
 def flag_calls(evidence: Evidence) -> pl.DataFrame:
     """Give calls that only ask which variant to show, by the names of their peers or by what their callers say."""
-    calls = evidence.calls.filter(~pl.col("async"))
-    told = evidence.spans.filter(pl.col("flag_outcome").is_not_null()).select("row")
+    calls = evidence.awaited
+    told = evidence.spans.filter(pl.col("flag_outcome").is_not_null()).get_column("row").implode()
     named = pl.concat_str("peer", "callee", "url_full", separator=" ", ignore_nulls=True).str.contains(_FLAGS)
-    at_edge = calls.filter(pl.col("caller").str.starts_with("edge:") & named)
-    below = calls.join(told.rename({"row": "parent_row"}), on="parent_row", how="semi").filter(named)
-    return pl.concat([at_edge, below, calls.join(told, on="row", how="semi")]).unique("row", maintain_order=True)
+    below = calls.filter(pl.col("parent_row").is_in(told))
+    asked = [_at_edge(evidence).filter(named), below.filter(named), calls.filter(pl.col("row").is_in(told))]
+    return pl.concat(asked).unique("row", maintain_order=True)
 
 
 def _flags(asked: pl.DataFrame) -> Iterator[Case]:
@@ -174,10 +179,10 @@ def _budget(evidence: Evidence) -> Iterator[Case]:
 
 def _static(evidence: Evidence) -> Iterator[Case]:
     """Middleware runs for files."""
-    files = evidence.spans.filter(pl.col("url_path").str.contains(_STATIC) & (pl.col("request") >= 0))
-    ran = evidence.spans.filter(
-        (pl.col("role") == "middleware") & pl.col("request").is_in(files.get_column("request").unique().implode())
-    )
+    middleware = evidence.spans.filter((pl.col("role") == "middleware") & (pl.col("request") >= 0))
+    behind = evidence.spans.filter(pl.col("request").is_in(middleware.get_column("request").unique().implode()))
+    files = behind.filter(pl.col("url_path").str.contains(_STATIC)).get_column("request").unique()
+    ran = middleware.filter(pl.col("request").is_in(files.implode()))
     for (service,), some in places(ran, "service"):
         yield Case(
             rule="middleware_on_static",
@@ -194,11 +199,8 @@ def _static(evidence: Evidence) -> Iterator[Case]:
 def _personal(evidence: Evidence) -> Iterator[Case]:
     """An answer that is one person's, from or for a cache that is everybody's."""
     shared = pl.col("cache_control").fill_null("").str.contains(r"(?i)(\bpublic\b|s-maxage)")
-    odd = evidence.spans.filter(
-        (pl.col("cache_scope") == "personalised")
-        & (pl.col("request") >= 0)
-        & (shared | (pl.col("cache_status") == "hit"))
-    )
+    personal = evidence.spans.filter((pl.col("cache_scope") == "personalised") & (pl.col("request") >= 0))
+    odd = personal.filter(shared | (pl.col("cache_status") == "hit"))
     for (service, operation), some in places(odd, "service", "operation"):
         yield Case(
             rule="public_cache_of_personal",

@@ -17,6 +17,7 @@ from analysis.findings import advice
 from analysis.findings.cases import Case, marks, places
 from analysis.findings.evidence import SERVER
 from analysis.findings.retiming import BESIDE, KEEP
+from analysis.findings.seeking import latest_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,15 +78,17 @@ def serial_rules(evidence: Evidence) -> Iterator[Case]:
 
 def _steps(evidence: Evidence) -> pl.DataFrame:
     """Give reading HTTP calls below one span in order, each with the one before."""
-    siblings = ["request", "parent_row"]
-    return (
-        evidence.calls.filter(~pl.col("async") & pl.col("url_full").is_not_null() & (pl.col("parent_row") >= 0))
+    told = (
+        evidence.awaited.filter(pl.col("url_full").is_not_null() & (pl.col("parent_row") >= 0))
         .filter(pl.col("method").fill_null("GET").is_in(READING) & ~pl.col("error").fill_null(value=False))
         .sort("request", "parent_row", "start_ns", "row")
-        .with_columns(
-            previous=pl.col("operation").shift(1).over(siblings),
-            pause_ns=pl.col("start_ns") - pl.col("end_ns").cum_max().shift(1).over(siblings),
-        )
+    )
+    follows = pl.all_horizontal(pl.col("request", "parent_row") == pl.col("request", "parent_row").shift(1))
+    told = told.with_columns(follows=follows.fill_null(value=False))
+    before = pl.Series(latest_before(~told.get_column("follows").to_numpy(), told.get_column("end_ns").to_numpy()))
+    return told.with_columns(
+        previous=pl.when("follows").then(pl.col("operation").shift(1)),
+        pause_ns=pl.when("follows").then(pl.col("start_ns") - before),
     )
 
 
