@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from seamscope import __version__
+from seamscope.allocators import keep_freed
 from seamscope.errors import SeamscopeError
 
 if TYPE_CHECKING:
@@ -117,9 +118,11 @@ def _call(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run `seamscope` with the process's arguments and exit with the contract's codes."""
+    keep_freed()
     sys.exit(_call(sys.argv[1:]))
 
 
 def tui() -> None:
     """Run `trace-tui`, which is `seamscope tui`."""
+    keep_freed()
     sys.exit(_call(["tui", *sys.argv[1:]]))

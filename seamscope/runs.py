@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis import Neighbours, NoRules, compare
+from seamscope.allocators import give_back
 from seamscope.batches import batches
 from seamscope.findings import Conclusions
 from seamscope.roll import Roll
@@ -168,10 +169,17 @@ class Settler:
         return 0 if first_ns is None else max(0, now_ns - self._settle_ns - first_ns)
 
     def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
-        """Step until `stop` is set; a step that fails is logged, and the next one tries again."""
+        """Step until `stop` is set; a step that fails is logged, and the next one tries again.
+
+        With the first that has nothing to do, memory goes back to the system.
+        """
+        busy = False
         while not stop.wait(every_s):
             try:
-                self.step()
+                done = self.step()
+                if busy and not done.traces:
+                    give_back()
+                busy = done.traces > 0
             except Exception:  # noqa: BLE001 - the loop lives on
                 _log.exception("settled traces could not be analysed")
 
