@@ -15,6 +15,7 @@ import polars as pl
 
 from analysis import baselines, clocks, dials, lines, setups, stalls, starts, waits
 from analysis.arrays import MISSING
+from analysis.sequence import settle_ties
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
 ONLY_OF_CLOCKS: Final = ("headless", "sent", "first_byte", "waits", "whole_body", "worked")
@@ -102,13 +103,7 @@ def _in_time(facts: pl.DataFrame) -> pl.Series:
     """Return the rows by start; of those that start together, by their ids."""
     start = facts["start"].to_numpy()
     order = np.argsort(start, kind="stable")
-    late = start[order]
-    alike = np.flatnonzero(late[1:] == late[:-1])
-    if alike.size:
-        some = np.union1d(alike, alike + 1)
-        rows = order[some]
-        ids = [facts[name].to_numpy()[rows] for name in reversed(IDS)]
-        order[some] = rows[np.lexsort((*ids, start[rows]))]
+    settle_ties(order, start, *(facts[name].to_numpy() for name in IDS))
     return pl.Series(order.astype(np.uint32))
 
 
