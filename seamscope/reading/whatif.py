@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from seamscope import findings
+from seamscope import evidence as stored
 from seamscope.errors import DataError, UsageError
 from seamscope.results import Selection
 from seamscope.schema.words import CAUSES, FINDINGS, HORIZONS
@@ -80,11 +80,11 @@ def what_if(
     where, params = _where(selection or Selection(), request_id, now_ns)
     if among is not None:
         where, params = f"({where}) AND list_contains($among, {_ID})", {**params, "among": list(among)}
-    requests = findings.latest(reader, where, params)
+    requests = stored.latest(reader, where, params)
     if not requests.height:
         raise DataError("no request to re-time in this selection", "seamscope report shows what the store holds")
     chosen = f"r.request_no IN ({', '.join(str(int(number)) for number in requests.get_column('request_no'))})"
-    evidence = findings.gathered(reader, requests, chosen, {}, essential)
+    evidence = stored.gathered(reader, requests, chosen, {}, essential)
     from analysis.findings import changes
 
     told = [*_taken_out(reader, evidence, change, essential)]
@@ -142,7 +142,7 @@ def _without_rule(
     from analysis.findings import RULES, changes
 
     own = changes.without_rule(evidence, RULES, rule)
-    around = findings.read(reader, essential)
+    around = stored.read(reader, essential)
     if around is None:
         return own
     wide = changes.without_rule(around, RULES, rule)

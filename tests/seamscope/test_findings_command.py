@@ -154,3 +154,34 @@ def test_it_is_drawn_anew_after_a_pause_only(monkeypatch: pytest.MonkeyPatch) ->
         assert len(drawn) == times
     conclusions.after(1, at_once=True)
     assert len(drawn) == 3
+
+
+@pytest.mark.parametrize(
+    ("wall", "process", "cores", "pause"),
+    [
+        pytest.param(0.5, 0.4, 2, findings.PAUSE_SECONDS, id="cheap"),
+        pytest.param(1.0, 1.8, 2, 1.8 * findings.PATIENCE, id="two threads at work"),
+        pytest.param(1.0, 9.0, 4, 4.0 * findings.PATIENCE, id="no more than all cores"),
+    ],
+)
+def test_findings_take_a_small_part_of_a_core(
+    monkeypatch: pytest.MonkeyPatch, wall: float, process: float, cores: int, pause: float
+) -> None:
+    clocks = {"monotonic": 100.0, "process_time": 50.0}
+    drawn: list[float] = []
+
+    def draw(*_: object) -> None:
+        drawn.append(clocks["monotonic"])
+        clocks["monotonic"] += wall
+        clocks["process_time"] += process
+
+    monkeypatch.setattr(findings, "refresh", draw)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("time.monotonic", lambda: clocks["monotonic"])
+    monkeypatch.setattr("time.process_time", lambda: clocks["process_time"])
+    conclusions = findings.Conclusions(store=None)  # type: ignore[arg-type]
+    conclusions.after(1)
+    for early in (0.01, 0.0):
+        clocks["monotonic"] = 100.0 + wall + pause - early
+        conclusions.after(1)
+    assert drawn == [100.0, 100.0 + wall + pause]

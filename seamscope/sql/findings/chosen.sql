@@ -1,6 +1,8 @@
--- A request (r) is one of the latest: up to the last that was read.
+-- A request (r) is one of the latest: up to the last that was read, and of a number that is not known yet.
 (
-    r.spans <= $most_spans
+    r.request_no > $since_no
+    AND r.request_no <= $last_no
+    AND r.spans <= $most_spans
     AND r.start_ns >= $since_ns
     AND (
         r.start_ns > $since_ns
