@@ -9,7 +9,7 @@ import numpy as np
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from analysis.arrays import Int32s, Int64s
+    from analysis.arrays import Int32s, Int64s, Mask
 
 
 @kernel
@@ -72,3 +72,30 @@ def order_by(numbers: Int32s, offsets: Int64s) -> Int64s:
         order[free[numbers[row]]] = row
         free[numbers[row]] += 1
     return order
+
+
+@kernel
+def in_several(keys: Int64s, high: Int64s, low: Int64s) -> Mask:
+    """Mark the rows whose key, unless that is 0, stands with more than one (high, low) pair."""
+    mask = 15
+    while mask < 2 * keys.size:
+        mask = 2 * mask + 1
+    table = np.full(mask + 1, -1, np.int32)
+    several = np.zeros(mask + 1, np.bool_)
+    slots = np.full(keys.size, -1, np.int32)
+    for row in range(keys.size):
+        if keys[row] == 0:
+            continue
+        mixed = (keys[row] ^ (keys[row] >> 32)) * np.int64(-4658895280553007687)
+        slot = (mixed ^ (mixed >> 29)) & mask
+        while table[slot] >= 0 and keys[table[slot]] != keys[row]:
+            slot = (slot + 1) & mask
+        slots[row] = slot
+        if table[slot] < 0:
+            table[slot] = row
+        elif high[table[slot]] != high[row] or low[table[slot]] != low[row]:
+            several[slot] = True
+    marked = np.zeros(keys.size, np.bool_)
+    for row in range(keys.size):
+        marked[row] = slots[row] >= 0 and several[slots[row]]
+    return marked

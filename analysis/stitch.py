@@ -21,6 +21,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from analysis.columns import bits
+from analysis.grouping import in_several
 from seamscope.schema import words
 
 KEYS: Final = ("trace_hi", "trace_lo")
@@ -127,7 +129,7 @@ def _path(frame: pl.DataFrame) -> pl.Expr:
 
 def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str) -> pl.DataFrame:
     """Join roots to calls of other traces that carry the same id."""
-    told = spans.select(*KEYS, pl.col(column).cast(pl.String).alias("id")).drop_nulls("id").unique()
+    told = _of_several_traces(spans, column).unique()
     shared = told.group_by("id").agg(pl.len().alias("traces")).filter(pl.col("traces").is_between(2, MOST_PIECES))
     told = told.join(shared.select("id"), on="id", how="semi")
     if not told.height:
@@ -143,6 +145,14 @@ def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str) -> pl.DataFram
     settled = found.select(*KEYS, "span_id")
     beside = _under_roots(mine.join(settled, on=[*KEYS, "span_id"], how="anti"), mine, IDS[column])
     return pl.concat([found, astray, beside])
+
+
+def _of_several_traces(spans: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return ids (`id`) with the traces that carry them, where more than one trace does: few of most ids."""
+    ids = spans.get_column(column)
+    keys = np.where(ids.is_null().to_numpy(), 0, ids.hash(23).to_numpy().view(np.int64) | 1)
+    shared = in_several(keys, bits(spans, "trace_hi"), bits(spans, "trace_lo"))
+    return spans.filter(pl.Series(shared)).select(*KEYS, pl.col(column).cast(pl.String).alias("id"))
 
 
 def _apart(spans: pl.DataFrame, found: pl.DataFrame, side: str = "") -> pl.DataFrame:
