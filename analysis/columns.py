@@ -77,17 +77,20 @@ LINK_INPUT: Final = ("trace_hi", "trace_lo", "span_id", "kind", "linked_trace_hi
 """Columns of `SPAN_LINKS` that the passes read."""
 
 
-def bits(frame: pl.DataFrame, name: str) -> Int64s:
-    """Return a UInt64 id column as the same bits, signed: kernels hash and compare those."""
-    column = _filled(frame.get_column(name), 0)
-    return np.array(column.cast(pl.UInt64).to_numpy(), np.uint64).view(np.int64)
+def bits(frame: pl.DataFrame, name: str, rows: Int64s | None = None) -> Int64s:
+    """Return a UInt64 id column as the same bits, signed: kernels hash and compare those; of some `rows`, or all."""
+    values = _filled(frame.get_column(name), 0).cast(pl.UInt64).to_numpy()
+    return (np.array(values) if rows is None else values.take(rows)).view(np.int64)
 
 
-def numbers(frame: pl.DataFrame, name: str, dtype: npt.DTypeLike, absent: int = 0) -> npt.NDArray[Any]:
-    """Return a number column as an array of its own, `absent` where it is null or not there at all."""
+def numbers(
+    frame: pl.DataFrame, name: str, dtype: npt.DTypeLike, absent: int = 0, rows: Int64s | None = None
+) -> npt.NDArray[Any]:
+    """Return a number column, of some `rows` or all, as an array of its own, `absent` where it is null or not there."""
     if name not in frame.columns:
-        return np.full(frame.height, absent, dtype)
-    return np.array(_filled(frame.get_column(name), absent).to_numpy(), dtype)
+        return np.full(frame.height if rows is None else rows.size, absent, dtype)
+    values = _filled(frame.get_column(name), absent).to_numpy()
+    return np.array(values, dtype) if rows is None else values.take(rows).astype(dtype, copy=False)
 
 
 def _filled(column: pl.Series, absent: int) -> pl.Series:
@@ -99,7 +102,9 @@ class Spans:
     """Spans of whole traces; arrays are by span, in trace order, and `offsets` says where each trace begins."""
 
     frame: pl.DataFrame
-    """The spans in this order."""
+    """What is known of the spans, and of others: texts are taken from it for the few that are asked for."""
+    rows: Int64s | None
+    """By span: its row in the frame; None where they are the frame's, in its order."""
     offsets: Int64s
     trace_hi: Int64s
     trace_lo: Int64s
@@ -119,13 +124,13 @@ class Spans:
     """Row in the resources."""
     settled: Int64s
     """By trace: when its last span came in."""
-    blanks: dict[tuple[str, int], npt.NDArray[Any]] = field(default_factory=dict)
-    """Columns that are nothing but null, one array for all of a kind."""
+    taken: dict[tuple[str, str, int], npt.NDArray[Any]] = field(default_factory=dict)
+    """Columns that were asked for, by name, type and what stands for null; one for all that are nothing but null."""
 
     @property
     def count(self) -> int:
         """Number of spans."""
-        return self.frame.height
+        return int(self.span_id.size)
 
     @property
     def traces(self) -> int:
@@ -134,12 +139,12 @@ class Spans:
 
     def column(self, name: str, dtype: npt.DTypeLike = np.int64, absent: int = MISSING) -> npt.NDArray[Any]:
         """Return one more number column in trace order, `absent` where it is null; not to be written to."""
-        if self.has(name):
-            return numbers(self.frame, name, dtype, absent)
-        key = (np.dtype(dtype).str, absent)
-        if key not in self.blanks:
-            self.blanks[key] = np.full(self.count, absent, dtype)
-        return self.blanks[key]
+        said = self.has(name)
+        key = (name if said else "", np.dtype(dtype).str, absent)
+        if key not in self.taken:
+            blank = np.full(self.count, absent, dtype) if not said else None
+            self.taken[key] = numbers(self.frame, name, dtype, absent, self.rows) if blank is None else blank
+        return self.taken[key]
 
     def has(self, name: str) -> bool:
         """Tell whether a column says anything of any span."""
@@ -149,26 +154,30 @@ class Spans:
         """Return a column's values at these spans (-1 gives null), nulls throughout where the column is absent."""
         if name not in self.frame.columns:
             return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(spans))
-        rows = pl.Series(spans.astype(np.uint32))
+        rows = pl.Series((spans if self.rows is None else self.rows[spans]).astype(np.uint32))
         if spans.size and spans.min() < 0:
             rows = rows.set(pl.Series(spans < 0), None)
         return self.frame.get_column(name)[rows]
+
+    def of(self, spans: Int64s) -> pl.DataFrame:
+        """Return all that is known of these spans."""
+        return ordered(self.frame, spans if self.rows is None else self.rows[spans])
 
     def trace_of(self) -> Int32s:
         """Return the trace's number for every span."""
         return np.repeat(np.arange(self.traces, dtype=np.int32), np.diff(self.offsets))
 
 
-def by_trace(frame: pl.DataFrame, resource: Int32s) -> Spans:
-    """Order spans by trace; `resource` is each row's resource number."""
-    trace, first = number_pairs(bits(frame, "trace_hi"), bits(frame, "trace_lo"))
+def by_trace(frame: pl.DataFrame, resource: Int32s, rows: Int64s | None = None) -> Spans:
+    """Order spans, all of the frame or some of its `rows`, by trace; `resource` is each one's resource number."""
+    trace, first = number_pairs(bits(frame, "trace_hi", rows), bits(frame, "trace_lo", rows))
     offsets = offsets_of(trace, first.size)
     if (trace[1:] < trace[:-1]).any():
-        rows = order_by(trace, offsets)
-        frame, resource = ordered(frame, rows), resource[rows]
-    arrived = np.maximum(numbers(frame, "ingested_ns", np.int64), 0)
+        order = order_by(trace, offsets)
+        rows, resource = order if rows is None else rows[order], resource[order]
+    arrived = np.maximum(numbers(frame, "ingested_ns", np.int64, rows=rows), 0)
     settled = np.maximum.reduceat(arrived, offsets[:-1]) if arrived.size else arrived
-    return _take(frame, offsets, resource, settled)
+    return _take(frame, rows, offsets, resource, settled)
 
 
 def texts_at(texts: pl.Series, rows: npt.NDArray[Any]) -> pl.Series:
@@ -186,39 +195,41 @@ def without(spans: Spans, dropped: npt.NDArray[np.bool_]) -> Spans:
     kept = np.flatnonzero(~dropped)
     lost = np.concatenate([[0], np.cumsum(dropped)])
     offsets = spans.offsets - lost[spans.offsets]
-    return _take(ordered(spans.frame, kept), offsets, spans.resource[kept], spans.settled)
+    rows = kept if spans.rows is None else spans.rows[kept]
+    return _take(spans.frame, rows, offsets, spans.resource[kept], spans.settled)
 
 
-def _ends(frame: pl.DataFrame, start: Int64s, end: Int64s) -> Int64s:
+def _ends(frame: pl.DataFrame, rows: Int64s | None, start: Int64s, end: Int64s) -> Int64s:
     """Return ends that are never before their starts.
 
     A runtime whose clock stands still gives spans of no length; where the platform says how long one took, it did.
     """
     if "wall_ns" not in frame.columns or frame.get_column("wall_ns").null_count() == frame.height:
         return np.maximum(start, end)
-    wall = np.clip(numbers(frame, "wall_ns", np.int64), 0, np.iinfo(np.int64).max - start)
+    wall = np.clip(numbers(frame, "wall_ns", np.int64, rows=rows), 0, np.iinfo(np.int64).max - start)
     return np.where(end == start, start + wall, np.maximum(start, end))
 
 
-def _take(frame: pl.DataFrame, offsets: Int64s, resource: Int32s, settled: Int64s) -> Spans:
-    start = np.maximum(numbers(frame, "start_ns", np.int64), 0)
-    end = numbers(frame, "end_ns", np.int64)
+def _take(frame: pl.DataFrame, rows: Int64s | None, offsets: Int64s, resource: Int32s, settled: Int64s) -> Spans:
+    start = np.maximum(numbers(frame, "start_ns", np.int64, rows=rows), 0)
+    end = numbers(frame, "end_ns", np.int64, rows=rows)
     return Spans(
         frame=frame,
+        rows=rows,
         offsets=offsets,
-        trace_hi=bits(frame, "trace_hi"),
-        trace_lo=bits(frame, "trace_lo"),
-        span_id=bits(frame, "span_id"),
-        parent_id=bits(frame, "parent_id"),
-        kind=numbers(frame, "kind", np.uint8),
-        flags=numbers(frame, "flags", np.int32),
+        trace_hi=bits(frame, "trace_hi", rows),
+        trace_lo=bits(frame, "trace_lo", rows),
+        span_id=bits(frame, "span_id", rows),
+        parent_id=bits(frame, "parent_id", rows),
+        kind=numbers(frame, "kind", np.uint8, rows=rows),
+        flags=numbers(frame, "flags", np.int32, rows=rows),
         start=start,
-        end=_ends(frame, start, end),
+        end=_ends(frame, rows, start, end),
         raw_end=end,
-        role=numbers(frame, "role", np.uint8),
-        extent=numbers(frame, "extent", np.uint8),
-        tier_hint=numbers(frame, "tier_hint", np.uint8),
-        grain=numbers(frame, "grain_ns", np.int64),
+        role=numbers(frame, "role", np.uint8, rows=rows),
+        extent=numbers(frame, "extent", np.uint8, rows=rows),
+        tier_hint=numbers(frame, "tier_hint", np.uint8, rows=rows),
+        grain=numbers(frame, "grain_ns", np.int64, rows=rows),
         resource=resource,
         settled=settled,
     )

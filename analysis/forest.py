@@ -7,7 +7,7 @@ nobody saw stood in for. What was odd is kept by span for the warnings.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from analysis.arrays import Codes, Int32s, Int64s
     from analysis.columns import Spans
+
+
+IDS: Final = ("trace_hi", "trace_lo", "span_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,11 @@ def _pad(values: npt.NDArray[Any], count: int, absent: int) -> npt.NDArray[Any]:
     return np.concatenate([values, np.full(count - values.size, absent, values.dtype)])
 
 
-def match_resources(spans: pl.DataFrame, resources: pl.DataFrame) -> tuple[Int32s, Resources]:
+def match_resources(
+    spans: pl.DataFrame, resources: pl.DataFrame, rows: Int64s | None = None
+) -> tuple[Int32s, Resources]:
     """Number the resources of these spans; a span whose resource is not there has the unknown one."""
-    ids = columns.bits(spans, "resource_id")
+    ids = columns.bits(spans, "resource_id", rows)
     number, first = number_pairs(np.zeros(ids.size, np.int64), ids)
     sent = [*ids[first].view(np.uint64).tolist(), None]  # the last is the unknown one, which joins nothing
     wanted = pl.DataFrame({"resource_id": pl.Series(sent, dtype=pl.UInt64)})
@@ -155,7 +160,7 @@ def _drop_repeats(spans: Spans, repeat_of: Int32s) -> tuple[Spans, Repeats]:
     original = np.unique(repeat_of[copy])
     row = np.concatenate([original, copy])
     stamps = [name for name in ("commit_no", "ingested_ns") if name in spans.frame.columns]
-    frame = columns.ordered(spans.frame, row).drop(stamps)
+    frame = spans.of(row).drop(stamps)
     told = pl.DataFrame({"at": row, "original": np.concatenate([original, repeat_of[copy]])})
     ranked = pl.concat([told, _fullness(frame)], how="horizontal").sort(
         "original", "filled", "length", "start", "parent", "row", descending=[False, True, True, False, False, False]
@@ -188,7 +193,8 @@ def _stitched(spans: Spans, stitches: pl.DataFrame, parent: Int32s, fate: Codes)
     joined = np.zeros(spans.count, np.uint8)
     if not stitches.height:
         return joined
-    keys = spans.frame.select("trace_hi", "trace_lo", "span_id", "kind").with_row_index("row")
+    keys = pl.DataFrame({"kind": spans.kind, **{name: getattr(spans, name).view(np.uint64) for name in IDS}})
+    keys = keys.with_row_index("row")
     there = keys.select(
         pl.col("trace_hi").alias("to_hi"), pl.col("trace_lo").alias("to_lo"), pl.col("span_id").alias("to_id"),
         pl.col("row").alias("to"),
@@ -202,10 +208,15 @@ def _stitched(spans: Spans, stitches: pl.DataFrame, parent: Int32s, fate: Codes)
     return joined
 
 
-def grow(frame: pl.DataFrame, resources_frame: pl.DataFrame, stitches: pl.DataFrame) -> Forest:
-    """Make the forest of some whole traces; `stitches` join pieces of requests (`stitch.STITCHES`)."""
-    resource, resources = match_resources(frame, resources_frame)
-    spans, parent, fate, repeats = _parents(columns.by_trace(frame, resource))
+def grow(
+    frame: pl.DataFrame, resources_frame: pl.DataFrame, stitches: pl.DataFrame, rows: Int64s | None = None
+) -> Forest:
+    """Make the forest of some whole traces, all of the frame or some of its rows.
+
+    `stitches` join pieces of requests (`stitch.STITCHES`).
+    """
+    resource, resources = match_resources(frame, resources_frame, rows)
+    spans, parent, fate, repeats = _parents(columns.by_trace(frame, resource, rows))
     process = resources.process[spans.resource]
     spans, odd = moments.mended(spans, parent, process)
     joined = _stitched(spans, stitches, parent, fate)

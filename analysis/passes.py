@@ -96,7 +96,7 @@ def prepare(
     if told.height <= CHUNK_SPANS:
         return Prepared(desk, desk.prepare(told))
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
-        parts = pool.map(lambda rows: desk.prepare(ordered(told, rows)), chunks(told, linked, joins))
+        parts = pool.map(lambda rows: desk.prepare(told, rows), chunks(told, linked, joins))
         return Prepared(desk, [part for found in parts for part in found])
 
 
@@ -179,10 +179,22 @@ class _Paths:
 
 
 @dataclass(frozen=True, slots=True)
+class _Taken:
+    """Spans as they came, all or some `rows` of them: nothing is copied before it is asked for."""
+
+    spans: pl.DataFrame
+    rows: Int64s | None
+
+    def frame(self) -> pl.DataFrame:
+        """Return them."""
+        return self.spans if self.rows is None else ordered(self.spans, self.rows)
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """Traces on their way through the passes: what pass A found about them."""
 
-    spans: pl.DataFrame
+    taken: _Taken
     ground: journeys.Ground
     journeys: journeys.Journeys
     gaps: gaps.Gaps
@@ -252,26 +264,27 @@ class _Desk:
             self.set_aside.append(set_aside(NO_TRACE, error, "joining pieces: "))
         return self.joins
 
-    def prepare(self, spans: pl.DataFrame) -> list[_Part]:
-        """Take these spans through pass A; where it raises, find the traces that make it and set them aside."""
+    def prepare(self, spans: pl.DataFrame, rows: Int64s | None = None) -> list[_Part]:
+        """Take spans, or some `rows` of them, through pass A; where it raises, find the traces that make it."""
         if not spans.height:
             return []
         try:
-            ground = journeys.begin(forest.grow(spans, self.resources, self.joins.stitches), self.rules)
-            return [self._followed(spans, ground, self.peers)]
+            ground = journeys.begin(forest.grow(spans, self.resources, self.joins.stitches, rows), self.rules)
+            return [self._followed(_Taken(spans, rows), ground, self.peers)]
         except Exception as error:  # noqa: BLE001 - whatever it is, only its traces are set aside
-            return [part for half in self._halves(spans, error) for part in self.prepare(half)]
+            halves = self._halves(_Taken(spans, rows).frame(), error)
+            return [part for half in halves for part in self.prepare(half)]
 
-    def _followed(self, spans: pl.DataFrame, ground: journeys.Ground, peers: Peers) -> _Part:
+    def _followed(self, taken: _Taken, ground: journeys.Ground, peers: Peers) -> _Part:
         found = journeys.follow(ground, self.rules, peers)
         measured = gaps.measure(found)
-        return _Part(spans, ground, found, measured, self.without_beside(facts.gather(found, measured)), peers)
+        return _Part(taken, ground, found, measured, self.without_beside(facts.gather(found, measured)), peers)
 
     def informed(self, part: _Part, everyone: Peers) -> _Part:
         """Follow a part again if others know hosts that it calls."""
         if not _calls_strangers(part, everyone, part.peers):
             return part
-        return self._followed(part.spans, part.ground, everyone)
+        return self._followed(part.taken, part.ground, everyone)
 
     def compare(self, parts: list[_Part], others: list[_Part], near: Neighbours) -> tuple[list[_Part], patterns.Known]:
         """Pass B: what only many calls can tell; and the parts with every host's clock where it belongs."""
@@ -308,7 +321,7 @@ class _Desk:
         except Exception as error:  # noqa: BLE001 - likewise
             again = [
                 self._on_time(one, known.clocks)
-                for half in self._halves(part.spans, error)
+                for half in self._halves(part.taken.frame(), error)
                 for one in self.prepare(half)
             ]
             return [result for one in again for result in self.finish(one, told.of(one.facts), known)]
