@@ -36,6 +36,7 @@ _ORDERS: Final = {
 """What is read, by the name of the frame, and the order of its rows: of things alike the first may be taken."""
 _OF_REQUESTS: Final = tuple(name for name in _ORDERS if name != "spans")
 _SAID: Final = ("cache_scope", "cache_control", "flag_outcome")
+_NOTHING_SAID: Final = pl.DataFrame(schema={"span_no": pl.Int64, **dict.fromkeys(_SAID, pl.String)})
 _NEVER: Final = -1
 
 
@@ -98,8 +99,12 @@ class Latest:
 
     def _still(self, requests: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Give what is kept of those that are still among the latest."""
-        kept = {name: self._kept[name].join(requests, on="request_no", how="semi") for name in _OF_REQUESTS}
-        return {**kept, "spans": self._kept["spans"].join(kept["traces"], on="trace_id", how="semi")}
+        kept = {name: _among(self._kept[name], requests, "request_no") for name in _OF_REQUESTS}
+        return {**kept, "spans": _among(self._kept["spans"], kept["traces"], "trace_id")}
+
+
+def _among(frame: pl.DataFrame, known: pl.DataFrame, column: str) -> pl.DataFrame:
+    return frame.join(known, on=column, how="semi", maintain_order="left")
 
 
 def _upto(requests: pl.DataFrame, since: int) -> dict[str, Any]:
@@ -119,8 +124,8 @@ def _upto(requests: pl.DataFrame, since: int) -> dict[str, Any]:
 def _together(kept: Mapping[str, pl.DataFrame], fresh: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Add what was read to what is kept; of a trace that was read again only the new rows count."""
     spans = kept["spans"].join(fresh["traces"], on="trace_id", how="anti")
-    both = {name: (kept[name], fresh[name]) for name in _OF_REQUESTS} | {"spans": (spans, fresh["spans"])}
-    return {name: _in_order(name, pl.concat(parts)) for name, parts in both.items()}
+    told = {name: pl.concat([kept[name], fresh[name]]) for name in _OF_REQUESTS}  # new ones have later numbers
+    return {**told, "spans": _in_order("spans", pl.concat([spans, fresh["spans"]]))}
 
 
 def _frames(reader: Reader, chosen: str, params: Mapping[str, object], at_once: int) -> dict[str, pl.DataFrame]:
@@ -137,17 +142,12 @@ def _frames(reader: Reader, chosen: str, params: Mapping[str, object], at_once: 
 
 def _spans(reader: Reader, chosen: str, params: Mapping[str, object]) -> pl.DataFrame:
     """Read the spans of the chosen requests' traces, from that part of the store where they lie."""
-    part = {**params, **reader.query(statement("findings/spread", chosen=chosen), params).row(0, named=True)}
+    spread = reader.query(statement("findings/spread", chosen=chosen), params).row(0, named=True)
+    part = {**params, **spread}
     spans = _in_order("spans", reader.query(statement("findings/spans", chosen=chosen), part))
     urls = reader.query(statement("findings/urls"), part)
-    return _beside(_beside(spans, urls), _said(reader, part))
-
-
-def _said(reader: Reader, part: Mapping[str, object]) -> pl.DataFrame:
-    """Read what spans tell by attributes that have no column, if there are any."""
-    if reader.query(statement("findings/any_said")).item():
-        return reader.query(statement("findings/said"), part)
-    return pl.DataFrame(schema={"span_no": pl.Int64, **dict.fromkeys(_SAID, pl.String)})
+    said = reader.query(statement("findings/said"), part) if spread["any_said"] else _NOTHING_SAID
+    return _beside(_beside(spans, urls), said)
 
 
 def _beside(spans: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
@@ -156,6 +156,9 @@ def _beside(spans: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
 
 def _in_order(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Give rows in their order, which must not hang on how they were read."""
+    first, *more = _ORDERS[name]
+    if not more and frame.get_column(first).is_sorted():
+        return frame
     order = frame.select(pl.arg_sort_by(*_ORDERS[name], maintain_order=True)).to_series()
     return frame if order.is_sorted() else frame[order]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,4 @@ RULES: Final = (connection_rules, calling_rules, serial_rules, context_rules, ed
 
 def find(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give findings (costliest first) and their requests: `base.findings` (rules as words), `base.finding_requests`."""
-    with ThreadPoolExecutor(2, thread_name_prefix="findings") as pool:
-        cases = pool.map(lambda rules: list(rules(evidence)), RULES)
-        return settle(evidence, chain.from_iterable(cases))
+    return settle(evidence, chain.from_iterable(rules(evidence) for rules in RULES))

@@ -240,6 +240,8 @@ def _far(calls: pl.DataFrame) -> Iterator[Case]:
     """Every call costs a long way there and back, and requests make several in a row."""
     told = calls.filter(pl.col("network_ns").is_not_null())
     trips = told.group_by("seam").agg(trip=pl.col("network_ns").quantile(0.1)).filter(pl.col("trip") >= FAR_NS)
+    if not trips.height:
+        return
     far = told.join(trips, on="seam", maintain_order="left").filter(pl.len().over("request", "seam") >= FAR_CALLS)
     for (seam,), several in places(far, "seam"):
         yield Case(

@@ -45,6 +45,10 @@ GRAIN_NS: Final = 1_000_000
 READING: Final = ("GET", "HEAD")
 """Methods of calls whose address is all that they ask with: a body may hold what another call answered."""
 
+_LOOKED_AT: Final = (
+    *("request", "row", "parent_row", "start_ns", "end_ns"),
+    *("route", "seam", "caller", "operation", "target", "scope"),
+)
 _STEP: Final = ["route", "operation", "previous"]
 _PART: Final = r"[^/?&=#]+"
 PAGING: Final = r"[?&](?i:cursor|after|before|page|page_?token|next|next_?token|continuation|offset|starting_after)="
@@ -78,9 +82,10 @@ def serial_rules(evidence: Evidence) -> Iterator[Case]:
 
 def _steps(evidence: Evidence) -> pl.DataFrame:
     """Give reading HTTP calls below one span in order, each with the one before."""
+    reading = pl.col("method").fill_null("GET").is_in(READING) & ~pl.col("error").fill_null(value=False)
     told = (
-        evidence.awaited.filter(pl.col("url_full").is_not_null() & (pl.col("parent_row") >= 0))
-        .filter(pl.col("method").fill_null("GET").is_in(READING) & ~pl.col("error").fill_null(value=False))
+        evidence.awaited.filter(pl.col("url_full").is_not_null() & (pl.col("parent_row") >= 0) & reading)
+        .select(*_LOOKED_AT)
         .sort("request", "parent_row", "start_ns", "row")
     )
     follows = pl.all_horizontal(pl.col("request", "parent_row") == pl.col("request", "parent_row").shift(1))

@@ -96,7 +96,7 @@ def test_reading_that_fails_begins_anew(parts: Iterator[Store], monkeypatch: pyt
     latest = evidence.Latest()
     for store in parts:
         with monkeypatch.context() as patched:
-            patched.setattr(evidence, "_said", lambda *_: 1 / 0)
+            patched.setattr(evidence, "_beside", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 latest.evidence(store)
         assert same(latest.evidence(store), evidence.read(store))
