@@ -8,11 +8,12 @@ it cannot fill memory fast, and must not hold the others up.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pyarrow as pa
+
+from seamscope import allocators
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -111,19 +112,7 @@ class Arrival:
         return True
 
 
-def _trimmer() -> Callable[[int], int] | None:
-    try:
-        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):  # another C library than glibc
-        return None
-    return trim
-
-
-_TRIM: Final = _trimmer()
-
-
 def give_back() -> None:
     """Hand free memory back to the system: Arrow's, and the C library's where it can."""
     pa.default_memory_pool().release_unused()  # 1 ms; of 185 MiB that two threads had let go, 158 came back
-    if _TRIM is not None:
-        _TRIM(0)
+    allocators.give_back()

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 MIB: Final = 1 << 20
 
-PROGRAM_BYTES: Final = 320 * MIB
-"""The program itself, idle: 200 MiB of libraries, the rest compiled kernels and what they were made with."""
+PROGRAM_BYTES: Final = 380 * MIB
+"""The program itself, once all of it was used: 220 MiB of libraries, the rest compiled kernels and what they were made
+with."""
 
-LEAST_DUCKDB_BYTES: Final = 128 * MIB
+LEAST_DUCKDB_BYTES: Final = 96 * MIB
 MOST_QUEUE_BYTES: Final = 64 * MIB
 
-COMPARED_BYTES: Final = 1_200
-"""What the analysis holds for each span of a window: a million in windows of 250,000, three read at a time and one
-written, took 980 MiB, in windows of 125,000 630."""
-LEAST_COMPARED_SPANS: Final = 40_000
+COMPARED_BYTES: Final = 1_250
+"""What the analysis holds for each span of a window: 104,000, each of them a call, took 130 MiB at the peak."""
+HELD: Final = 2
+"""Windows in memory beside those that are read ahead: the one that is compared, and the one before it, being written."""
+LEAST_COMPARED_SPANS: Final = 25_000
 """With fewer in a window, what a window costs by itself counts: with 60,000 twice the CPU a span of 250,000."""
 
 HIGH: Final = 0.9
@@ -64,11 +66,11 @@ def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     """Share out; where the kernel allows the process less (`kernel_bytes`), that counts."""
     limit = min(max_bytes, kernel_bytes or max_bytes)
     rest = max(0, limit - PROGRAM_BYTES)
-    duckdb = max(LEAST_DUCKDB_BYTES, rest * 9 // 20)
-    queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 8))
+    duckdb = max(LEAST_DUCKDB_BYTES, rest * 3 // 10)
+    queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 16))
     analysis = max(0, rest - duckdb - queue)
-    ahead = max(1, min(READ_AHEAD, analysis // (COMPARED_SPANS * COMPARED_BYTES) - 1))
-    compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // (COMPARED_BYTES * (ahead + 1))))
+    ahead = max(1, min(READ_AHEAD, analysis // (COMPARED_SPANS * COMPARED_BYTES) - HELD))
+    compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // (COMPARED_BYTES * (ahead + HELD))))
     return Shares(limit, duckdb, queue, min(256 * MIB, duckdb // 3), compared, ahead)
 
 

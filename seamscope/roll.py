@@ -19,6 +19,8 @@ from seamscope.windows import BUCKET_NS, COMPARED_SPANS, WINDOW_NS, Census, Wind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy.typing as npt
+
     from seamscope.store import Store
 
 KEYS: Final = ("trace_hi", "trace_lo")
@@ -277,12 +279,13 @@ class Roll:
         """Give the traces of each of some windows; a piece of a request that began one window earlier belongs there."""
         found: dict[Window, pl.DataFrame] = {}
         for stretch in _stretches(windows):
-            since_ns, until_ns = stretch[0].start_ns, stretch[-1].end_ns
-            traces = self._leads(self._around(since_ns - PIECES_NS, until_ns + PIECES_NS))
             before, after = self.census.beside(stretch[0])[0], self.census.beside(stretch[-1])[1]
             edges = [before.start_ns, *(window.start_ns for window in stretch), after.start_ns, after.end_ns]
-            own, lead = (np.searchsorted(edges, traces[name].to_numpy(), "right") for name in ("start_ns", "lead_ns"))
-            at = np.where(lead == own - 1, lead, own)
+            since_ns = max(before.start_ns, stretch[0].start_ns - PIECES_NS)
+            traces = self._around(since_ns, min(after.end_ns, stretch[-1].end_ns + PIECES_NS))
+            own = np.searchsorted(edges, traces["start_ns"].to_numpy(), "right")
+            bounds = np.array(edges)
+            at = own - self._follows(traces.with_columns(own=own, begin_ns=bounds[own - 1], end_ns=bounds[own]))
             for number, window in enumerate(stretch, start=2):
                 found[window] = traces.filter(pl.Series(at == number, dtype=pl.Boolean))
         return found
@@ -308,25 +311,31 @@ class Roll:
         bounds = {"since": since_ns, "until": until_ns, "upto": self._seen}
         return self._as_stored(self._store.query(statement("runs/near"), bounds))
 
-    def _leads(self, traces: pl.DataFrame) -> pl.DataFrame:
-        """Add when the first of the traces begins that may be pieces of the same request (`lead_ns`)."""
+    def _follows(self, traces: pl.DataFrame) -> npt.NDArray[np.bool_]:
+        """Mark traces that may be pieces of a request one of whose traces began one window earlier.
+
+        `own` numbers the windows that they begin in, which reach from `begin_ns` to `end_ns`.
+        """
         ids = self._ids(traces)
-        shared = ids.filter(pl.len().over("id") > 1).join(traces.select(*KEYS, "start_ns"), on=KEYS)
-        if not shared.height:
-            return traces.with_columns(lead_ns="start_ns")
-        before = shared.sort("id", "start_ns").rolling("start_ns", period=f"{PIECES_NS}i", closed="both", group_by="id")
-        firsts = before.agg(pl.col("start_ns").first().alias("lead_ns"), pl.len().alias("pieces"))
-        firsts = firsts.filter(pl.col("pieces") <= MOST_PIECES).unique(["id", "start_ns"])
-        leads = shared.join(firsts, on=["id", "start_ns"]).group_by(KEYS).agg(pl.col("lead_ns").min())
-        return traces.join(leads, on=KEYS, how="left").with_columns(pl.coalesce("lead_ns", "start_ns"))
+        shared = ids.filter(pl.len().over("id") > 1).join(
+            traces.select(*KEYS, "start_ns", "own", "begin_ns", "end_ns"), on=KEYS
+        )
+        there = shared.filter(pl.col("start_ns") >= pl.col("end_ns") - PIECES_NS)
+        before = there.group_by("id", pl.col("own") + 1).agg(last_ns=pl.col("start_ns").max(), earlier=pl.len())
+        here = shared.filter(pl.col("start_ns") < pl.col("begin_ns") + PIECES_NS)
+        known = here.with_columns(pieces=pl.len().over("id", "own")).join(before, on=["id", "own"])
+        is_near = pl.col("start_ns") - pl.col("last_ns") <= PIECES_NS
+        found = known.filter(is_near & (pl.col("earlier") + pl.col("pieces") <= MOST_PIECES)).select(KEYS).unique()
+        joined = traces.join(found.with_columns(follows=pl.lit(value=True)), on=KEYS, how="left", maintain_order="left")
+        follows: npt.NDArray[np.bool_] = joined["follows"].fill_null(value=False).to_numpy()
+        return follows
 
     def _ids(self, traces: pl.DataFrame) -> pl.DataFrame:
-        """Give the ids of requests that spans of some traces carry."""
+        """Give the ids of requests that spans of some traces carry, as numbers that tell them apart."""
         if not traces.height:
-            return pl.DataFrame(schema={**dict.fromkeys(KEYS, pl.UInt64), "id": pl.String})
+            return pl.DataFrame(schema=dict.fromkeys((*KEYS, "id"), pl.UInt64))
         bounds = {"first_commit": traces["first_commit"].min(), "last_commit": traces["last_commit"].max()}
-        found = self._store.query_with(statement("runs/ids"), {"wanted": traces.select(KEYS)}, bounds)
-        return found.drop_nulls("id").unique()
+        return self._store.query_with(statement("runs/ids"), {"wanted": traces.select(KEYS)}, bounds)
 
 
 def _traces(found: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
+from seamscope.allocators import keep_little
 from seamscope.commands.options import config_option, db_option, operators_rules
 from seamscope.commands.quantities import age, duration, memory, size
 from seamscope.errors import UsageError
@@ -83,9 +84,15 @@ def patiently(words: str) -> Iterator[None]:
         timer.cancel()
 
 
+ROOMY_BYTES: Final = 2 << 30
+"""With less, freed memory is given back at once, to stay within it."""
+
+
 @contextmanager
 def started(plan: Plan, config: Config, *, as_json: bool = False) -> Iterator[Collector]:
     """Run a collector; `as_json`: its complaints are JSON objects, one a line."""
+    if plan.memory_bytes < ROOMY_BYTES:
+        keep_little()
     from collector.doors.complaints import complain_to
     from collector.serve import Collector
 

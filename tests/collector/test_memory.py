@@ -40,7 +40,7 @@ def test_shares_leave_room_for_decoding_and_analysis(limit: int) -> None:
 
 def test_the_smaller_the_memory_the_less_is_analysed_together() -> None:
     given = [shares(limit * MIB) for limit in (512, 640, 1024, 2048, 8192)]
-    together = [each.compared_spans * (each.read_ahead + 1) for each in given]
+    together = [each.compared_spans * (each.read_ahead + memory.HELD) for each in given]
     assert together == sorted(together)
     assert together[0] < together[1] < together[2] < together[3] < together[4]
     assert (given[-1].compared_spans, given[-1].read_ahead) == (COMPARED_SPANS, READ_AHEAD)

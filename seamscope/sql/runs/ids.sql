@@ -1,9 +1,17 @@
--- Ids of requests that spans of some traces carry, among those that came in a range of commits.
+-- Ids of requests that spans of some traces carry, among those that came in a range of commits. Their hashes: millions
+-- of texts are not to be held in memory to find the few that are shared.
 SELECT DISTINCT
     trace_hi,
     trace_lo,
-    unnest([correlation_id, platform_id]) AS id
-FROM base.span_rows
-SEMI JOIN wanted USING (trace_hi, trace_lo)
-WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL)
-    AND commit_no >= $first_commit AND commit_no <= $last_commit;
+    hash(id) AS id
+FROM (
+    SELECT
+        trace_hi,
+        trace_lo,
+        unnest([correlation_id, platform_id]) AS id
+    FROM base.span_rows
+    SEMI JOIN wanted USING (trace_hi, trace_lo)
+    WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL)
+        AND commit_no >= $first_commit AND commit_no <= $last_commit
+)
+WHERE id IS NOT NULL;
