@@ -140,13 +140,13 @@ def _known(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _computed(calls: pl.DataFrame, unknown: pl.DataFrame) -> pl.DataFrame:
+def _computed(calls: pl.DataFrame, parts: pl.DataFrame, unknown: pl.DataFrame) -> pl.DataFrame:
     """Give calls that need one number, and earlier ones of their kind from whose it was computed: `row`, `earlier`."""
     kind = ["request", "parent_row", "operation"]
     told = calls.select(*kind, "route", "row", place=pl.col("row").cum_count().over(kind))
     told = told.filter(pl.col("place") <= MOST_ANCHORS)
     later = told.join(_lone_numbers(unknown), on="row")
-    first = told.join(_lone_numbers(_parts(calls)), on="row").rename({"row": "earlier", "number": "from"})
+    first = told.join(_lone_numbers(parts), on="row").rename({"row": "earlier", "number": "from"})
     pairs = later.join(first.rename({"place": "after"}), on=[*kind, "route"], nulls_equal=True)
     pairs = pairs.filter(pl.col("after") < pl.col("place")).with_columns(distance=pl.col("number") - pl.col("from"))
     step = ["route", "operation", "place", "after"]
@@ -177,9 +177,10 @@ def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) ->
     That is the first whose address has all that this one's needs. One that has no other such sibling than itself
     waits for an answer, or may: it is left out.
     """
-    parts = _parts(calls).join(chained.select("row", "request", "parent_row", "start_ns"), on="row")
-    unknown = parts.join(_known(evidence, calls), on=["request", "part"], how="anti")
-    computed = _computed(calls, unknown)
+    parts = _parts(calls)
+    asked = parts.join(chained.select("row", "request", "parent_row", "start_ns"), on="row")
+    unknown = asked.join(_known(evidence, calls), on=["request", "part"], how="anti")
+    computed = _computed(calls, parts, unknown)
     siblings = calls.filter(pl.col("row").cum_count().over("request", "parent_row") <= MOST_ANCHORS).select(
         "request", "parent_row", earlier="row", earlier_ns="start_ns", anchor_operation="operation"
     )
@@ -187,7 +188,7 @@ def _anchored(evidence: Evidence, calls: pl.DataFrame, chained: pl.DataFrame) ->
     has = (
         unknown.join(siblings, on=["request", "parent_row"])
         .filter(pl.col("earlier_ns") <= pl.col("start_ns"))
-        .join(_parts(calls).rename({"row": "earlier"}), on=["earlier", "part"], how="semi")
+        .join(parts.rename({"row": "earlier"}), on=["earlier", "part"], how="semi")
         .group_by("row", "earlier")
         .agg(has=pl.col("part").n_unique())
     )
