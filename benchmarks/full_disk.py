@@ -1,7 +1,8 @@
 """Disks that fill up under a collector, and get room again.
 
-`RLIMIT_FSIZE` (no root needed) holds the size of every file that the collector writes, while it is under load, then
-lets go. Counted: acknowledged spans lost, and how long after that until the first acknowledgement.
+`RLIMIT_FSIZE` (no root needed) holds every file that the collector writes to the size of its log, while it is under
+load and until it refuses, then lets go. Counted: acknowledged spans lost, and how long after that until the first
+acknowledgement.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RESUMES_S: Final = 5.0
 def full_disks(cycles: int, seed: int, keep: Path | None = None, until: float = FOREVER) -> dict[str, Any]:
     """Let files grow no further under load, then let go, on one collector, so often or until a time (monotonic)."""
     del keep
-    ledger, took = Ledger(), []
+    ledger, took, refusing = Ledger(), [], 0
     with tempfile.TemporaryDirectory() as place, Nursery() as nursery:
         folder = Path(place)
         collector = Collector(nursery, folder, ("--settle", "1s"))
@@ -35,9 +36,9 @@ def full_disks(cycles: int, seed: int, keep: Path | None = None, until: float = 
                 break
             with load(endpoint, ledger, seed + cycle, 512):
                 wait_for(ledger, 4, collector.process)
-                size = max(path.stat().st_size for path in folder.glob("s.duckdb*") if path.is_file())
-                limit(collector.process.pid, size + 100_000 * (cycle % 3))
-                time.sleep(0.6)
+                refused = len(ledger.unanswered)
+                limit(collector.process.pid, log_bytes(folder) + 100_000 * (cycle % 3))
+                refusing += refuses(ledger, refused, collector)
                 limit(collector.process.pid, resource.RLIM_INFINITY)
                 began = time.monotonic()
                 wait_for(ledger, 1, collector.process)
@@ -48,10 +49,25 @@ def full_disks(cycles: int, seed: int, keep: Path | None = None, until: float = 
         "cycles": len(took),
         **found,
         "acknowledged": sum(len(ids) for _, ids in ledger.acknowledged),
+        "cycles_with_refusals": refusing,
         "refused_requests": len(ledger.unanswered),
         "slowest_resume_s": round(max(took), 2),
         "not_resumed": sum(seconds > RESUMES_S for seconds in took),
     }
+
+
+def log_bytes(folder: Path) -> int:
+    """Give the size of the store's log; commits append to it, and nothing else grows in so short a time."""
+    log = folder / "s.duckdb.wal"
+    return log.stat().st_size if log.exists() else 0
+
+
+def refuses(ledger: Ledger, before: int, collector: Collector) -> bool:
+    """Wait until more requests than before were refused; tell whether any was."""
+    until = time.monotonic() + RESUMES_S
+    while len(ledger.unanswered) == before and collector.process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    return len(ledger.unanswered) > before
 
 
 def limit(pid: int, size: int) -> None:
