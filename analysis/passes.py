@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from analysis import clocks, critical, facts, forest, gaps, hops, inferred, journeys, patterns, remarks, stitch, tables
+from analysis import clocks, facts, forest, gaps, journeys, patterns, remarks, stitch, telling
 from analysis.columns import INPUT, LINK_INPUT, ONLY_TO_STITCH, bits, ordered
 from analysis.grouping import number_pairs, offsets_of, order_by
 from analysis.neighbours import Neighbours
@@ -174,14 +174,6 @@ def _calls_strangers(part: _Part, everyone: Peers, peers: Peers) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Paths:
-    """The requests of some traces, and the ways through them."""
-
-    requests: critical.Requests
-    stretches: critical.Stretches
-
-
-@dataclass(frozen=True, slots=True)
 class _Taken:
     """Spans as they came, all or some `rows` of them: nothing is copied before it is asked for."""
 
@@ -203,7 +195,7 @@ class _Part:
     gaps: gaps.Gaps
     facts: pl.DataFrame
     peers: Peers
-    paths: Future[_Paths] | None = None
+    ways: Future[telling.Ways] | None = None
     """Where they were walked ahead, once every clock was known."""
 
 
@@ -298,16 +290,16 @@ class _Desk:
                 parts = list(pool.map(lambda part: self._on_time(part, found), parts))
                 if near.most_ns is None:
                     others = list(pool.map(lambda part: self._on_time(part, found), others))
-                parts = [*(self._on_its_way(part, pool) for part in parts[:WALKED_AHEAD]), *parts[WALKED_AHEAD:]]
+                parts = [*(self._on_its_way(part, found, pool) for part in parts[:WALKED_AHEAD]), *parts[WALKED_AHEAD:]]
                 lent = near.lent(mine, [part.facts for part in others], moved=found.moves)
                 return parts, patterns.settle(_with(_together(parts), lent), found, facts.host_names(self.resources))
         except Exception as error:  # noqa: BLE001 - every request stands without it
             self.set_aside.append(set_aside(NO_TRACE, error, "comparing calls: "))
             return parts, patterns.nothing()
 
-    def _on_its_way(self, part: _Part, pool: Executor) -> _Part:
+    def _on_its_way(self, part: _Part, found: clocks.Clocks, pool: Executor) -> _Part:
         """Let a part's paths be walked: where they lead does not hang on what many calls tell, only what they are."""
-        return replace(part, paths=pool.submit(_walked, part.journeys, self.walk))
+        return replace(part, ways=pool.submit(telling.ways, part.journeys, part.gaps, found, self.walk))
 
     def _on_time(self, part: _Part, found: clocks.Clocks) -> _Part:
         if not (found.moves or part.journeys.times.shift.any()):
@@ -338,11 +330,11 @@ class _Desk:
         return [_those(spans, some) for some in (traces[:half], traces[half:])]
 
     def _results(self, part: _Part, told: patterns.Told, known: patterns.Known) -> Results:
-        found = part.journeys
-        measured = gaps.surer(part.gaps, found, known.clocks)
         odd = pl.concat([known.warnings, remarks.ambiguous(self.joins.ambiguous)])
-        paths = _walked(found, self.walk) if part.paths is None else part.paths.result()
-        return _results(found, measured, told, odd, self.links, paths)
+        walked = (
+            telling.ways(part.journeys, part.gaps, known.clocks, self.walk) if part.ways is None else part.ways.result()
+        )
+        return telling.results(part.journeys, walked, told, odd, self.links)
 
 
 def _together(parts: list[_Part]) -> pl.DataFrame:
@@ -363,39 +355,6 @@ def _those_of(gathered: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
 
 def _those(spans: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
     return spans.join(traces, on=KEYS, how="semi", maintain_order="left")
-
-
-def _walked(found: journeys.Journeys, walk: Walk) -> _Paths:
-    requests = critical.find_requests(found)
-    return _Paths(requests, critical.walk(found, requests, walk))
-
-
-def _results(
-    found: journeys.Journeys,
-    measured: gaps.Gaps,
-    told: patterns.Told,
-    odd: pl.DataFrame,
-    links: pl.DataFrame,
-    paths: _Paths,
-) -> Results:
-    found = inferred.lay_over(found, told.marks)
-    requests = paths.requests
-    segments = critical.attribute(found, requests, paths.stretches)
-    owners, owner_no = tables.owners_table(found)
-    rows = tables.requests_table(found, requests, segments, owners, owner_no)
-    return Results(
-        tables={
-            "requests": rows,
-            "request_traces": tables.request_traces_table(found.forest, requests),
-            "segments": tables.segments_table(segments, owner_no),
-            "hops": hops.hops_table(found, requests, measured, told.marks, owner_no),
-            "warnings": remarks.warnings_table(found, requests, odd),
-            "async_work": remarks.async_table(found, requests, links),
-            "inferences": tables.inferences_table(found.forest, requests, told.said, found.calls.outer),
-        },
-        owners=owners,
-        peers=found.seams.learned,
-    )
 
 
 def _no_links() -> pl.DataFrame:

@@ -121,18 +121,14 @@ def _settled(forest: Forest, requests: Requests) -> Int64s:
     return settled
 
 
-def requests_table(
-    journeys: Journeys, requests: Requests, segments: Segments, owners: pl.DataFrame, owner_no: Int64s
-) -> pl.DataFrame:
-    """Return a row per request."""
-    forest = journeys.forest
+def requests_table(forest: Forest, requests: Requests) -> pl.DataFrame:
+    """Return a row per request, without what leads it."""
     spans = forest.spans
     entry = requests.entry
     naming = np.where(requests.naming >= 0, requests.naming, entry)
     method = _prefer(spans.gather("method", naming), spans.gather("method", entry))
     status = _prefer(spans.gather("http_status", naming), spans.gather("http_status", entry))
     belongs = requests.number_of[: forest.unseen_from]
-    owner, cause = _dominant(requests, segments, owners)
     correlation = spans.gather("correlation_id", entry)
     return table(
         "requests",
@@ -154,14 +150,23 @@ def requests_table(
             "complete_ns": known(np.where(requests.complete == MISSING, MISSING, requests.complete - requests.start)),
             "shell_evidence": requests.shell_evidence,
             "complete_evidence": requests.complete_evidence,
-            "dominant_owner_no": known(np.where(owner >= 0, owner_no[owner], MISSING)),
-            "dominant_cause": known(cause, words.UNKNOWN),
             "weight": spans.column("weight", np.float64, 1)[entry],
             "spans": np.bincount(belongs, minlength=requests.count),
             "final": np.ones(requests.count, np.bool_),
             "revision": np.ones(requests.count, np.int32),
             "settled_ns": _settled(forest, requests),
         },
+    )
+
+
+def led(
+    rows: pl.DataFrame, requests: Requests, segments: Segments, owners: pl.DataFrame, owner_no: Int64s
+) -> pl.DataFrame:
+    """Return rows of requests with what leads them."""
+    owner, cause = _dominant(requests, segments, owners)
+    return rows.with_columns(
+        dominant_owner_no=known(np.where(owner >= 0, owner_no[owner], MISSING)).cast(pl.UInt32),
+        dominant_cause=known(cause, words.UNKNOWN),
     )
 
 

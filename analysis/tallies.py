@@ -38,15 +38,16 @@ def sum_phases(firsts: Int64s, lows: Int64s, highs: Int64s, causes: Codes, line_
     for cause in range(line_of.size):
         if line_of[cause] != 255:
             lines = max(lines, line_of[cause] + 1)
-    sums = np.zeros((lines, calls), np.int64)
+    sums, own = np.empty((lines, calls), np.int64), np.empty(lines, np.int64)
     for call in range(calls):
+        own[:] = 0
         for at in range(firsts[call], firsts[call + 1]):
             if causes[at] != 255 and line_of[causes[at]] != 255:
-                sums[line_of[causes[at]], call] += highs[at] - lows[at]
-        if most[call] < 0:
-            continue
+                own[line_of[causes[at]]] += highs[at] - lows[at]
         left = most[call]
         for line in range(lines - 1, -1, -1):
-            sums[line, call] = min(sums[line, call], left)
-            left -= sums[line, call]
+            if most[call] >= 0:
+                own[line] = min(own[line], left)
+                left -= own[line]
+            sums[line, call] = own[line]
     return sums
