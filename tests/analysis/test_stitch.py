@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from analysis import Walk, analyse
+from analysis import Walk, analyse, stitch
 from seamscope.schema import words
 
 Traces = Any
+
+
+@pytest.fixture(autouse=True, params=[stitch.MOST_PAIRS, 1], ids=["at once", "in portions"])
+def _portions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is joined may be too much for one join."""
+    monkeypatch.setattr(stitch, "MOST_PAIRS", request.param)
+
+
 NOW = {"method": "GET"}
 
 
