@@ -10,6 +10,7 @@ import pytest
 from collector.files import iter_bodies
 from collector.ingest import ingest
 from seamscope import evidence, runs
+from seamscope.remote import open_store
 from seamscope.store import Store
 
 if TYPE_CHECKING:
@@ -100,3 +101,17 @@ def test_reading_that_fails_begins_anew(parts: Iterator[Store], monkeypatch: pyt
             with pytest.raises(ZeroDivisionError):
                 latest.evidence(store)
         assert same(latest.evidence(store), evidence.read(store))
+
+
+def test_calls_of_requests_without_details(tmp_path: Path) -> None:
+    """Where nearly all requests have details, an outer join fails in DuckDB, and the file is no good until reopened."""
+    path = tmp_path / "legs.duckdb"
+    with Store.open(path) as store:
+        store.commit(ingest(list(iter_bodies(_recorded("a-page-legs")))).tables, now_ns=NOW_NS)
+        runs.analyze(store)
+    with open_store(path) as reader:
+        found = evidence.read(reader)
+        assert found is not None
+        assert reader.query("SELECT * FROM hops").height == found.calls.height > 400
+        without = "SELECT count(*) AS n FROM base.requests ANTI JOIN base.hop_details USING (request_no)"
+        assert reader.query(without).item() > 0

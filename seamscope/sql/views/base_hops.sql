@@ -1,7 +1,15 @@
 -- Calls, put together again from the lists they are kept in (seamscope/store/lists.py). A list that is not there says
--- what follows from the rest.
+-- what follows from the rest. Every request has details here, most of them null: an outer join is turned around where its
+-- right side is the larger, and then DuckDB 2.0 fails now and then at rows that have no match ("global dictionary changed
+-- identity") and gives up on the whole file.
 CREATE OR REPLACE VIEW base.hops AS
-WITH hop AS (
+WITH details AS (
+    SELECT * FROM base.hop_details
+    UNION ALL BY NAME
+    SELECT request_no FROM base.request_lists ANTI JOIN base.hop_details USING (request_no)
+),
+
+hop AS (
     SELECT
         l.*,
         d.* EXCLUDE (request_no),
@@ -10,7 +18,7 @@ WITH hop AS (
         unnest(range(1, len(l.start_ns) + 1)) AS no
     FROM base.request_lists l
     JOIN base.requests r USING (request_no)
-    LEFT JOIN base.hop_details d USING (request_no)
+    JOIN details d USING (request_no)
 ),
 
 read_off AS (
