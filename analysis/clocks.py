@@ -213,8 +213,6 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         (pl.col("tight_high") + slack).filter("told").min().fill_null(FAR).alias("told_high"),
         pl.col("tight_low").max().fill_null(-FAR).alias("raw_tight_low"),
         pl.col("tight_high").min().fill_null(FAR).alias("raw_tight_high"),
-        *(_spread(name, top=True).alias(said) for name, said in (("low", "below"), ("tight_low", "tight_below"))),
-        *(_spread(name, top=False).alias(said) for name, said in (("high", "above"), ("tight_high", "tight_above"))),
     )
     empty, same = pl.col("low") > pl.col("high"), (pl.col("low") <= 0) & (pl.col("high") >= 0)
     near_low, near_high = pl.max_horizontal("low", "tight_low"), pl.min_horizontal("high", "tight_high")
@@ -227,6 +225,7 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
         verdict=pl.when(empty).then(pl.lit("empty")).when(same).then(pl.lit("same")).otherwise(pl.lit("offset")),
         slope=pl.lit(0.0),
     )
+    rows = rows.join(_spreads(bounds, rows.filter(pl.col("verdict") == "offset")), on=PAIR, how="left")
     below = pl.when(closer & (pl.col("raw_tight_low") >= pl.col("raw_low"))).then("tight_below").otherwise("below")
     above = pl.when(closer & (pl.col("raw_tight_high") <= pl.col("raw_high"))).then("tight_above").otherwise("above")
     surer_low = (below < above).fill_null(above.is_null())
@@ -247,6 +246,15 @@ def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
     else:
         rows = rows.with_columns(pl.lit(None).alias(name) for name in SHOWN)
     return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort(PAIR)
+
+
+def _spreads(bounds: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
+    """Return how close to each other the calls bound the offsets of some pairs."""
+    mine = bounds.join(some.select(PAIR), on=PAIR, how="semi") if some.height else bounds.clear()
+    return mine.group_by(PAIR).agg(
+        *(_spread(name, top=True).alias(said) for name, said in (("low", "below"), ("tight_low", "tight_below"))),
+        *(_spread(name, top=False).alias(said) for name, said in (("high", "above"), ("tight_high", "tight_above"))),
+    )
 
 
 def _spread(name: str, *, top: bool) -> pl.Expr:

@@ -87,7 +87,7 @@ def write(store: Store, batch: Batch, windows: tuple[set[Window], set[Window]], 
     """
     taken, tables = batch.taken, dict(batch.results.tables)
     before = _requests_of(store, taken.traces)
-    if not anew:
+    if before.height and not anew:
         tables["requests"] = _revised(tables["requests"], before)
     replaces = before.get_column("request_no").unique().to_numpy() if before.height else None
     gone, settled = windows
