@@ -65,7 +65,8 @@ def _with_silent(calls: pl.DataFrame, broken: pl.DataFrame) -> pl.DataFrame:
 
 def _met_in_time(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
     """Give silent calls during which exactly one trace began elsewhere with the same method and path."""
-    silent = calls.filter((pl.col("server_row") < 0) & pl.col("url_full").is_not_null())
+    looked_at = calls.select("row", "server_row", "seam", "caller", "method", "target_path", "start_ns", "end_ns")
+    silent = looked_at.filter((pl.col("server_row") < 0) & pl.col("target_path").is_not_null())
     roots = evidence.spans.filter((pl.col("parent_row") < 0) & pl.col("url_path").is_not_null())
     caller = pl.col("caller").str.replace(r"^[a-z]+:", "")
     place = only_inside(_stretches(silent, "target_path", caller), _stretches(roots, "url_path", pl.col("service")))
@@ -77,7 +78,8 @@ def _met_in_time(evidence: Evidence, calls: pl.DataFrame) -> pl.DataFrame:
         .join(silent.group_by("seam").agg(silent=pl.len()), on="seam")
     )
     sure = share.filter(pl.col("met") >= MATCHED * pl.col("silent"))
-    return alone.join(sure, on="seam", how="semi").select(calls.columns)
+    found = alone.join(sure, on="seam", how="semi").select("row")
+    return calls.join(found, on="row", how="semi", maintain_order="left") if found.height else calls.clear()
 
 
 def _stretches(rows: pl.DataFrame, path: str, service: pl.Expr) -> Stretches:

@@ -9,4 +9,3 @@ FROM base.horizon_segments s
 JOIN base.requests r USING (request_no)
 WHERE {chosen} AND s.span_id > 0
 GROUP BY s.request_no, s.horizon
-ORDER BY s.request_no, s.horizon
