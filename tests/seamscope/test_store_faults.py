@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from seamscope.errors import StoreDamagedError, StoreLockedError
@@ -176,3 +177,13 @@ def test_file_that_lacks_a_block_with_rows_is_told(tmp_path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
     with pytest.raises(StoreDamagedError, match=r"cut off|enough bytes"):
         StoreFile.open(path)
+
+
+def test_a_join_that_spills_finds_every_row(tmp_path: Path) -> None:
+    """DuckDB issue 25702: a filter of the first part of a join's smaller side was put to rows of the others."""
+    with duckdb.connect(tmp_path / "spilled.duckdb", config={"threads": 1}) as connection:
+        connection.execute("CREATE TABLE few AS SELECT range % 2000 AS number FROM range(1_000_000)")
+        connection.execute("CREATE TABLE many AS SELECT range % 4000 AS number FROM range(2_000_000)")
+        connection.execute("SET memory_limit = '25MB'")
+        found = connection.execute("SELECT count(*) FROM many WHERE number IN (SELECT number FROM few)").fetchone()
+    assert found == (1_000_000,)
