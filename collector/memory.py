@@ -21,6 +21,9 @@ PROGRAM_BYTES: Final = 390 * MIB
 """The program itself, once all of it was used: 220 MiB of libraries, the rest compiled kernels, what they were made
 with, and what re-sent items are told by."""
 
+DECODING_BYTES: Final = 128 * MIB
+"""What groups hold on their way into the store, at full load."""
+
 LEAST_DUCKDB_BYTES: Final = 80 * MIB
 MOST_QUEUE_BYTES: Final = 64 * MIB
 
@@ -70,7 +73,7 @@ def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     rest = max(0, limit - PROGRAM_BYTES)
     duckdb = max(LEAST_DUCKDB_BYTES, rest * 3 // 10)
     queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 16))
-    analysis = max(0, rest - duckdb - queue)
+    analysis = max(0, rest - duckdb - queue - DECODING_BYTES)
     ahead = max(1, min(READ_AHEAD, analysis // (COMPARED_SPANS * COMPARED_BYTES) - HELD))
     compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // (COMPARED_BYTES * (ahead + HELD))))
     return Shares(limit, duckdb, queue, min(256 * MIB, duckdb // 3), compared, ahead)

@@ -42,7 +42,7 @@ def test_the_smaller_the_memory_the_less_is_analysed_together() -> None:
     given = [shares(limit * MIB) for limit in (512, 640, 1024, 2048, 8192)]
     together = [each.compared_spans * (each.read_ahead + memory.HELD) for each in given]
     assert together == sorted(together)
-    assert together[0] < together[1] < together[2] < together[3] < together[4]
+    assert together[0] == together[1] < together[2] < together[3] < together[4]  # of the two smallest, the least
     assert (given[-1].compared_spans, given[-1].read_ahead) == (COMPARED_SPANS, READ_AHEAD)
     for held, spans in list(zip(given, together, strict=True))[1:]:
         analysis = spans * memory.COMPARED_BYTES
