@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -48,11 +49,15 @@ class Stopping:
 
     def __init__(self) -> None:
         self.exit_code = 0
-        self._asked = threading.Event()
+        self._asked = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         """Take the signals."""
+        # a pipe, for no lock is safe in a handler: the thread that it interrupts may hold it, and would wait for ever
+        self._awake, self._wake = os.pipe()
+        self._poll = select.poll()
+        self._poll.register(self._awake, select.POLLIN)
         for each in (signal.SIGTERM, signal.SIGINT):
             self._before[each] = signal.signal(each, self._on_signal)
         return self
@@ -61,16 +66,20 @@ class Stopping:
         """Give them back."""
         for each, handler in self._before.items():
             signal.signal(each, handler)
+        os.close(self._awake)
+        os.close(self._wake)
 
     def _on_signal(self, number: int, _frame: Any) -> None:
-        if self._asked.is_set():
+        if self._asked:
             os._exit(130)  # what was acknowledged is on disk already
         self.exit_code = 130 if number == signal.SIGINT else 0
-        self._asked.set()
+        self._asked = True
+        os.write(self._wake, b"\0")
 
     def wait(self, timeout_s: float) -> bool:
         """Wait; tell whether the end was asked for."""
-        return self._asked.wait(timeout_s)
+        self._poll.poll(timeout_s * 1e3)
+        return self._asked
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -173,3 +175,22 @@ def test_the_service_manager_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
             listening.program.send(signal.SIGTERM)
             assert manager.recv(100) == b"STOPPING=1"
             assert listening.program.end()[0] == 0
+
+
+SIGNALS = """
+import os, random, signal, threading, time
+from seamscope.commands.collect_ import Stopping
+dice = random.Random(1)
+for _ in range(1_000):
+    with Stopping() as stopping:
+        pause_s = dice.random() * 2e-4
+        sender = threading.Thread(target=lambda: (time.sleep(pause_s), os.kill(os.getpid(), signal.SIGTERM)))
+        sender.start()
+        while not stopping.wait(0.0):
+            pass
+        sender.join()
+"""
+
+
+def test_a_signal_may_come_at_any_moment() -> None:
+    subprocess.run([sys.executable, "-c", SIGNALS], check=True, timeout=60)
