@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import pyarrow as pa
 
+from collector.timers import Timers
 from seamscope import allocators
 
 if TYPE_CHECKING:
@@ -36,26 +37,24 @@ class Turns:
     def __init__(self, turns: int = TURNS, turn_s: float = TURN_S) -> None:
         self.free = turns
         """Turns that nobody has."""
-        self._turn_s = turn_s
+        self._timers = Timers(turn_s)
         self._waiting: list[asyncio.Future[None]] = []
 
     async def read(self, reading: Callable[[], Awaitable[T]]) -> T:
         """Wait for a turn, then for what `reading` gives."""
-        loop = asyncio.get_running_loop()
-        await self._take(loop)
-        timer = loop.call_later(self._turn_s, self._give)
+        if self.free:
+            self.free -= 1
+        else:
+            await self._stand()
+        timer = self._timers.start(self._give)
         try:
             return await reading()
         finally:
-            if timer.when() > loop.time():
-                timer.cancel()
+            if timer.cancel():
                 self._give()
 
-    async def _take(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self.free:
-            self.free -= 1
-            return
-        turn: asyncio.Future[None] = loop.create_future()
+    async def _stand(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             await turn

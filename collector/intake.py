@@ -14,7 +14,7 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from collector.arriving import LARGE_BYTES, give_back
 from collector.ingest import Outcome
@@ -75,10 +75,20 @@ class RefusedError(SeamscopeError):
         self.retry_after_s = retry_after_s
 
 
+class Answer(Protocol):
+    """Where an answer goes: a future, or what the doors have instead."""
+
+    def set_result(self, outcome: Outcome, /) -> None:
+        """Take what became of a body, once it is committed."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Take why it was not stored."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     body: Body
-    answer: Future[Outcome]
+    answer: Answer
 
 
 @dataclass(slots=True)
@@ -171,14 +181,20 @@ class Intake:
             raise self._refusal(signal, "memory")
 
     def submit(self, body: Body) -> Future[Outcome]:
-        """Take a body; the future ends with its outcome once committed, or with `RefusedError`.
+        """Take a body; the future ends with its outcome once committed, or with `RefusedError`. Raises as `take`."""
+        answer: Future[Outcome] = Future()
+        self.take(body, answer)
+        return answer
+
+    def take(self, body: Body, answer: Answer) -> None:
+        """Take a body; its answer is given from another thread.
 
         Raises:
             RefusedError: there is no room for it, or the collector is stopping.
         """
         size = len(body.data)
         self._telemetry.received(body.signal, size)
-        waiting = _Waiting(body, Future())
+        waiting = _Waiting(body, answer)
         tight = self._is_tight()
         with self._changed:
             reason = self._why_not(size, tight=tight)
@@ -188,7 +204,7 @@ class Intake:
                 self._hold(size)
                 if self._pending_bytes >= OVERLAP_BYTES or (self._resting and self._is_due()):
                     self._changed.notify_all()  # else nobody waits for it
-                return waiting.answer
+                return
         raise self._refusal(body.signal, reason)
 
     def _why_not(self, size: int, *, tight: bool) -> str | None:

@@ -107,8 +107,10 @@ class Telemetry:
             counts.invalid += outcome.error is not None
             counts.accepted += outcome.accepted
             counts.unkept += outcome.unkept
-            counts.rejected.update({reason: count for reason, count in outcome.rejected.items() if count})
-            counts.notes.update({kind: count for kind, count in outcome.notes.items() if count})
+            if outcome.rejected:
+                counts.rejected.update({reason: count for reason, count in outcome.rejected.items() if count})
+            if outcome.notes:
+                counts.notes.update({kind: count for kind, count in outcome.notes.items() if count})
 
     def unreadable(self, signal: str) -> None:
         """Count a request that a door could not even take apart."""

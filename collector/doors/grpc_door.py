@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -27,6 +28,7 @@ from collector.doors.otlp_status import Refusal
 from collector.doors.peers import BusyPeerError
 from collector.doors.room import Room
 from collector.intake import RefusedError
+from collector.timers import Timers
 from seamscope.errors import EndpointError
 from seamscope.remote import SERVICE
 
@@ -134,6 +136,7 @@ class GrpcDoor:
         """
         self._answers = Answers(asyncio.get_running_loop())
         self._turns = Turns()
+        self._deadlines = Timers(BODY_DEADLINE_S)
         self._arriving = Arriving()
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((_Methods(self, self._handlers()),))
@@ -217,16 +220,16 @@ class GrpcDoor:
         host = _host(context.peer())
         with self._entry.peers.call(host) as share:
             async with self._room.place(host, signal, context.time_remaining()) as place:
-                packed = await self._message(context)
-                with self._arriving.body() as arrival:
-                    data = await grpc_body.unpacked(packed, MESSAGE_BYTES, arrival.grows)
-                del packed
+                data = await self._message(context)
+                if grpc_body.encoding_of(data) != "identity":
+                    with self._arriving.body() as arrival:
+                        data = await grpc_body.unpacked(data, MESSAGE_BYTES, arrival.grows)
                 share.grow(len(data))
                 place.arrived(len(data))
                 return await self._stored(signal, data) if data else b""
 
     async def _message(self, context: Any) -> bytes:
-        async with asyncio.timeout(BODY_DEADLINE_S):
+        with self._deadlines.deadline():
             # not through the iterator, which keeps the message it gave until the garbage collector comes by
             data = await self._turns.read(context.read)
         if data is grpc.aio.EOF:
@@ -234,12 +237,15 @@ class GrpcDoor:
         return bytes(data)
 
     async def _stored(self, signal: Signal, data: bytes) -> bytes:
-        outcome = await self._answers.of(self._intake.submit(Body(data, "protobuf", signal)))
+        answer = self._answers.expect()
+        self._intake.take(Body(data, "protobuf", signal), answer)
+        outcome = await answer.given
         if outcome.error is not None:
             raise _InvalidError(outcome.error)
         return otlp_status.export_reply(signal, outcome.rejected, otlp_status.warning_of(outcome.notes))
 
 
+@lru_cache(1024)  # a connection's is asked for with each of its requests
 def _host(peer: str) -> str:
     """Return the address in `ipv4:127.0.0.1:4317` or `ipv6:%5B::1%5D:4317`, as the other door has it."""
     return unquote(peer.partition(":")[2]).rpartition(":")[0].strip("[]")

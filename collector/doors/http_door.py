@@ -220,7 +220,9 @@ class HttpDoor:
         rejected: Mapping[str, int] = {}
         warning = ""
         if data:
-            outcome = await self._answers.of(self._intake.submit(Body(data, encoding, signal)))
+            answer = self._answers.expect()
+            self._intake.take(Body(data, encoding, signal), answer)
+            outcome = await answer.given
             if outcome.error is not None:
                 return _refused(request, otlp_status.invalid(outcome.error))
             rejected, warning = outcome.rejected, otlp_status.warning_of(outcome.notes)

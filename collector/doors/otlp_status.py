@@ -38,6 +38,9 @@ REPLIES: Final[Mapping[str, tuple[Any, str]]] = {
 }
 """The response message of each signal, and its count of rejected items."""
 
+_FULL_SUCCESS: Final[Mapping[Encoding, bytes]] = {"protobuf": b"", "json": b"{}"}
+"""A response in which nothing is set, encoded; nearly all are."""
+
 _HTTP: Final[Mapping[grpc.StatusCode, int]] = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.UNAVAILABLE: 503,
@@ -164,6 +167,8 @@ def export_reply(
         warning: words for the sender where everything was kept but something was odd.
         encoding: the request's.
     """
+    if not rejected and not warning:
+        return _FULL_SUCCESS[encoding]
     reply_type, field = REPLIES[signal]
     reply = reply_type()
     count = sum(rejected.values())

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final, Self
 
 from collector.intake import QUEUE_BYTES
 from seamscope.errors import SeamscopeError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PEER_CALLS: Final = 1024
 ALL_CALLS: Final = 4096
@@ -37,28 +32,31 @@ class Peers:
         self._most_bytes = int(queue_bytes * SHARE)
         self._most_calls = calls
         self._all_calls = all_calls
-        self._calls: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
+        self._calls: dict[str, int] = {}
+        self._bytes: dict[str, int] = {}
         self._in_flight = 0
 
-    @contextmanager
-    def call(self, host: str) -> Iterator[Share]:
-        """Count one request until the end of the block.
+    def call(self, host: str) -> Share:
+        """Return a block, during which a request is counted."""
+        return Share(self, host)
+
+    def begin(self, host: str) -> None:
+        """Count a request.
 
         Raises:
             BusyPeerError: there are too many.
         """
-        if self._calls[host] >= self._most_calls or self._in_flight >= self._all_calls:
+        calls = self._calls.get(host, 0)
+        if calls >= self._most_calls or self._in_flight >= self._all_calls:
             raise BusyPeerError("too many requests are in flight; send this request again")
-        self._calls[host] += 1
+        self._calls[host] = calls + 1
         self._in_flight += 1
-        share = Share(self, host)
-        try:
-            yield share
-        finally:
-            self._in_flight -= 1
-            _lower(self._calls, host, 1)
-            _lower(self._bytes, host, share.size)
+
+    def end(self, host: str, size: int) -> None:
+        """Count it no longer, nor its bytes."""
+        self._in_flight -= 1
+        _lower(self._calls, host, 1)
+        _lower(self._bytes, host, size)
 
     def add(self, host: str, size: int, own: int) -> bool:
         """Count bytes of an address; tell whether there was room for them.
@@ -68,7 +66,7 @@ class Peers:
             size: bytes that come on top.
             own: what the same request holds already: a request alone may be of any size that the doors take.
         """
-        held = self._bytes[host]
+        held = self._bytes.get(host, 0)
         if held > own and held + size > self._most_bytes:
             return False
         self._bytes[host] = held + size
@@ -76,12 +74,23 @@ class Peers:
 
 
 class Share:
-    """One request of an address."""
+    """One request of an address, counted during a `with` block."""
+
+    __slots__ = ("_host", "_peers", "size")
 
     def __init__(self, peers: Peers, host: str) -> None:
         self._peers = peers
         self._host = host
         self.size = 0
+
+    def __enter__(self) -> Self:
+        """Count it; raises as `Peers.begin`."""
+        self._peers.begin(self._host)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Count it no longer."""
+        self._peers.end(self._host, self.size)
 
     def grow(self, size: int) -> None:
         """Count bytes of its body.
@@ -94,7 +103,7 @@ class Share:
         self.size += size
 
 
-def _lower(counts: Counter[str], host: str, by: int) -> None:
-    counts[host] -= by
-    if counts[host] <= 0:
-        del counts[host]
+def _lower(counts: dict[str, int], host: str, by: int) -> None:
+    left = counts.pop(host, 0) - by
+    if left > 0:
+        counts[host] = left

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
+
+from collector.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from collector.intake import Intake
 
 PATIENCE_S: Final = 5.0
@@ -46,30 +45,25 @@ class Room:
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._coming = 0
         self._usual_bytes = float(USUAL_BYTES)
+        self.timers = Timers(COMING_S)
 
-    @asynccontextmanager
-    async def place(self, host: str, signal: str, patience_s: float | None = None) -> AsyncIterator[Place]:
-        """Wait until a body may be read; the next one may come when the block has ended.
+    def place(self, host: str, signal: str, patience_s: float | None = None) -> Place:
+        """Return a block: at its beginning a request waits until its body may be read, at its end the next may come.
 
         Args:
             host: whose request it is.
             signal: what it brings.
             patience_s: how long its sender waits for an answer; half of it may be spent here.
+        """
+        most = self._patience_s if patience_s is None else min(self._patience_s, patience_s / 2)
+        return Place(self, host, signal, most)
+
+    async def enter(self, host: str, signal: str, patience_s: float) -> None:
+        """Wait until a body may be read.
 
         Raises:
             RefusedError: there was no room for too long, or the collector is stopping.
         """
-        await self._enter(
-            host, signal, min(self._patience_s, self._patience_s if patience_s is None else patience_s / 2)
-        )
-        place = Place(self)
-        try:
-            yield place
-        finally:
-            place.arrived(0)
-            self._let_in()
-
-    async def _enter(self, host: str, signal: str, patience_s: float) -> None:
         if self._lines or not self._has_room():
             await self._stand(host, patience_s)
         else:
@@ -89,7 +83,7 @@ class Room:
         try:
             while not mine.done() and (left := until - loop.time()) > 0:
                 await asyncio.wait((mine,), timeout=min(LOOK_S, left))
-                self._let_in()
+                self.let_in()
         except BaseException:
             self._coming -= mine.done()
             raise
@@ -106,7 +100,8 @@ class Room:
     def _has_room(self) -> bool:
         return self._intake.has_room(int(self._coming * self._usual_bytes))
 
-    def _let_in(self) -> None:
+    def let_in(self) -> None:
+        """Let in those that wait, as far as there is room."""
         while self._lines and self._has_room():
             host = next(iter(self._lines))
             line = self._lines.pop(host)
@@ -123,15 +118,30 @@ class Room:
 
 
 class Place:
-    """What a request that was let in holds until its body is the intake's."""
+    """What a request that was let in holds until its body is the intake's; an `async with` block."""
 
-    def __init__(self, room: Room) -> None:
-        self._room: Room | None = room
-        self._timer = asyncio.get_running_loop().call_later(COMING_S, self.arrived, 0)
+    __slots__ = ("_patience_s", "_room", "_timer", "_whose")
+
+    def __init__(self, room: Room, host: str, signal: str, patience_s: float) -> None:
+        self._room = room
+        self._whose = host, signal
+        self._patience_s = patience_s
+
+    async def __aenter__(self) -> Self:
+        """Wait to be let in; raises as `Room.enter`."""
+        await self._room.enter(*self._whose, self._patience_s)
+        self._timer = self._room.timers.start(self._is_late)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let the next ones in."""
+        self.arrived(0)
+        self._room.let_in()
+
+    def _is_late(self) -> None:
+        self._room.arrived(0)
 
     def arrived(self, size: int) -> None:
         """Take note that its body was read, which took so much; only the first word counts."""
-        if self._room is not None:
+        if self._timer.cancel():
             self._room.arrived(size)
-            self._room = None
-            self._timer.cancel()
