@@ -6,6 +6,8 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import uvloop
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -22,7 +24,7 @@ class Doors:
     def __init__(self, grpc_door: GrpcDoor, http_door: HttpDoor) -> None:
         self._grpc = grpc_door
         self._http = http_door
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="doors")
 
     def open(self) -> tuple[Address, Address]:
