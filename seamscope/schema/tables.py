@@ -303,6 +303,17 @@ HOPS: Final = pa.schema(
     ]
 )
 
+HOP_KINDS: Final = pa.schema(
+    [
+        ("kind_no", pa.uint32()),
+        *(
+            HOPS.field(name)
+            for name in ("seam_no", "caller_instance", "callee_instance", "peer", "operation", "status", "gap_kind")
+        ),
+    ]
+)
+"""`base.hop_kinds`: what many hops say alike, kept once."""
+
 WARNING_ROWS: Final = pa.schema(
     [
         ("request_no", pa.int64()),  # null where the trace gave no request

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from seamscope.schema.tables import OWNERS, RESULTS, SEGMENT_KINDS
+from seamscope.schema.tables import OWNERS, RESULTS
 from seamscope.store.inserting import begin, insert, roll_back
+from seamscope.store.kinds import Kinds, Numbered
 from seamscope.store.layout import LISTS, tables_of_requests
-from seamscope.store.lists import Kind, lists
+from seamscope.store.lists import lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ class Writer:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._owners: dict[str, int] = dict(cursor.execute("SELECT owner, owner_no FROM base.owners").fetchall())
-        self._kinds = _stored_kinds(cursor)
+        self._kinds = Kinds(cursor)
         self.request_no = _last_request(cursor)
         """The last number given to a request."""
 
@@ -45,8 +46,7 @@ class Writer:
         """Take note that rows of a table are gone: what refers to them brings them along again."""
         if table == "owners":
             self._owners = {owner: number for owner, number in self._owners.items() if number not in numbers}
-        elif table == "segment_kinds":
-            self._kinds = {kind: number for kind, number in self._kinds.items() if number not in numbers}
+        self._kinds.forget(table, numbers)
 
     def close(self) -> None:
         """Close the cursor."""
@@ -66,40 +66,32 @@ class Writer:
         first, last = self.next_numbers(results)
         numbers, fresh = self._owner_numbers(_frame(owners))
         frames = {name: _renumbered(name, _frame(rows), first, numbers) for name, rows in results.items()}
-        tables, kinds = self._tables(frames)
+        tables = _tables(frames)
+        numbered = self._listed(frames)
         begin(self._cursor)
         try:
             self._forget(replaces)
             self._forget_warnings(frames)
             if learned is not None:
                 self._learn(learned)
-            for table, rows in {"owners": fresh, **tables}.items():
+            for table, rows in {"owners": fresh, **tables, **(numbered.tables if numbered else {})}.items():
                 insert(self._cursor, table, rows)
             self._cursor.commit()
         except BaseException:
             roll_back(self._cursor)
             raise
         self._owners.update(zip(fresh["owner"].to_pylist(), fresh["owner_no"].to_pylist(), strict=True))
-        self._kinds.update(kinds)
+        if numbered:
+            self._kinds.keep(numbered)
         self.request_no = last
 
-    def _tables(self, frames: Mapping[str, pl.DataFrame]) -> tuple[dict[str, pa.Table], dict[Kind, int]]:
-        """Give the rows of a run's results by the table they are kept in, and the kinds of stretches among them."""
-        tables = {
-            name: frame.select(RESULTS[name].names).to_arrow() for name, frame in frames.items() if name not in LISTS
-        }
+    def _listed(self, frames: Mapping[str, pl.DataFrame]) -> Numbered | None:
+        """Give the rows of what a run's results keep as lists, by their table; None where it has none."""
         if not LISTS.keys() & frames.keys():
-            return tables, {}
-        found = lists(*(frames.get(name, _EMPTY[name]) for name in ("segments", "hops", "requests")))
-        numbers = {kind: self._kinds.get(kind, 0) for kind in found.kinds}
-        last = max(self._kinds.values(), default=0)
-        for kind, number in numbers.items():
-            if not number:
-                last += 1
-                numbers[kind] = last
-        new = [row for kind, number in numbers.items() if kind not in self._kinds for row in kind.rows(number)]
-        tables["segment_kinds"] = pa.Table.from_pylist(new, SEGMENT_KINDS)
-        return tables | found.numbered([numbers[kind] for kind in found.kinds]), numbers
+            return None
+        return self._kinds.numbered(
+            lists(*(frames.get(name, _EMPTY[name]) for name in ("segments", "hops", "requests")))
+        )
 
     def _owner_numbers(self, owners: pl.DataFrame) -> tuple[np.ndarray, pa.Table]:
         """Map local owner numbers to the store's; give the map (by position) and the rows the store lacks."""
@@ -156,6 +148,11 @@ class Writer:
         return bool(self._cursor.execute("SELECT 1 FROM base.warnings WHERE request_no IS NULL LIMIT 1").fetchall())
 
 
+def _tables(frames: Mapping[str, pl.DataFrame]) -> dict[str, pa.Table]:
+    """Give the rows of a run's results by the table they are kept in, but for what is kept as lists."""
+    return {name: frame.select(RESULTS[name].names).to_arrow() for name, frame in frames.items() if name not in LISTS}
+
+
 @contextmanager
 def _registered(cursor: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
     cursor.register(name, rows)
@@ -176,15 +173,6 @@ def _renumbered(name: str, frame: pl.DataFrame, first: int, owners: np.ndarray) 
         known = pl.Series("known", owners, pl.UInt32)
         moved.append(pl.col(column).map_batches(known.gather, return_dtype=pl.UInt32).alias(column))
     return frame.with_columns(moved)
-
-
-def _stored_kinds(cursor: duckdb.DuckDBPyConnection) -> dict[Kind, int]:
-    text = """
-        SELECT sum(1 << horizon)::INTEGER, owner_no, cause, evidence, kind_no
-        FROM base.segment_kinds
-        GROUP BY kind_no, owner_no, cause, evidence
-    """
-    return {Kind(*said): number for *said, number in cursor.execute(text).fetchall()}
 
 
 def _last_request(cursor: duckdb.DuckDBPyConnection) -> int:

@@ -1,9 +1,8 @@
 """Rows that others refer to by a number go when nothing refers to them any more.
 
-Resources, shapes of spans, owners and kinds of stretches only grow otherwise: a deployment a day is a new resource a
-day. What is unused is looked for beside commits; only
-what came meanwhile is looked at again while commits wait. The writers then forget what is gone, so that it is written
-again when it comes again.
+Resources, shapes of spans, owners and kinds of stretches and hops only grow otherwise: a deployment a day is a new
+resource a day. What is unused is looked for beside commits; only what came meanwhile is looked at again while commits
+wait. The writers then forget what is gone, so that it is written again when it comes again.
 """
 
 from __future__ import annotations
@@ -45,13 +44,14 @@ class Dictionary:
 DICTIONARIES: Final = (
     Dictionary("findings", "finding_id", (Use("finding_requests", "finding_id"),)),
     Dictionary("segment_kinds", "kind_no", (Use("request_lists", "unnest(segment_kind)", "request_no"),)),
+    Dictionary("hop_kinds", "kind_no", (Use("request_lists", "unnest(hop_kind)", "request_no"),)),
     Dictionary(
         "owners",
         "owner_no",
         (
             Use("segment_kinds", "owner_no"),
             Use("requests", "dominant_owner_no", "request_no"),
-            Use("request_lists", "unnest(seam_no)", "request_no"),
+            Use("hop_kinds", "seam_no"),
         ),
     ),
     Dictionary("span_shapes", "shape_no", (Use("span_rows", "shape_no", "commit_no"),)),

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seamscope.schema.tables import RESULTS
+from seamscope.schema.tables import HOP_KINDS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,14 +126,10 @@ LAYOUTS: Final = {
     ),
 }
 
+OF_KIND: Final = tuple(HOP_KINDS.names[1:])
+"""Columns of hops that are kept once for all alike (`base.hop_kinds`); requests list the numbers of kinds."""
+
 LISTED: Final = (
-    "seam_no",
-    "caller_instance",
-    "callee_instance",
-    "peer",
-    "operation",
-    "status",
-    "gap_kind",
     "start_ns",
     "duration_ns",
     "server_ns",

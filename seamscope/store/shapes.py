@@ -14,19 +14,16 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from seamscope.store.known import Known
 from seamscope.store.layout import LAYOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    I64 = np.ndarray[Any, np.dtype[np.int64]]
     U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 SHAPE: Final = "shape"
 """The column of digests in a batch that is ready; it is not kept."""
-
-MOST_KNOWN: Final = 1 << 17
-"""Shapes that are remembered, in 2 MiB; past that all are forgotten, and one that comes again is kept once more."""
 
 _SPANS: Final = LAYOUTS["spans"]
 _SEEDS: Final = {name: secrets.randbits(63) for name in _SPANS.shared}
@@ -73,22 +70,19 @@ def _of_words(name: str, words: pa.DictionaryArray) -> pl.Series:
 
 
 class Shapes:
-    """The shapes that are kept, by digest. `last_no` is the last number given."""
+    """The shapes that are kept, by digest; `last_no` is the last number given."""
 
     def __init__(self, last_no: int) -> None:
-        self._last_no = last_no
-        self.forget()
+        self._kept = Known(last_no)
 
     def forget(self) -> None:
         """Take nothing for kept; numbers go on."""
-        self._digests, self._numbers = np.empty(0, np.uint64), np.empty(0, np.int64)
+        self._kept.forget()
 
     def shaped(self, spans: pa.Table) -> Shaped:
         """Put numbers of shapes in the place of what spans share; nothing is remembered of the fresh ones yet."""
         each, first, of_row = np.unique(spans[SHAPE].to_numpy(), return_index=True, return_inverse=True)
-        numbers = self._known(each)
-        new = np.flatnonzero(numbers == 0)
-        numbers[new] = np.arange(self._last_no + 1, self._last_no + 1 + len(new))
+        numbers, new = self._kept.numbers(each)
         given = spans.column_names  # asked for once: it is made anew each time
         shared = [name for name in _SPANS.shared if name in given]
         fresh = spans.select(shared).take(pa.array(first[new])).append_column(_SPANS.shape, pa.array(numbers[new]))
@@ -97,19 +91,4 @@ class Shapes:
 
     def kept(self, fresh: Shaped) -> None:
         """Remember shapes that are stored now."""
-        if not fresh.fresh.num_rows:
-            return
-        numbers = fresh.fresh[_SPANS.shape].to_numpy()
-        self._last_no = max(self._last_no, int(numbers[-1]))
-        if len(self._digests) + len(numbers) > MOST_KNOWN:
-            self.forget()
-        digests, numbers = np.append(self._digests, fresh.digests), np.append(self._numbers, numbers)
-        order = np.argsort(digests, kind="stable")
-        self._digests, self._numbers = digests[order], numbers[order]
-
-    def _known(self, wanted: U64) -> I64:
-        """Give the numbers of shapes by digest, 0 for those that are not known."""
-        if not len(self._digests):
-            return np.zeros(len(wanted), np.int64)
-        at = np.minimum(np.searchsorted(self._digests, wanted), len(self._digests) - 1)
-        return np.where(self._digests[at] == wanted, self._numbers[at], 0)
+        self._kept.keep(fresh.digests, fresh.fresh[_SPANS.shape].to_numpy())

@@ -17,7 +17,7 @@ from seamscope.store.layout import FOLLOWS
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 """Raised when a table changes; views and macros are renewed by themselves, and so is what `sql/added` adds."""
 
 ADDED_TABLES: Final = ("metric_points",)

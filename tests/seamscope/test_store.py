@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from seamscope.errors import StoreError, StoreVersionError
-from seamscope.schema.tables import ATTRIBUTES, INGESTED, OWNERS, RESULTS, SEGMENT_KINDS
+from seamscope.schema.tables import ATTRIBUTES, HOP_KINDS, INGESTED, OWNERS, RESULTS, SEGMENT_KINDS
 from seamscope.store import Settings, Store, StoreFile
 from seamscope.store.opening import log_file, temporary_folder
 from seamscope.store.tables import SCHEMA_VERSION, listed
@@ -55,9 +55,9 @@ def count(store: Store | StoreFile, table: str) -> int:
     return int(store.query(f"SELECT count(*) FROM base.{table}").item())  # noqa: S608
 
 
-@pytest.mark.parametrize("name", [*INGESTED, *RESULTS, "owners", "segment_kinds"])
+@pytest.mark.parametrize("name", [*INGESTED, *RESULTS, "owners", "segment_kinds", "hop_kinds"])
 def test_tables_and_what_stands_for_them_are_those_of_the_schema(store: Store, name: str) -> None:
-    schema = {**INGESTED, **RESULTS, "owners": OWNERS, "segment_kinds": SEGMENT_KINDS}[name]
+    schema = {**INGESTED, **RESULTS, "owners": OWNERS, "segment_kinds": SEGMENT_KINDS, "hop_kinds": HOP_KINDS}[name]
     wanted = [(column.name, SQL_TYPES[column.type]) for column in schema]
     text = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'base' AND table_name = $name"
     place = {"segments": "horizon_segments"}.get(name, name)

@@ -120,7 +120,7 @@ def test_owners_and_kinds_go_with_the_last_request_that_names_them(store: Store)
     analysed(store, 10, "origin:a", "origin:c", "render:web→origin:c")
     retention.step(store, upto=1)
     done = dictionaries.prune(store)
-    assert (done["owners"], done["segment_kinds"]) == (2, 1)
+    assert (done["owners"], done["segment_kinds"], done["hop_kinds"]) == (2, 1, 1)
     assert names(store, "owners", "owner") == ["origin:a", "origin:c", "render:web→origin:c"]
     assert store.query("SELECT owner FROM segments").to_series().to_list() == ["origin:c"]
     assert store.query("SELECT seam FROM hops").to_series().to_list() == ["render:web→origin:c"]

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from seamscope.schema.tables import ATTRIBUTES, HOPS, INGESTED, RESULTS, SPANS
 from seamscope.store import Store
-from seamscope.store.layout import FOLLOWS, LAYOUTS, LISTED, ROWS_PER_BATCH, parts, tables_of
+from seamscope.store.layout import FOLLOWS, LAYOUTS, LISTED, OF_KIND, ROWS_PER_BATCH, parts, tables_of
 from seamscope.store.packing import REFERENCES, packed
 from seamscope.store.spans import spans_of
 from tests.seamscope.store_rows import START_NS, rows, span
@@ -119,8 +119,8 @@ def test_every_column_is_kept_once() -> None:
 
 
 def test_every_column_of_hops_is_listed_or_follows() -> None:
-    kept = {*LISTED, *FOLLOWS}
-    assert len(kept) == len(LISTED) + len(FOLLOWS)
+    kept = {*LISTED, *OF_KIND, *FOLLOWS}
+    assert len(kept) == len(LISTED) + len(OF_KIND) + len(FOLLOWS)
     assert set(HOPS.names) - kept == {"request_no", "client_span_id", "server_span_id"}
 
 

@@ -173,3 +173,28 @@ def test_a_kind_of_stretch_has_one_number_for_ever(tmp_path: Path) -> None:
     with Store.open(path) as store:
         kinds = store.query("SELECT kind_no, horizon, cause FROM base.segment_kinds ORDER BY ALL")
     assert kinds.rows() == [(1, 0, 3), (2, 0, 3), (2, 1, 3)]
+
+
+def test_hops_alike_have_one_kind_which_is_written_again_once_it_is_forgotten(tmp_path: Path) -> None:
+    def of_kind(**said: Any) -> dict[str, Any]:
+        return hop(seam_no=1, peer="orders", operation="GET /v1", status=200, gap_kind=1, **said)
+
+    with Store.open(tmp_path / "test.duckdb") as store:
+        for _ in range(2):
+            write(
+                store,
+                [],
+                [
+                    of_kind(),
+                    of_kind(request_no=1, start_ns=9),
+                    of_kind() | {"peer": None},
+                    of_kind() | {"status": None},
+                ],
+            )
+        kinds = store.query("SELECT peer, status FROM base.hop_kinds ORDER BY ALL").rows()
+        assert kinds == [("orders", 200), ("orders", None), (None, 200)]
+        store.forget("hop_kinds", lambda _: {1, 2, 3})
+        write(store, [], [of_kind()])
+        assert store.query("SELECT count(*), count(DISTINCT kind_no) FROM base.hop_kinds").rows() == [(4, 4)]
+        told = store.query("SELECT peer, operation, status, count(*) FROM base.hops GROUP BY ALL ORDER BY ALL").rows()
+    assert told == [("orders", "GET /v1", 200, 5), ("orders", "GET /v1", None, 2), (None, "GET /v1", 200, 2)]

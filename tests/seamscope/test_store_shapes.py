@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from seamscope.errors import StoreError
 from seamscope.schema.tables import SPANS
-from seamscope.store import Store, ingesting, inserting, shapes
+from seamscope.store import Store, ingesting, inserting
+from seamscope.store import known as known_things
 from seamscope.store.layout import LAYOUTS
 from seamscope.store.shapes import SHAPE, Shapes, digests
 from tests.seamscope.store_rows import START_NS, rows, span
@@ -119,7 +120,7 @@ def test_values_of_two_columns_are_not_mistaken_for_each_other() -> None:
 
 
 def test_past_what_is_remembered_all_is_forgotten_and_numbers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shapes, "MOST_KNOWN", 3)
+    monkeypatch.setattr(known_things, "MOST_KNOWN", 3)
     known = Shapes(10)
 
     def brought(*told: int) -> list[int]:

@@ -10,13 +10,7 @@ CREATE TABLE base.request_lists (
     call_place UINTEGER[], -- of each span_id, the position of the call that its stretches lie in; 0: none
     client_place UINTEGER[], -- from here on: of each hop
     server_place UINTEGER[],
-    seam_no UINTEGER[],
-    caller_instance VARCHAR[],
-    callee_instance VARCHAR[],
-    peer VARCHAR[],
-    operation VARCHAR[],
-    status SMALLINT[],
-    gap_kind UTINYINT[],
+    hop_kind UINTEGER[], -- base.hop_kinds.kind_no
     start_ns BIGINT[],
     duration_ns BIGINT[],
     server_ns BIGINT[],

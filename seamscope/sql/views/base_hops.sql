@@ -1,5 +1,5 @@
--- Calls, put together again from the lists they are kept in (seamscope/store/lists.py). A list that is not there says
--- what follows from the rest. Every request has details here, most of them null: an outer join is turned around where its
+-- Calls, put together again from the lists they are kept in (seamscope/store/lists.py) and from what many have in common.
+-- A list that is not there says what follows from the rest. Every request has details here, most of them null: an outer join is turned around where its
 -- right side is the larger, and then DuckDB 2.0 fails now and then at rows that have no match ("global dictionary changed
 -- identity") and gives up on the whole file.
 CREATE OR REPLACE VIEW base.hops AS
@@ -28,12 +28,7 @@ read_off AS (
         CASE WHEN trace_lo IS NULL THEN own_trace_lo ELSE trace_lo[no] END AS trace_lo,
         coalesce(span_ids[client_place[no]], 0) AS client_span_id,
         coalesce(span_ids[server_place[no]], 0) AS server_span_id,
-        seam_no[no] AS seam_no,
-        caller_instance[no] AS caller_instance,
-        callee_instance[no] AS callee_instance,
-        peer[no] AS peer,
-        operation[no] AS operation,
-        status[no] AS status,
+        hop_kind[no] AS kind_no,
         CASE WHEN error IS NULL THEN {hop_error} ELSE error[no] END AS error,
         CASE WHEN attempts IS NULL THEN {hop_attempts}::SMALLINT ELSE attempts[no] END AS attempts,
         start_ns[no] AS start_ns,
@@ -41,7 +36,6 @@ read_off AS (
         server_ns[no] AS server_ns,
         gap_ns IS NULL AS gap_follows,
         gap_ns[no] AS gap_told,
-        gap_kind[no] AS gap_kind,
         request_leg_ns[no] AS request_leg_ns,
         response_leg_ns IS NULL AS response_leg_follows,
         response_leg_ns[no] AS response_leg_told,
@@ -76,6 +70,7 @@ gaps AS (
 legs AS (
     SELECT *, CASE WHEN response_leg_follows THEN {hop_response_leg_ns} ELSE response_leg_told END AS response_leg_ns
     FROM gaps
+    JOIN base.hop_kinds USING (kind_no)
 )
 
 SELECT

@@ -1,0 +1,1 @@
+-- Schema 6 to 7: what senders brought is kept as it was; results are kept otherwise, and made anew.
