@@ -25,6 +25,7 @@ from seamscope.store.fingerprints import (
     of_logs,
     of_points,
 )
+from seamscope.store.ids import with_numbers
 from seamscope.store.inserting import begin, insert, roll_back
 from seamscope.store.layout import LAYOUTS, parts
 from seamscope.store.packing import packed
@@ -83,6 +84,7 @@ def ready(batch: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         kept = packed(spans)
         shared = digests(kept, SHARED)
         told_apart = pa.array(fingerprints(kept, shared, given.get("span_events")))
+        kept = with_numbers(kept)
         shapes = pa.array(shared + digests(kept, _DERIVED))
         given["spans"] = kept.append_column(FINGERPRINT, told_apart).append_column(SHAPE, shapes)
     for name, digest in (("logs", of_logs), ("metric_points", of_points)):

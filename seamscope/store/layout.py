@@ -122,6 +122,7 @@ LAYOUTS: Final = {
             "essential",
             "attribute_keys",
             "dropped_attributes",
+            "correlation_form",
         ),
     ),
 }

@@ -44,7 +44,7 @@ def packed(spans: pa.Table) -> pa.Table:
     signs = np.zeros(len(lists.values), np.uint8)
     for name, sign in REFERENCES.items():
         if name in rest.column_names and rest[name].null_count < rest.num_rows:
-            referred(first, *_bytes(texts), *_bytes(_plain(rest[name])), ord(sign), signs)
+            referred(first, *texts_of(texts), *texts_of(plain(rest[name])), ord(sign), signs)
     rest = rest.append_column(KEYS, _keys(first, keys, none))
     return rest.append_column(TEXTS, _joined(first, texts, signs, none))
 
@@ -55,12 +55,14 @@ def _lists(column: pa.ChunkedArray) -> pa.ListArray:
     return lists.take(pa.array(np.arange(len(lists)))) if lists.null_count else lists
 
 
-def _plain(column: pa.ChunkedArray) -> pa.StringArray:
+def plain(column: pa.ChunkedArray) -> pa.StringArray:
+    """Give a column of texts as one array, without a dictionary."""
     array = column.combine_chunks()
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _bytes(texts: pa.StringArray) -> Texts:
+def texts_of(texts: pa.StringArray) -> Texts:
+    """Give texts as kernels read them; a null is an empty text."""
     _, offsets, data = texts.buffers()
     at = np.zeros(1, np.int32) if offsets is None else np.frombuffer(offsets, np.int32)
     bytes_ = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
@@ -68,7 +70,7 @@ def _bytes(texts: pa.StringArray) -> Texts:
 
 
 def _joined(first: Offsets, texts: pa.StringArray, signs: Bytes, none: Mask) -> pa.StringArray:
-    at, data = _bytes(texts)
+    at, data = texts_of(texts)
     nulls = ~texts.is_valid().to_numpy(zero_copy_only=False) if texts.null_count else np.zeros(len(texts), np.bool_)
     odd = _has(data, ESCAPE) or _has(data, BETWEEN)
     where, out = joined(first, at, data, nulls, signs, odd=odd)
@@ -80,7 +82,7 @@ def _joined(first: Offsets, texts: pa.StringArray, signs: Bytes, none: Mask) -> 
 
 def _keys(first: Offsets, keys: pa.StringArray, none: Mask) -> pa.DictionaryArray:
     """Join each row's keys; lists of keys repeat, so that each is joined once."""
-    number, seen = same_as(first, *_bytes(keys))
+    number, seen = same_as(first, *texts_of(keys))
     some = pa.ListArray.from_arrays(pa.array(first), keys).take(pa.array(seen))
     each = _joined(np.array(some.offsets, np.int32), some.values, np.zeros(len(some.values), np.uint8), seen < 0)
     return pa.DictionaryArray.from_arrays(pa.array(number, mask=none), each)

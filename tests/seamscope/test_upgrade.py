@@ -15,7 +15,7 @@ from seamscope.statements import statement
 from seamscope.store import Store, StoreFile, opening, tables, upgrading
 from tests.seamscope.store_rows import rows, span
 
-OLD = (4, 5)
+OLD = (4, 5, 6)
 """Schemas that can be upgraded."""
 STORES = Path(__file__).parent / "stores"
 VALUES = {
@@ -78,9 +78,14 @@ OF_SPANS = ("span_rows", "span_network", "span_database", "span_details")
 
 def whole_spans(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Give spans with all their columns, whatever the schema."""
-    joined = " LEFT JOIN ".join([f"base.{OF_SPANS[0]}", *(f"base.{name} USING (span_no)" for name in OF_SPANS[1:])])
-    rows = "base.spans" if "span_shapes" in names(connection) else joined
-    found: list[dict[str, Any]] = connection.sql(f"SELECT * FROM {rows} ORDER BY span_no").to_arrow_table().to_pylist()  # noqa: S608
+    present = set(names(connection))
+    beside = [f"base.{name} USING (span_no)" for name in (*OF_SPANS[1:], "span_texts") if name in present]
+    beside += ["base.span_shapes USING (shape_no)"] if "span_shapes" in present else []
+    views = connection.execute("SELECT 1 FROM duckdb_views() WHERE schema_name = 'base' AND view_name = 'spans'")
+    rows = "base.spans" if views.fetchall() else " LEFT JOIN ".join([f"base.{OF_SPANS[0]}", *beside])
+    columns = "*" if rows == "base.spans" else "* EXCLUDE (shape_no)" if "span_shapes" in present else "*"
+    text = f"SELECT {columns} FROM {rows} ORDER BY span_no"  # noqa: S608 - ours
+    found: list[dict[str, Any]] = connection.sql(text).to_arrow_table().to_pylist()
     return found
 
 

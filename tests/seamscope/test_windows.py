@@ -69,8 +69,9 @@ def pooled(first: int, begin: float) -> Rows:
 def dialled(trace: int, begin: float, *, cold: bool) -> Rows:
     """A request whose call needs a new connection now and then, and that calls a host nobody knows at first."""
     dial, port = (31.0, 7_000 + trace) if cold else (0.0, 6_000)
+    id_ = f"id-{trace // 2}" if trace % 4 < 2 else f"{trace // 2:032x}"
     return [
-        span(trace, 1, SERVER, begin, begin + 90, correlation_id=f"id-{trace // 2}"),
+        span(trace, 1, SERVER, begin, begin + 90, correlation_id=id_),
         span(trace, 2, CLIENT, begin + 1, begin + 14 + dial, 1, peer="10.0.0.9", peer_port=80, extent=2),
         span(trace, 3, SERVER, begin + 2 + dial, begin + 13 + dial, 2, resource_id=AUTH, network_peer_port=port),
         span(trace, 4, CLIENT, begin + 50, begin + 60, 1, peer="10.0.0.9", peer_port=80, extent=2),

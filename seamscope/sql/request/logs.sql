@@ -8,7 +8,7 @@ WITH traces AS (
 
 ids AS (
     SELECT unnest([s.correlation_id, s.platform_id]) AS id
-    FROM base.span_rows s
+    FROM base.shaped_spans s
     JOIN traces USING (trace_hi, trace_lo)
     WHERE s.correlation_id IS NOT NULL OR s.platform_id IS NOT NULL
     UNION

@@ -3,15 +3,20 @@
 SELECT DISTINCT
     trace_hi,
     trace_lo,
-    hash(id) AS id
+    id
 FROM (
     SELECT
         trace_hi,
         trace_lo,
-        unnest([correlation_id, platform_id]) AS id
+        unnest([
+            CASE WHEN correlation_id IS NOT NULL THEN hash(correlation_id) END,
+            CASE WHEN correlation_uuid IS NOT NULL THEN hash(correlation_uuid) END,
+            CASE WHEN platform_id IS NOT NULL THEN hash(platform_id) END
+        ]) AS id
     FROM base.span_rows
     SEMI JOIN wanted USING (trace_hi, trace_lo)
-    WHERE (correlation_id IS NOT NULL OR platform_id IS NOT NULL)
+    WHERE
+        (correlation_id IS NOT NULL OR correlation_uuid IS NOT NULL OR platform_id IS NOT NULL)
         AND commit_no >= $first_commit AND commit_no <= $last_commit
 )
 WHERE id IS NOT NULL;

@@ -39,5 +39,6 @@ CREATE TABLE base.span_shapes (
     cold_start BOOLEAN,
     essential BOOLEAN,
     attribute_keys VARCHAR,
-    dropped_attributes UINTEGER
+    dropped_attributes UINTEGER,
+    correlation_form UTINYINT
 );

@@ -47,7 +47,7 @@ SELECT
     h.messaging_destination,
     t.message_id,
     d.enqueued_ns,
-    s.correlation_id,
+    base.request_id_text(h.correlation_form, s.correlation_uuid, s.correlation_id) AS correlation_id,
     s.platform_id,
     h.place,
     h.cache_status,
@@ -70,7 +70,13 @@ SELECT
     d.sequence,
     d.engine_ns,
     h.essential,
-    base.pairs(h.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path) AS attributes,
+    base.pairs(
+        h.attribute_keys,
+        s.attribute_texts,
+        base.request_id_text(h.correlation_form, s.correlation_uuid, s.correlation_id),
+        s.platform_id,
+        s.url_path
+    ) AS attributes,
     h.dropped_attributes,
     s.commit_no,
     s.ingested_ns,

@@ -48,6 +48,14 @@ def one_page() -> Scene:
     return scene
 
 
+@pytest.mark.parametrize("id_", ["r-1", "0af7651916cd43dd8448eb211c80319c", "0af76519-16cd-43dd-8448-eb211c80319c"])
+def test_records_with_an_id_of_a_span_are_the_requests(tmp_path: Path, id_: str) -> None:
+    scene = one_page()
+    scene.rows["spans"][-1]["correlation_id"] = id_
+    found = detail_of(tmp_path, record("by id", 25, correlation_id=id_), record("another", 25), scene=scene)
+    assert [(line.body, line.joined_by) for line in found.logs.lines] == [("by id", "request_id")]
+
+
 def test_records_of_the_trace_and_of_the_id_are_the_requests(tmp_path: Path) -> None:
     trace = Scene.trace(40)
     found = detail_of(
