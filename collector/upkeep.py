@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-EVERY_S: Final = 2.0
+EVERY_S: Final = 1.0
 PRUNING_SHARE: Final = 50
 """What nothing refers to any more is looked for in a fiftieth of the time at most."""
 
@@ -37,9 +37,13 @@ FULL: Final = 0.9
 ROOM: Final = 0.85
 """… until this share is; the rest is for the log and for what comes meanwhile."""
 
-LOG_SHARE: Final = 8
-LOG_BYTES: Final = 16 << 20
-"""The log of a small store is folded in at an eighth of what its rows take, and at so many bytes at least."""
+LOG_SHARE: Final = 64
+LOG_BYTES: Final = 8 << 20
+"""The log is folded in when it is so long, or a 64th of what the rows take where that is more.
+
+Commits wait meanwhile: 60 to 80 ms with 8 MiB (116 ms beside 4,000,000 spans), 150 with 16, 600 with 64, for the same
+CPU in all. At 50,000 spans a second the slowest hundredth of answers took 301 ms or more, 428 with 16 MiB, 977 with
+64."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class Store(_Opened):
 
         self._service_tier = service_tier
         self._recent = RecentItems(settings.remembered_items)
-        self._writing = threading.RLock()
+        self._concluding, self._committing, self._writing = (threading.RLock() for _ in range(3))
         self._place = path.resolve()
         refuse_written(path)
         _WRITTEN.add(self._place)
@@ -221,7 +221,7 @@ class Store(_Opened):
         What is among the latest items to the last attribute is left out and counted (a client's retry). When
         it returns, the rows are on disk; when it raises `StoreError`, none of them is stored.
         """
-        with self._writing, opening.private_files():
+        with self._committing, opening.private_files():
             opening.refuse_lost_file(self.path, self._identity)
             group = self._ingest.prepare(batch)
             if group.receipt.rows or group.raised:
@@ -242,10 +242,10 @@ class Store(_Opened):
         means). All rows of the stored numbers in `replaces` go: a revision takes the place of what it revises.
         `learned` is stored with them.
         """
-        with self._writing, opening.private_files():
+        with self._concluding, opening.private_files():
             first, last = self._answers.next_numbers(results)
             self._durably(
-                lambda: self._answers.write(results, owners, replaces, learned),
+                self._alone(lambda: self._answers.write(results, owners, replaces, learned)),
                 lambda: first <= last <= self._answers.request_no,
             )
         self._checkpoints.consider(opening.log_file(self.path), self.settings.checkpoint_bytes)
@@ -259,8 +259,8 @@ class Store(_Opened):
             with self._cursors.house() as cursor:
                 replace_findings(cursor, findings, requests)
 
-        with self._writing, opening.private_files():
-            self._durably(write, lambda: False)
+        with self._concluding, opening.private_files():
+            self._durably(self._alone(write), lambda: False)
 
     def transact(self, work: Callable[[duckdb.DuckDBPyConnection], T], *, no_commits: bool = False) -> T:
         """Run `work` in one transaction on a cursor of its own, beside commits; where it raises, nothing has changed.
@@ -268,7 +268,7 @@ class Store(_Opened):
         Where it changes rows that a commit may change too, `no_commits` lets these wait.
         """
         connection = self._connection
-        waiting = self._writing if no_commits else nullcontext()
+        waiting = self._silence() if no_commits else nullcontext()
         try:
             with waiting, opening.private_files(), self._cursors.house() as cursor, transaction(cursor):
                 return work(cursor)
@@ -285,7 +285,7 @@ class Store(_Opened):
 
         Nothing is written meanwhile. Gives how many there were.
         """
-        with self._writing:
+        with self._silence():
             gone = self.transact(work)
             self._ingest.forget(table, gone)
             self._answers.forget(table, gone)
@@ -307,7 +307,7 @@ class Store(_Opened):
 
         Guests are let end, after a while told to; False, and nothing is done, where they do not.
         """
-        with self._cursors.between_guests() as alone, self._writing:
+        with self._cursors.between_guests() as alone, self._silence():
             if alone:
                 self._checkpoint()
             return alone
@@ -315,25 +315,45 @@ class Store(_Opened):
     def close(self) -> None:
         """Fold the log into the file and close it."""
         self._checkpoints.stop()
-        with self._writing, opening.private_files():
+        with self._silence(), opening.private_files():
             self._let_go()
         _WRITTEN.discard(self._place)
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Let nobody write meanwhile, neither what comes in nor what is made of it.
+
+        Locks are always taken in the order `_concluding`, `_committing`, `_writing`: the first is held by who writes
+        results or findings, also while it tries again, the second by who commits what came in, the third while results
+        or findings are written. So no client waits for results, and the file is opened anew while nobody writes.
+        """
+        with self._committing, self._writing:
+            yield
+
+    def _alone(self, write: Callable[[], object]) -> Callable[[], object]:
+        """Hold the lock of results while these are written, and not between two tries."""
+
+        def held() -> object:
+            with self._writing:
+                return write()
+
+        return held
 
     def _durably(self, write: Callable[[], object], is_stored: Callable[[], bool]) -> None:
         """Write. Guests give way when memory is short; a file that DuckDB gave up on is opened anew.
 
         Then the rows are written again unless they are there: a commit may be on disk though it ended in an error.
         """
+        connection = self._connection
         try:
             write()
         except duckdb.OutOfMemoryException:
             with self._cursors.without_guests():
                 self._again(write)
         except duckdb.Error as error:
-            if not opening.was_given_up(error):
+            if not opening.was_given_up(error) and self._connection is connection:
                 raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
-            _log.warning("opening %s anew: %s", self.path, " ".join(str(error).split())[:300])
-            self._reopen()
+            self._reopen_if_given_up(connection, error)
             if not is_stored():
                 self._again(write)
 
@@ -363,6 +383,7 @@ class Store(_Opened):
 
     def _reopen_if_given_up(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
         if opening.was_given_up(error):
-            with self._writing, opening.private_files():
+            with self._silence(), opening.private_files():
                 if self._connection is connection:
+                    _log.warning("opening %s anew: %s", self.path, " ".join(str(error).split())[:300])
                     self._reopen()

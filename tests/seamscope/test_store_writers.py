@@ -1,0 +1,88 @@
+"""What comes in and what is made of it are written side by side, and both survive a file that DuckDB gives up on."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from seamscope.store import Store, answers, ingesting
+from tests.seamscope.store_rows import owner, request, rows, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "test.duckdb") as store:
+        yield store
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(3) as pool:
+        yield pool
+
+
+def conclude(store: Store) -> int:
+    return store.write_results({"requests": rows("requests", request(0))}, rows("owners", owner(0, "render:web")))
+
+
+def test_a_commit_does_not_wait_for_results(
+    store: Store, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, writing, go_on = answers.Writer.write, threading.Event(), threading.Event()
+
+    def slow(writer: answers.Writer, *said: Any) -> None:
+        writing.set()
+        assert go_on.wait(PATIENCE_S)
+        write(writer, *said)
+
+    monkeypatch.setattr(answers.Writer, "write", slow)
+    concluded = threads.submit(conclude, store)
+    assert writing.wait(PATIENCE_S)
+    try:
+        assert threads.submit(store.commit, {"spans": spans(3)}, now_ns=1).result(PATIENCE_S).rows == {"spans": 3}
+    finally:
+        go_on.set()
+    assert concluded.result(PATIENCE_S) == 1
+
+
+def failing_once(write: Callable[..., None], together: threading.Barrier, *, stored: bool) -> Callable[..., None]:
+    """Make the first call of a writer end as one does whose file DuckDB gave up on, at the same time as another's."""
+    failed: list[bool] = []
+
+    def written(*said: Any) -> None:
+        if failed:
+            write(*said)
+            return
+        failed.append(True)
+        if stored:
+            write(*said)
+        together.wait(PATIENCE_S)
+        raise duckdb.FatalException("the database has been invalidated")
+
+    return written
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_two_writers_whose_file_was_given_up_both_store_theirs_once(
+    store: Store, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    together = threading.Barrier(2)
+    for writer in (answers.Writer, ingesting.Writer):
+        monkeypatch.setattr(writer, "write", failing_once(writer.write, together, stored=stored))
+    concluded = threads.submit(conclude, store)
+    committed = threads.submit(store.commit, {"spans": spans(3)}, now_ns=1)
+    assert committed.result(PATIENCE_S).rows == {"spans": 3}
+    assert concluded.result(PATIENCE_S) == 1
+    assert store.query("SELECT count(*) FROM base.spans").item() == 3
+    assert store.query("SELECT list(request_no) FROM base.requests").item().to_list() == [1]
+    assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
