@@ -197,6 +197,8 @@ class Roll:
 
     def reopen(self, traces: pl.DataFrame) -> None:
         """Have some analysed traces, and the windows they begin in, analysed again."""
+        if not traces.height:
+            return
         again = self._as_stored(traces.join(self.waiting, on=KEYS, how="anti"))
         self._merge(again)
         for window, _ in self._latest(again):

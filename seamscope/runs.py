@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from seamscope.windows import Window
 
     Progress = Callable[[int, int], None]
+    News = dict[str, list[str]]
+    """Hosts (`peers`) and `services` of which more is known than before."""
 
 __all__ = ["RunSummary", "Settler", "analyze"]
 
@@ -205,7 +208,8 @@ class Settler:
         except BaseException:
             self._waited_ns = _longest(self._known)
             self._known = None  # what the store says of itself counts, not what it was to be told
-            self._shelf.clear()  # what failed there would fail again
+            # what failed there would fail again, and whom what it knows of hosts concerns was not looked for
+            self._shelf = Shelf(self._store, self._rules)
             raise
         yield RunSummary(seconds=time.perf_counter() - started)
 
@@ -234,11 +238,13 @@ class Settler:
                 compared = compare([read.prepared], self._shelf.peers, near)[0]
                 batch = batch_of(read.taken, compared.results(), None)
                 roll.analysed(batch.taken.traces)
-                summary = write(self._store, batch, roll.news(), anew=False)
-            yield self._learned(roll, batch, compared, summary)
+                news = self._news(batch, compared)
+                summary, callers = self._keep(batch, roll.news(), news, anew=False)
+            roll.reopen(callers)
+            yield summary
 
     def _by_window(self, roll: Roll, due: Sequence[Window], *, anew: bool = False) -> Iterator[RunSummary]:
-        """Analyse windows in turn; the one before is written, and the next one read and prepared, meanwhile."""
+        """Analyse windows in turn; those before are written, and the next ones read and prepared, meanwhile."""
         if not due:
             return
         found = roll.members(roll.census.with_those_beside(due))
@@ -249,47 +255,57 @@ class Settler:
             ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
             ThreadPoolExecutor(2, thread_name_prefix="windows") as reader,
         ):
-            before: tuple[Batch, Compared, Future[RunSummary]] | None = None
+            before: deque[tuple[Batch, Future[tuple[RunSummary, pl.DataFrame]]]] = deque()
             for window in set(due) - set(members):
                 roll.finished(window)
             due = [window for window in due if window in members]
             for at, window in enumerate(due):
-                for wanted in due[at : at + self._ahead]:
+                ahead = due[at : at + self._ahead]
+                for wanted in ahead:
                     self._shelf.want(wanted, roll, members, fresh, reader)
                 beside = [members[one] for one in roll.census.beside(window) if one in members]
                 with self._blaming(members[window], pl.concat([members[window].clear(), *beside]), window):
-                    batch, compared = self._window(roll, window, self._shelf.window(window))
-                if before is not None:
-                    yield self._finished(roll, *before)
+                    batch, news = self._window(roll, window, self._shelf.window(window))
+                # towards the end results may wait in the place of what is no longer read ahead
+                while len(before) > self._ahead - len(ahead):
+                    yield self._finished(roll, *before.popleft())
                 roll.analysed(batch.taken.traces)
                 roll.finished(window)
-                before = batch, compared, writer.submit(write, self._store, batch, roll.news(), anew=anew)
-            if before is not None:
-                yield self._finished(roll, *before)
+                before.append((batch, writer.submit(self._keep, batch, roll.news(), news, anew=anew)))
+            while before:
+                yield self._finished(roll, *before.popleft())
 
-    def _finished(self, roll: Roll, batch: Batch, compared: Compared, stored: Future[RunSummary]) -> RunSummary:
-        """Wait until a window is stored."""
+    def _finished(self, roll: Roll, batch: Batch, stored: Future[tuple[RunSummary, pl.DataFrame]]) -> RunSummary:
+        """Wait until a window is stored, and have those analysed again who called hosts that it told of."""
         with self._blaming(batch.taken.traces, batch.taken.traces.clear(), batch.window):
-            summary = stored.result()
-        return self._learned(roll, batch, compared, summary)
+            summary, callers = stored.result()
+        roll.reopen(callers)
+        return summary
 
-    def _window(self, roll: Roll, window: Window, read: Read) -> tuple[Batch, Compared]:
+    def _window(self, roll: Roll, window: Window, read: Read) -> tuple[Batch, News]:
         """Compare the calls of a window with each other and their neighbours'."""
         compared = compare([read.prepared], self._shelf.peers, self._shelf.neighbours(window, roll))[0]
         self._shelf.done(window, compared, roll)
         self._latest = [calls.tail(LENT_CALLS) for calls in compared.facts]
-        return batch_of(read.taken, compared.results(), window), compared
+        batch = batch_of(read.taken, compared.results(), window)
+        return batch, self._news(batch, compared)
 
-    def _learned(self, roll: Roll, batch: Batch, compared: Compared, summary: RunSummary) -> RunSummary:
-        """Have those analysed again who called hosts of which more is known now that a batch is stored."""
+    def _news(self, batch: Batch, compared: Compared) -> News:
+        """Remember hosts and services of which a batch says more than was known, for what is compared after it."""
         hosts = self._shelf.learn(compared.peers)
         services = _services(batch.taken.resources) - self._services
         self._services |= services
-        if hosts or services:
-            asked = {"peers": sorted(hosts), "services": sorted(services)}
-            found = self._store.query(statement("runs/silent_callers"), asked)
-            roll.reopen(found.join(batch.taken.traces, on=["trace_hi", "trace_lo"], how="anti"))
-        return summary
+        return {"peers": sorted(hosts), "services": sorted(services)}
+
+    def _keep(
+        self, batch: Batch, windows: tuple[set[Window], set[Window]], news: News, *, anew: bool
+    ) -> tuple[RunSummary, pl.DataFrame]:
+        """Store a batch; gives with it the traces stored before it that called hosts of which more is known now."""
+        summary = write(self._store, batch, windows, anew=anew)
+        if not any(news.values()):
+            return summary, batch.taken.traces.clear()
+        found = self._store.query(statement("runs/silent_callers"), news)
+        return summary, found.join(batch.taken.traces, on=["trace_hi", "trace_lo"], how="anti")
 
 
 def _longest(roll: Roll | None) -> int | None:

@@ -13,11 +13,12 @@ import polars as pl
 
 from analysis import INPUT, LINK_INPUT
 from seamscope.batches import commits
+from seamscope.schema.tables import SPAN_LINKS
 from seamscope.statements import statement
 from seamscope.store.spans import spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from seamscope.store import Store
 
@@ -27,6 +28,8 @@ MOST_CONSUMERS: Final = 1_000
 """Traces that are looked up as work caused by one other trace."""
 
 LATEST: Final = (1 << 63) - 1
+
+_NO_LINKS: Final = pl.DataFrame(SPAN_LINKS.empty_table()).select(LINK_INPUT)
 
 USUAL: Final = 0.9
 """Most traces of a batch came in a short range of commits; the others are read apart, so that it stays short."""
@@ -49,31 +52,35 @@ class Taken:
 
 def take(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Taken:
     """Read what the analysis of some traces (`roll.TRACES`) needs; `fresh` ones have spans nobody has looked at yet."""
-    senders, receivers = _tied(store, traces, fresh)
+    any_link = store.query(statement("runs/any_link")).height > 0
+    nobody = traces.select(KEYS).clear()
+    senders, receivers = _tied(store, traces, fresh) if any_link else (nobody, nobody)
     beside = pl.concat([senders, receivers]).unique(maintain_order=True).join(traces, on=KEYS, how="anti")
     parts = list(_parts(traces, beside))
-    links = statement("runs/links", columns=", ".join(LINK_INPUT))
     return Taken(
         traces=traces,
         beside=beside,
         senders=senders,
         spans=pl.concat(spans_of(store, INPUT, part, *bounds) for part, bounds in parts),
-        links=pl.concat(
-            store.query_with(links, _wanted(part), {"first_commit": first, "last_commit": last})
-            for part, (first, last) in parts
-        ),
+        links=_links(store, parts) if any_link else _NO_LINKS,
         resources=store.query(statement("runs/resources")),
     )
 
 
 def _tied(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give the traces that sent messages to `fresh` ones, and those that received messages of all of these."""
-    if not store.query(statement("runs/any_link")).height:
-        return fresh.select(KEYS).clear(), traces.select(KEYS).clear()
     senders = _asked(store, "producers", fresh) if fresh.height else fresh.select(KEYS)
     senders = senders.join(traces, on=KEYS, how="anti")
     mine = pl.concat([traces.select(KEYS), senders])
     return senders, _asked(store, "consumers", mine, {"most": MOST_CONSUMERS})
+
+
+def _links(store: Store, parts: Iterable[tuple[pl.DataFrame, tuple[int, int]]]) -> pl.DataFrame:
+    text = statement("runs/links", columns=", ".join(LINK_INPUT))
+    return pl.concat(
+        store.query_with(text, _wanted(part), {"first_commit": first, "last_commit": last})
+        for part, (first, last) in parts
+    )
 
 
 def _asked(store: Store, name: str, traces: pl.DataFrame, params: dict[str, Any] | None = None) -> pl.DataFrame:

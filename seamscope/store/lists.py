@@ -174,7 +174,11 @@ def _told(hops: pl.DataFrame, requests: pl.DataFrame) -> dict[str, npt.NDArray[n
     own = requests.select("request_no", own_trace_hi="trace_hi", own_trace_lo="trace_lo")
     traces = hops.select("request_no").join(own, on="request_no", how="left", maintain_order="left")
     whole = hops.with_columns(traces.get_columns()[1:])
-    others = [pl.col(name).ne_missing(pl.sql_expr(text)).alias(name) for name, text in FOLLOWS.items()]
+    others = [
+        pl.col(name).ne_missing(pl.sql_expr(text)).alias(name)
+        for name, text in FOLLOWS.items()
+        if text != "NULL" or hops.get_column(name).null_count() < hops.height
+    ]
     told = {column.name: column.to_numpy() for column in whole.select(others)}
     if _is_impossible(hops):
         told |= {name: np.ones(hops.height, np.bool_) for name, text in FOLLOWS.items() if "-" in text}
