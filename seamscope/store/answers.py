@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.schema.tables import OWNERS, RESULTS
-from seamscope.store.inserting import begin, insert, roll_back
+from seamscope.store.inserting import begin, insert, inserts_often, roll_back
 from seamscope.store.kinds import Kinds, Numbered
 from seamscope.store.layout import LISTS, tables_of_requests
 from seamscope.store.lists import lists
@@ -32,6 +32,7 @@ class Writer:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
+        inserts_often(cursor)
         self._owners: dict[str, int] = dict(cursor.execute("SELECT owner, owner_no FROM base.owners").fetchall())
         self._kinds = Kinds(cursor)
         self.request_no = _last_request(cursor)

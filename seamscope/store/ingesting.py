@@ -26,7 +26,7 @@ from seamscope.store.fingerprints import (
     of_points,
 )
 from seamscope.store.ids import with_numbers
-from seamscope.store.inserting import begin, insert, roll_back
+from seamscope.store.inserting import begin, insert, inserts_often, roll_back
 from seamscope.store.layout import LAYOUTS, parts
 from seamscope.store.packing import packed
 from seamscope.store.receipts import CommitReceipt
@@ -100,6 +100,7 @@ class Writer:
         self, cursor: duckdb.DuckDBPyConnection, recent: RecentItems, service_tier: ServiceTier | None
     ) -> None:
         self._cursor = cursor
+        inserts_often(cursor)
         self._recent = recent
         self._service_tier = service_tier
         self._tiers: dict[int, int] = dict(cursor.execute("SELECT resource_id, tier FROM base.resources").fetchall())
