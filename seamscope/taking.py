@@ -29,7 +29,7 @@ MOST_CONSUMERS: Final = 1_000
 
 LATEST: Final = (1 << 63) - 1
 
-_NO_LINKS: Final = pl.DataFrame(SPAN_LINKS.empty_table()).select(LINK_INPUT)
+_NO_LINKS: Final = pl.DataFrame(SPAN_LINKS.empty_table().select(LINK_INPUT))  # polars' own would start its threads
 
 USUAL: Final = 0.9
 """Most traces of a batch came in a short range of commits; the others are read apart, so that it stays short."""
