@@ -1,6 +1,6 @@
 """Writes a store anew without its free space, beside the old one, which it replaces in one step at the end.
 
-Row groups of DuckDB's own size take the place of those that single commits left: 74 bytes a span became 60 on the same
+Row groups of DuckDB's own size take the place of those that single commits left: 68 bytes a span became 60 on the same
 spans. A kill at any moment leaves the old file as it was; what was written until then is removed by the next writer.
 """
 

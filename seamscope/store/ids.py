@@ -1,7 +1,7 @@
 """Request ids as they are stored: most are 128 random bits in hex, and as text cannot be compressed.
 
-As a number such an id takes 16 bytes, not 32 or 36, and an eighth of the work: to insert a million took 0.1 s of CPU,
-0.9 s as text. The form it was sent in is the same for all ids of a sender, and is kept with what spans share
+As a number such an id takes 16 bytes, not 32 or 36, and a fifth of the work: to insert a million took 0.24 s of CPU,
+1.16 s as text. The form it was sent in is the same for all ids of a sender, and is kept with what spans share
 (`seamscope.store.shapes`). An id of another form stays a text, to the letter.
 """
 
