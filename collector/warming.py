@@ -28,6 +28,7 @@ def _attributes() -> list[KeyValue]:
         "url.full": AnyValue(string_value="https://api.internal/v1/me?x=1"),
         "http.response.status_code": AnyValue(int_value=200),
         "http.route": AnyValue(string_value="/v1/me"),
+        "http.request.header.x-request-id": AnyValue(string_value="0" * 32),
         "db.query.text": AnyValue(string_value="SELECT 1"),
         "ratio": AnyValue(double_value=0.5),
         "hit": AnyValue(bool_value=True),
