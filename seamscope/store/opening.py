@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from seamscope.errors import StoreDamagedError, StoreError, StoreLockedError, StoreVersionError
+from seamscope.store.log_entries import refuse_damaged_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,6 @@ _SALVAGE: Final = "run `seamscope doctor --salvage`"
 
 _HEAD_BYTES: Final = 3 * 4_096
 """What lies before a file's first block: its three heads."""
-
-_LOG_HEAD: Final = bytes.fromhex("6400626500")
-"""How a log begins: the entry that says its version (field 100: type 98, field 101)."""
 
 _DAMAGED: Final = ("checksum", "corrupt", "read enough bytes", "serializ", "metadatareader", "no more data")
 """Words of DuckDB's that tell of a damaged file; other errors may pass, and are no reason to put a file aside."""
@@ -130,7 +128,7 @@ def remove_spill_folder(path: Path) -> None:
 def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open the file, made if absent and not `read_only`; anything that stands in the way is a `StoreError`."""
     _refuse_odd_places(path, read_only=read_only)
-    _refuse_headless_log(path)
+    refuse_damaged_log(log_file(path), _SALVAGE)
     try:
         with private_files():
             connection = _opened(path, settings) if read_only else _attached(path, settings)
@@ -238,18 +236,6 @@ def _refuse_odd_places(path: Path, *, read_only: bool) -> None:
         raise StoreError(f"no folder {path.parent} for the store {path.name}", "make it, or name another --db")
     if path.is_symlink() and not path.exists():
         raise StoreError(f"{path} is a link to nothing", "remove the link, or name another --db")
-
-
-def has_head(log: Path) -> bool:
-    """Tell whether a log begins as DuckDB's do; one that does not is read as empty without a word, and written over."""
-    with log.open("rb") as opened:
-        return opened.read(len(_LOG_HEAD)) == _LOG_HEAD
-
-
-def _refuse_headless_log(path: Path) -> None:
-    log = log_file(path)
-    if log.exists() and log.stat().st_size and not has_head(log):
-        raise StoreDamagedError(f"the log of {path} is damaged at its beginning", _SALVAGE)
 
 
 def refuse_cut_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from seamscope.cli import group
-from seamscope.errors import StoreError, StoreLockedError
+from seamscope.errors import StoreDamagedError, StoreError, StoreLockedError
 from seamscope.store import Store, StoreFile
+from seamscope.store.log_entries import HEAD_END, TRANSACTION_END
 from seamscope.store.opening import log_file
 from seamscope.store.salvage import salvage
 from tests.conftest import PROJECT
@@ -92,6 +93,36 @@ def test_log_is_cut_where_it_is_damaged(path: Path, seed: int) -> None:
         assert done.dropped_log_bytes > 0
     with Store.open(path) as store:
         assert store.query("SELECT max(commit_no) FROM base.spans").item() * 20 == done.spans
+
+
+@pytest.mark.parametrize("whole", range(COMMITS - IN_FILE))
+@pytest.mark.parametrize("byte", [3, 7])
+def test_a_length_that_passes_the_end_is_told_from_a_commit_cut_short(path: Path, whole: int, byte: int) -> None:
+    """DuckDB leaves out all behind such a length in silence, whole transactions too."""
+    log = log_file(path)
+    content = log.read_bytes()
+    at = content.index(HEAD_END) + len(HEAD_END)
+    for _ in range(whole):
+        at = content.index(TRANSACTION_END, at) + len(TRANSACTION_END)
+    flip(log, at + byte)
+    damaged = log.read_bytes()
+    for opening in (StoreFile.open, Store.open):
+        with pytest.raises(StoreDamagedError, match=f"byte position {at} .*; run `seamscope doctor --salvage`"):
+            opening(path)
+    done = salvage(path)
+    assert (done.readable, done.spans, done.dropped_log_bytes) == (True, 20 * (IN_FILE + whole), len(damaged) - at)
+    assert done.put_aside[0].read_bytes() == damaged
+    with Store.open(path) as store:
+        assert store.query("SELECT max(commit_no) FROM base.spans").item() == IN_FILE + whole
+
+
+def test_a_log_whose_last_commit_was_cut_short_is_sound(path: Path) -> None:
+    log = log_file(path)
+    for cut in (1, len(TRANSACTION_END), 200, 500):
+        os.truncate(log, log.stat().st_size - cut)
+        with StoreFile.open(path) as store:
+            assert store.query("SELECT count(*) FROM base.spans").item() >= 20 * (COMMITS - 2)
+    assert salvage(path).put_aside == []
 
 
 def test_log_without_a_head_is_not_taken_for_an_empty_one(path: Path) -> None:
@@ -199,7 +230,7 @@ def test_of_a_damaged_file_what_can_be_read_is_kept(large: Path, tmp_path: Path)
 FULL = """
 import resource, sys
 from pathlib import Path
-from seamscope.errors import StoreError
+from seamscope.errors import StoreDamagedError, StoreError
 from seamscope.store.salvage import salvage
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
 try:
