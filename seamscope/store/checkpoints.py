@@ -1,4 +1,8 @@
-"""Folds the log into the file beside the commits that go on, so that no client waits for it."""
+"""Folds the log into the file outside of commits, so that none takes longer than the next one has to wait for it.
+
+While DuckDB folds, commits stand still. A collector's upkeep does it in small steps (`collector.upkeep.LOG_BYTES`), and
+this is for stores that nobody keeps up, or a log that grows faster than it looks.
+"""
 
 from __future__ import annotations
 

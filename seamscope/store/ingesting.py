@@ -12,6 +12,7 @@ import pyarrow as pa
 from seamscope.schema.tables import INGESTED
 from seamscope.schema.words import TIERS, code
 from seamscope.statements import statement
+from seamscope.store.correlation import with_numbers
 from seamscope.store.fingerprints import (
     APART,
     COPY,
@@ -25,7 +26,6 @@ from seamscope.store.fingerprints import (
     of_logs,
     of_points,
 )
-from seamscope.store.ids import with_numbers
 from seamscope.store.inserting import begin, insert, inserts_often, roll_back
 from seamscope.store.layout import LAYOUTS, parts
 from seamscope.store.packing import packed

@@ -30,7 +30,7 @@ spans a commit; with DuckDB's 122,880 rows, logging and folding them cost 18.5 s
 
 BLOCK_BYTES: Final = 1 << 17
 """A commit's last block of a table is left half empty: 68 bytes a span after commits of 16,384, 71 of 12,000 and 84 of
-8,192 with blocks of 128 KiB; with 64 KiB it is 67, 70 and 67, and a commit costs 4 to 20 % more CPU."""
+8,192 with blocks of 128 KiB; with 64 KiB it is 67, 70 and 67, and a commit costs up to a fifth more CPU."""
 
 _SCHEMA: Final = "store"
 """What DuckDB calls the file within a writer's process."""

@@ -20,7 +20,7 @@ class Settings:
     spill_bytes: int = 4096 * MIB
     """What sorts and hash tables may write beside the store when memory is short."""
     checkpoint_bytes: int = 128 * MIB
-    """Log size at which the log is folded into the file, beside the commits that go on."""
+    """Log size at which the log is folded into the file, whoever keeps it up; commits stand still meanwhile."""
     guests: int = 2
     """Statements of other processes that may run at once."""
     guest_seconds: float = 30.0

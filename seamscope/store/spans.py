@@ -11,7 +11,7 @@ import polars as pl
 
 from seamscope.schema.tables import SPANS
 from seamscope.statements import statement
-from seamscope.store import ids
+from seamscope.store import correlation
 from seamscope.store.layout import LAYOUTS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def spans_of(
 
     `traces` has the columns `trace_hi` and `trace_lo`.
     """
-    kept = [*columns, *ids.KEPT] if ids.TEXT in columns else list(columns)
+    kept = [*columns, *correlation.KEPT] if correlation.TEXT in columns else list(columns)
     here = [name for name in kept if name not in _SPANS.beside]
     bounds = {"first_commit": first_commit, "last_commit": last_commit}
     text = statement("runs/spans", columns=", ".join([_SPANS.number, _SPANS.shape, *here]))
@@ -42,7 +42,7 @@ def spans_of(
     rows = _with_shapes(store, rows, [name for name in kept if name in _SPANS.shared])
     for table, held in _SPANS.sides.items():
         rows = _with_beside(store, rows, table, [name for name in kept if name in held])
-    return (ids.with_texts(rows) if ids.TEXT in columns else rows).select(columns)
+    return (correlation.with_texts(rows) if correlation.TEXT in columns else rows).select(columns)
 
 
 def _with_shapes(store: Tables, rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -70,4 +70,4 @@ def _with_beside(store: Tables, rows: pl.DataFrame, table: str, columns: Sequenc
 
 
 _SPANS: Final = LAYOUTS["spans"]
-_TYPES = {**pl.DataFrame(SPANS.empty_table()).schema, **ids.KEPT}
+_TYPES = {**pl.DataFrame(SPANS.empty_table()).schema, **correlation.KEPT}

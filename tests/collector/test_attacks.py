@@ -258,8 +258,8 @@ def test_large_bodies_of_strangers_are_not_read(guarded: Victim, transport: str)
 def test_large_bodies_together_stay_within_the_budget(victim: Victim, transport: str) -> None:
     """The largest requests, eight at once: what cannot be held is refused for now.
 
-    grpcio holds a message three times while it hands it over, and how many are handed over at once is chance: 5.8 to
-    8.7 times the limit in 30 runs.
+    grpcio holds a message three times while it hands it over, and how many are handed over at once is chance: 4.9 to
+    8.7 times the limit in 29 runs, some of them on other event loops.
     """
     said: list[Said] = []
     body = field(2047, bytes(60 * MIB))  # an unknown field: nothing of it is stored

@@ -18,7 +18,7 @@ told AS (
     SELECT
         s.span_no,
         string_split(s.attribute_texts, chr(31)) AS texts,
-        base.request_id_text(h.correlation_form, s.correlation_uuid, s.correlation_id) AS correlation_id,
+        base.correlation_text(h.correlation_form, s.correlation_uuid, s.correlation_id) AS correlation_id,
         s.platform_id,
         s.url_path,
         h.scope_at,

@@ -1,7 +1,7 @@
 -- Calls, put together again from the lists they are kept in (seamscope/store/lists.py) and from what many have in common.
--- A list that is not there says what follows from the rest. Every request has details here, most of them null: an outer join is turned around where its
--- right side is the larger, and then DuckDB 2.0 fails now and then at rows that have no match ("global dictionary changed
--- identity") and gives up on the whole file.
+-- A list that is not there says what follows from the rest. Every request has details here, most of them null: an outer
+-- join is turned around where its right side is the larger, and then DuckDB 2.0 fails now and then at rows that have no
+-- match ("global dictionary changed identity") and gives up on the whole file.
 CREATE OR REPLACE VIEW base.hops AS
 WITH details AS (
     SELECT * FROM base.hop_details

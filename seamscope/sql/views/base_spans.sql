@@ -47,7 +47,7 @@ SELECT
     h.messaging_destination,
     t.message_id,
     d.enqueued_ns,
-    base.request_id_text(h.correlation_form, s.correlation_uuid, s.correlation_id) AS correlation_id,
+    base.correlation_text(h.correlation_form, s.correlation_uuid, s.correlation_id) AS correlation_id,
     s.platform_id,
     h.place,
     h.cache_status,
@@ -73,7 +73,7 @@ SELECT
     base.pairs(
         h.attribute_keys,
         s.attribute_texts,
-        base.request_id_text(h.correlation_form, s.correlation_uuid, s.correlation_id),
+        base.correlation_text(h.correlation_form, s.correlation_uuid, s.correlation_id),
         s.platform_id,
         s.url_path
     ) AS attributes,

@@ -2,7 +2,7 @@
 CREATE OR REPLACE VIEW base.shaped_spans AS
 SELECT
     s.* EXCLUDE (correlation_uuid) REPLACE (
-        base.request_id_text(h.correlation_form, s.correlation_uuid, s.correlation_id) AS correlation_id
+        base.correlation_text(h.correlation_form, s.correlation_uuid, s.correlation_id) AS correlation_id
     ),
     h.* EXCLUDE (shape_no, correlation_form)
 FROM base.span_rows s

@@ -1,4 +1,4 @@
-"""The compiled loop that reads request ids as numbers of 128 bits (`seamscope.store.ids`)."""
+"""The compiled loop that reads correlation ids as numbers of 128 bits (`seamscope.store.correlation`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def numbered(at: Offsets, data: Bytes) -> tuple[Bytes, Bytes]:  # pragma: no cov
             continue
         dashed, place, whole = length == _UUID_LENGTH, np.int64(at[row]), True
         for number in range(16):
-            if dashed and (number == 4 or number == 6 or number == 8 or number == 10):  # noqa: PLR1714
+            if dashed and (number == 4 or number == 6 or number == 8 or number == 10):  # noqa: PLR1714 - likewise
                 whole &= data[place] == _DASH
                 place += 1
             high, low = _DIGITS[data[place]], _DIGITS[data[place + 1]]

@@ -1,4 +1,4 @@
-"""Request ids are kept as numbers where they are 128 bits in hex, and always come back to the letter."""
+"""Correlation ids are kept as numbers where they are 128 bits in hex, and always come back to the letter."""
 
 from __future__ import annotations
 
