@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from collector.arriving import give_back
+from seamscope import code_pages
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 MIB: Final = 1 << 20
 
-PROGRAM_BYTES: Final = 390 * MIB
-"""The program itself, once all of it was used: 220 MiB of libraries, the rest compiled kernels, what they were made
-with, and what re-sent items are told by."""
+PROGRAM_BYTES: Final = 290 * MIB
+"""The program itself, once all of it was used: 120 MiB of libraries (220 where none are let go of), the rest compiled
+kernels, what they were made with, and what re-sent items are told by."""
 
 DECODING_BYTES: Final = 128 * MIB
 """What groups hold on their way into the store: taking all it could, before anything was analysed, the process held 600
@@ -72,7 +73,7 @@ class Shares:
 def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     """Share out; where the kernel allows the process less (`kernel_bytes`), that counts."""
     limit = min(max_bytes, kernel_bytes or max_bytes)
-    rest = max(0, limit - PROGRAM_BYTES)
+    rest = max(0, int(HIGH * limit) - PROGRAM_BYTES)
     duckdb = max(LEAST_DUCKDB_BYTES, rest * 3 // 10)
     queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 16))
     analysis = max(0, rest - duckdb - queue - DECODING_BYTES)
@@ -123,6 +124,7 @@ class MemoryWatch:
             self._tight = self._resident() > self._high
             if self._tight and now >= self._trim_at:
                 give_back()
+                code_pages.let_go()
                 self._trim_at = now + TRIM_EVERY_S
                 self._tight = self._resident() > self._high
             self._look_at = now + EVERY_S

@@ -106,6 +106,7 @@ class Collector:
         self.telemetry = Telemetry()
         self._shares = shares(plan.memory_bytes, kernels_limit())
         self._queue_bytes = plan.queue_bytes or self._shares.queue_bytes
+        self._watch = MemoryWatch(self._shares.limit_bytes)
         self._config = config
         self._stopping = threading.Event()
         self._parts = ExitStack()
@@ -172,7 +173,8 @@ class Collector:
 
     def _settle(self, parts: ExitStack) -> None:
         held = self._shares
-        self._settling = Settling(self.store, self._config, self.plan.settle_s, held.compared_spans, held.read_ahead)
+        amounts = held.compared_spans, held.read_ahead
+        self._settling = Settling(self.store, self._config, self.plan.settle_s, *amounts, self._watch.is_tight)
         self._settling.start()
         parts.callback(self._settling.stop)
         self.telemetry.looks_at("analysis_lag_s", lambda: round(self._settling.lag_s(), 3))
@@ -203,10 +205,9 @@ class Collector:
             parts.callback(recorder.close)
             on_stored = recorder.write
         groups = Groups(self._ingest, self.store, self.telemetry)
-        watch = MemoryWatch(self._shares.limit_bytes)
         self.telemetry.looks_at("resident_bytes", resident_bytes)
         return Intake(
-            groups, self.telemetry, on_stored=on_stored, queue_bytes=self._queue_bytes, is_tight=watch.is_tight
+            groups, self.telemetry, on_stored=on_stored, queue_bytes=self._queue_bytes, is_tight=self._watch.is_tight
         )
 
     def _open_doors(self, parts: ExitStack) -> None:

@@ -7,8 +7,9 @@ import threading
 import time
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from collector.niceness import step_back
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+WAY_S: Final = 2.0
+"""While memory is short, a window waits so long at most: what comes in goes first, but not for ever."""
+
+LOOK_S: Final = 0.02
+
 
 class Settling:
     """Analyses what has settled, again and again.
@@ -32,6 +38,7 @@ class Settling:
         settle_s: how long no span may have come for a trace before it is analysed.
         compared_spans: how many are analysed together (`seamscope.windows`).
         read_ahead: how many windows of so many are read and prepared at a time.
+        is_tight: tells whether the process holds nearly all the memory it may.
     """
 
     def __init__(
@@ -41,11 +48,13 @@ class Settling:
         settle_s: float,
         compared_spans: int = COMPARED_SPANS,
         read_ahead: int = READ_AHEAD,
+        is_tight: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._config = config
         self._settle_s = settle_s
         self._compared_spans, self._read_ahead = compared_spans, read_ahead
+        self._is_tight = is_tight
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="settle")
@@ -90,7 +99,14 @@ class Settling:
         settler = self.__dict__.get("_settler")
         return settler.set_aside if settler is not None else 0
 
+    def _make_way(self) -> None:
+        until = time.monotonic() + WAY_S
+        while self._is_tight() and time.monotonic() < until:
+            if self._stopped.wait(LOOK_S):
+                return
+
     def _follow(self) -> None:
+        step_back()
         self._loaded().follow(self._stopped)
 
     def _loaded(self) -> Settler:
@@ -102,4 +118,4 @@ class Settling:
         from seamscope.runs import Settler
 
         settle_ns = int(self._settle_s * 1e9)
-        return Settler(self._store, self._config, settle_ns, self._compared_spans, self._read_ahead)
+        return Settler(self._store, self._config, settle_ns, self._compared_spans, self._read_ahead, self._make_way)

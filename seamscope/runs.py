@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis import Neighbours, NoRules, compare
+from seamscope import code_pages
 from seamscope.allocators import give_back
 from seamscope.batches import batches
 from seamscope.findings import Conclusions
@@ -69,6 +70,7 @@ class Settler:
         settle_ns: how long no span may have come for a trace before it is analysed.
         compared_spans: windows of more spans are halved, and batches have no more.
         read_ahead: windows that are read and prepared at a time, with the one that is compared.
+        make_way: waits before each window while others need the machine more.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class Settler:
         settle_ns: int = SETTLE_NS,
         compared_spans: int = COMPARED_SPANS,
         read_ahead: int = READ_AHEAD,
+        make_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._rules = rules or NoRules()
         self._settle_ns = settle_ns
         self._most = compared_spans
         self._ahead = read_ahead
+        self._make_way = make_way
         self._turn = threading.Lock()
         self._known: Roll | None = None
         self._shelf = Shelf(store, self._rules)
@@ -182,6 +186,7 @@ class Settler:
                 done = self.step()
                 if busy and not done.traces:
                     give_back()
+                    code_pages.let_go()
                 busy = done.traces > 0
             except Exception:  # noqa: BLE001 - the loop lives on
                 _log.exception("settled traces could not be analysed")
@@ -260,6 +265,7 @@ class Settler:
                 roll.finished(window)
             due = [window for window in due if window in members]
             for at, window in enumerate(due):
+                self._make_way()
                 ahead = due[at : at + self._ahead]
                 for wanted in ahead:
                     self._shelf.want(wanted, roll, members, fresh, reader)

@@ -1,0 +1,49 @@
+"""Libraries' code that nobody runs any more, as the compiler's once all kernels are loaded, let go of.
+
+The kernel counts the pages of a file that a process has touched as its own, though it can drop and read them again at
+will. 158 MiB of them were held after the decoder was warm, 68 of LLVM alone; 84 came back when it ran again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAPPED: Final = Path("/proc/self/smaps")
+LARGE_BYTES: Final = 1 << 20
+_DONT_NEED: Final = 4
+"""Of Linux's `madvise`: the next one who needs such a page gets it from the file."""
+
+_HEAD: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \S+ +/", re.MULTILINE)
+_CHANGED: Final = re.compile(r"^Anonymous: +(\d+) kB$", re.MULTILINE)
+
+
+def let_go() -> None:
+    """Hand the pages of large libraries' code back to the system, which keeps them as long as it has room.
+
+    Does nothing where the system does not tell what is mapped.
+    """
+    try:
+        mapped = MAPPED.read_text(encoding="utf-8", errors="replace")
+        advise = ctypes.CDLL(None).madvise
+    except (OSError, AttributeError, TypeError):
+        return
+    for start, size in unchanged(mapped):
+        advise(ctypes.c_void_p(start), ctypes.c_size_t(size), _DONT_NEED)
+
+
+def unchanged(mapped: str) -> Iterator[tuple[int, int]]:
+    """Give address and bytes of code in a listing (`proc_pid_smaps(5)`) that is as its file says.
+
+    What was written to since, which private pages tell, is in no file, and would be lost.
+    """
+    for head in _HEAD.finditer(mapped):
+        start, end = (int(text, 16) for text in head.groups())
+        changed = _CHANGED.search(mapped, head.end())
+        if end - start >= LARGE_BYTES and changed is not None and changed.group(1) == "0":
+            yield start, end - start

@@ -1,0 +1,78 @@
+"""Code that nobody runs is let go of, unless it was written to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamscope import code_pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE = """
+7f0000000000-7f0000400000 {mode} 00001000 08:01 42                       {name}
+Size:               4096 kB
+Rss:                1024 kB
+Anonymous:          {anonymous:>8} kB
+VmFlags: rd ex mr mw me
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "anonymous", "goes"),
+    [
+        ("r-xp", "/opt/a library.so", 0, True),
+        ("r-xp", "/opt/library.so", 4, False),  # written to, as a debugger does
+        ("rw-p", "/opt/library.so", 0, False),
+        ("r--p", "/opt/library.so", 0, False),
+        ("r-xp", "", 0, False),  # a kernel compiled here
+        ("r-xp", "[vdso]", 0, False),
+    ],
+)
+def test_only_code_that_a_file_holds_is_let_go_of(mode: str, name: str, anonymous: int, goes: bool) -> None:
+    said = ONE.format(mode=mode, name=name, anonymous=anonymous)
+    other = ONE.format(mode="rw-p", name="", anonymous=9).replace("7f00004", "7f00008")
+    assert list(code_pages.unchanged(said + other)) == [(0x7F0000000000, 4 << 20)] * goes
+
+
+def test_small_libraries_stay() -> None:
+    said = ONE.format(mode="r-xp", name="/opt/small.so", anonymous=0).replace("7f0000400000", "7f0000040000")
+    assert not list(code_pages.unchanged(said))
+
+
+def test_nothing_is_told_nothing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_pages, "MAPPED", tmp_path / "absent")
+    code_pages.let_go()
+
+
+LET_GO = """
+import sys
+from pathlib import Path
+import duckdb, llvmlite.binding, polars
+from seamscope import code_pages
+def held():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
+def use():
+    return duckdb.sql("SELECT sum(a) FROM range(1000) t(a)").fetchall(), polars.arange(0, 9, eager=True).sum()
+def run():
+    llvmlite.binding.parse_assembly("define i32 @f() { ret i32 7 }").verify()
+    return use()
+first = run()
+before = held()
+code_pages.let_go()
+after = held()
+assert run() == first
+print(before, after)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+def test_it_goes_and_comes_back() -> None:
+    done = subprocess.run([sys.executable, "-c", LET_GO], check=True, stdout=subprocess.PIPE, text=True)
+    before, after = (int(word) for word in done.stdout.split())
+    assert after < before - 4_096  # KiB
