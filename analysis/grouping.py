@@ -43,6 +43,19 @@ def number_pairs(high: Int64s, low: Int64s) -> tuple[Int32s, Int32s]:
     return numbers, first[:count].copy()
 
 
+def least_tied(one: Int64s, other: Int64s, count: int) -> Int64s:
+    """Return, for each of so many rows, the first of those that pairs of rows tie it to, over any number of pairs."""
+    least = np.arange(count)
+    while (least[one] != least[other]).any():
+        lower = np.minimum(least[one], least[other])
+        np.minimum.at(least, least[one], lower)
+        np.minimum.at(least, least[other], lower)
+        np.minimum.at(least, one, lower)
+        np.minimum.at(least, other, lower)
+        least = least[least]
+    return least
+
+
 @kernel
 def taken(values: Int64s, rows: Int32s, absent: int) -> Int64s:
     """Return the values at these rows; `absent` where the row is negative."""

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from analysis.columns import bits
-from analysis.grouping import in_several
+from analysis.grouping import in_several, least_tied
 from seamscope.schema import words
 
 KEYS: Final = ("trace_hi", "trace_lo")
@@ -75,15 +75,7 @@ class Joins:
         to = at.select(pl.col("trace_hi").alias("to_hi"), pl.col("trace_lo").alias("to_lo"), pl.col("at").alias("to"))
         pairs = tied.join(at, on=list(KEYS)).join(to, on=["to_hi", "to_lo"])
         one, other = (pairs.get_column(name).to_numpy() for name in ("at", "to"))
-        least = np.arange(traces.height)
-        while (least[one] != least[other]).any():
-            lower = np.minimum(least[one], least[other])
-            np.minimum.at(least, least[one], lower)
-            np.minimum.at(least, least[other], lower)
-            np.minimum.at(least, one, lower)
-            np.minimum.at(least, other, lower)
-            least = least[least]
-        return least
+        return least_tied(one, other, traces.height)
 
 
 def none() -> Joins:

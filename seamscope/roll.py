@@ -7,12 +7,14 @@ the store, which also says what a restart must know: a trace waits whose last sp
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import polars as pl
 
+from seamscope.parting import parted
 from seamscope.statements import statement
 from seamscope.windows import BUCKET_NS, COMPARED_SPANS, WINDOW_NS, Census, Window
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seamscope.store import Store
+
+_log = logging.getLogger(__name__)
 
 KEYS: Final = ("trace_hi", "trace_lo")
 
@@ -69,10 +73,13 @@ class Roll:
         self._settle_ns = settle_ns
         self._seen = self._last_commit()[0]
         self.census = Census(most)
+        self._most = most
         self._stored = {Window(*row) for row in store.query(statement("runs/windows")).iter_rows()}
         self.settled = set(self._stored)
         self.todo: dict[Window, Waits] = {}
         self._turns: dict[Window, int] = {}
+        self._begun: set[Window] = set()
+        """Windows whose first part was analysed, and that nothing has reopened since."""
         self._known = pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean})
         self._held_from = -_EVER
         self._begin()
@@ -191,6 +198,7 @@ class Roll:
         """Let a window wait for its turn."""
         if self.census.spans(window):
             self.settled.discard(window)
+            self._begun.discard(window)
             was = self.todo.get(window, Waits(_EVER, 0))
             since_ns = min(was.since_ns, last_ns) if last_ns else was.since_ns
             self.todo[window] = Waits(since_ns, max(was.last_ns, last_ns))
@@ -259,10 +267,23 @@ class Roll:
         self._known = joined.with_columns(waiting=pl.col("waiting") & pl.col("done").is_null()).drop("done")
 
     def finished(self, window: Window) -> None:
-        """Take note that a window was analysed with all that was known."""
-        self.todo.pop(window, None)
-        self.settled.add(window)
-        self._turns[window] = self._turns.get(window, 0) + 1
+        """Take note that a window, or a part of it, was analysed with all that was known."""
+        whole = window.whole
+        if window.part == 0:
+            self._begun.add(whole)
+        if window.last:
+            self._over(whole, window.parts)
+
+    def _over(self, whole: Window, parts: int) -> None:
+        """Take note that all of a window was analysed; where it was reopened meanwhile it goes on waiting."""
+        if whole in self._begun:
+            self._begun.discard(whole)
+            self.todo.pop(whole, None)
+            self.settled.add(whole)
+        if parts > 1 and whole not in self._turns:
+            text = "more spans than are compared at once begin within %d ms: analysed in %d parts"
+            _log.warning(text, whole.length_ns // 1_000_000, parts)
+        self._turns[whole] = self._turns.get(whole, 0) + 1
 
     def news(self) -> tuple[set[Window], set[Window]]:
         """Give the windows that the store still calls settled, and those that it does not yet; it is told them now."""
@@ -281,7 +302,10 @@ class Roll:
         self._turns = {window: turns for window, turns in self._turns.items() if window.end_ns > kept_from - WINDOW_NS}
 
     def members(self, windows: Sequence[Window]) -> dict[Window, pl.DataFrame]:
-        """Give the traces of each of some windows; a piece of a request that began one window earlier belongs there."""
+        """Give the traces of each of some windows; a piece of a request that began one window earlier belongs there.
+
+        A window that holds more than can be compared at once comes in parts.
+        """
         found: dict[Window, pl.DataFrame] = {}
         for stretch in _stretches(windows):
             before, after = self.census.beside(stretch[0])[0], self.census.beside(stretch[-1])[1]
@@ -292,7 +316,8 @@ class Roll:
             bounds = np.array(edges)
             at = own - self._follows(traces.with_columns(own=own, begin_ns=bounds[own - 1], end_ns=bounds[own]))
             for number, window in enumerate(stretch, start=2):
-                found[window] = traces.filter(pl.Series(at == number, dtype=pl.Boolean))
+                here = traces.filter(pl.Series(at == number, dtype=pl.Boolean))
+                found |= parted(window, here, self._most, self._ids)
         return found
 
     def mates(self, traces: pl.DataFrame) -> pl.DataFrame:

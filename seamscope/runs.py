@@ -261,15 +261,16 @@ class Settler:
             ThreadPoolExecutor(2, thread_name_prefix="windows") as reader,
         ):
             before: deque[tuple[Batch, Future[tuple[RunSummary, pl.DataFrame]]]] = deque()
-            for window in set(due) - set(members):
+            wanted = set(due)
+            for window in wanted - {one.whole for one in members}:
                 roll.finished(window)
-            due = [window for window in due if window in members]
+            due = sorted(window for window in members if window.whole in wanted)
             for at, window in enumerate(due):
                 self._make_way()
                 ahead = due[at : at + self._ahead]
-                for wanted in ahead:
-                    self._shelf.want(wanted, roll, members, fresh, reader)
-                beside = [members[one] for one in roll.census.beside(window) if one in members]
+                for one in ahead:
+                    self._shelf.want(one, roll, members, fresh, reader)
+                beside = [members[one] for one in roll.census.lending(window) if one in members]
                 with self._blaming(members[window], pl.concat([members[window].clear(), *beside]), window):
                     batch, news = self._window(roll, window, self._shelf.window(window))
                 # towards the end results may wait in the place of what is no longer read ahead

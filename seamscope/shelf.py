@@ -81,7 +81,7 @@ class Shelf:
     ) -> None:
         """Have a window read and prepared in `pool`, and those beside it that it is compared with."""
         small = roll.census.small(window)
-        for one in (*roll.census.beside(window), window):
+        for one in (*roll.census.lending(window), window):
             lent = one != window and not small and one in self._lent
             if one in members and one not in self._read and not lent:
                 new = members[one].join(fresh, on=["trace_hi", "trace_lo"], how="semi")
@@ -93,22 +93,23 @@ class Shelf:
 
     def neighbours(self, window: Window, roll: Roll) -> Neighbours:
         """Give what a window that was wanted is compared with beside its own calls."""
-        before, after = roll.census.beside(window)
-        at_hand = [one for one in (before, after) if one in self._read]
-        lent = [calls for one in (before, after) if one not in at_hand for calls in self._lent.get(one, [])]
+        beside = roll.census.lending(window)
+        at_hand = [one for one in beside if one in self._read]
+        lent = [calls for one in beside if one not in at_hand for calls in self._lent.get(one, [])]
         return Neighbours(
             batches=[self.window(one).prepared for one in at_hand],
             facts=lent,
             start_ns=window.start_ns,
             end_ns=window.end_ns,
-            until_ns=after.end_ns,
+            until_ns=roll.census.beside(window)[1].end_ns,
             most_ns=None if roll.census.small(window) else window.length_ns // CLOSE,
         )
 
     def done(self, window: Window, compared: Compared, roll: Roll) -> None:
         """Keep of a window, and of those before it, no more than the one after it needs."""
         before, after = roll.census.beside(window)
-        self._lent[window] = compared.facts
+        if window.parts == 1:
+            self._lent[window] = compared.facts
         for one in {*self._read, *self._lent}:
             if one.end_ns <= before.end_ns:
                 self._read.pop(one, None)

@@ -24,7 +24,7 @@ WINDOW_NS: Final = 600_000_000_000
 
 BUCKETS: Final = 4_096
 BUCKET_NS: Final = WINDOW_NS // BUCKETS
-"""The shortest part of a window: 146 ms. What begins within one stays together, however much it is."""
+"""The shortest part of a window: 146 ms. What begins within one is settled together, however much it is (`parting`)."""
 
 COMPARED_SPANS: Final = 250_000
 """A window of more spans is halved. What is known of their calls stays in memory, and their results are written
@@ -44,15 +44,27 @@ _LAST_NS: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """A stretch of event time."""
+    """A stretch of event time, or one of several parts of the traces that begin in it (`parting`)."""
 
     start_ns: int
     end_ns: int
+    part: int = 0
+    parts: int = 1
 
     @property
     def length_ns(self) -> int:
         """How long it is."""
         return self.end_ns - self.start_ns
+
+    @property
+    def whole(self) -> Window:
+        """The window that it is a part of, or itself."""
+        return Window(self.start_ns, self.end_ns)
+
+    @property
+    def last(self) -> bool:
+        """Whether no other part of the window comes after it."""
+        return self.part == self.parts - 1
 
     def overlaps(self, other: Window) -> bool:
         """Tell whether both have a moment in common."""
@@ -137,6 +149,10 @@ class Census:
     def beside(self, window: Window) -> tuple[Window, Window]:
         """Give the windows before and after one."""
         return self.at(window.start_ns - 1), self.at(window.end_ns)
+
+    def lending(self, window: Window) -> tuple[Window, ...]:
+        """Give the windows whose calls one is compared with beside its own."""
+        return self.beside(window) if window.parts == 1 else ()
 
     def small(self, window: Window) -> bool:
         """Tell whether a window and those beside it are few enough spans to be compared all together."""

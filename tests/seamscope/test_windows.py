@@ -140,10 +140,10 @@ def come_to_rest(settler: runs.Settler, from_s: float) -> None:
             return
 
 
-def at_once(path: Path, most: int = MOST) -> dict[str, pl.DataFrame]:
+def at_once(path: Path, most: int = MOST, rows: Rows = SPANS_MADE) -> dict[str, pl.DataFrame]:
     """What an analysis of everything gives."""
     with Store.open(path) as store:
-        commit(store, SPANS_MADE, LAST_S)
+        commit(store, rows, LAST_S)
         runs.Settler(store, compared_spans=most).analyze(everything=True)
         return results(store)
 
@@ -182,12 +182,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
     return at_once(tmp_path_factory.mktemp("whole") / "all.duckdb", most=10**6)
 
 
-def deal(seed: int, pieces: int) -> Iterator[tuple[float, Rows]]:
+def deal(seed: int, pieces: int, rows: Rows = SPANS_MADE) -> Iterator[tuple[float, Rows]]:
     """Deal spans out to commits in any order: most soon after they ended, some much later, some twice."""
     dice = random.Random(seed)  # noqa: S311 - dealt alike every time
     dealt: dict[int, Rows] = {}
     slot = LAST_S * SECOND // pieces
-    for row in dice.sample(SPANS_MADE, len(SPANS_MADE)):
+    for row in dice.sample(rows, len(rows)):
         soon = max(0, row["end_ns"] - BORDER) // slot
         late = dice.choices((0, dice.randrange(pieces), 3 * pieces), (80, 15, 5))[0]
         dealt.setdefault(soon + late, []).append(row)
