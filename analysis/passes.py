@@ -113,10 +113,9 @@ def compare(
     others = [part for batch in near.batches for part in batch.parts]
     theirs = [batch.desk for batch in near.batches for _ in batch.parts]
     everyone = peers.and_those(row for part in (*parts, *others) for row in _learned(part))
-    if len(parts) + len(others) > 1:
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
-            parts = list(pool.map(lambda desk, part: desk.informed(part, everyone), whose, parts))
-            others = list(pool.map(lambda desk, part: desk.informed(part, everyone), theirs, others))
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:  # a single part, too: read ahead, it knew less
+        parts = list(pool.map(lambda desk, part: desk.informed(part, everyone), whose, parts))
+        others = list(pool.map(lambda desk, part: desk.informed(part, everyone), theirs, others))
     lent = [part.facts for part in parts]
     parts, known = batches[-1].desk.compare(parts, others, near) if parts else (parts, patterns.nothing())
     compared, first = [], 0

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+import analysis
 from seamscope import runs
 from seamscope.batches import batches
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
@@ -167,6 +168,35 @@ def test_what_a_restart_knows_of_hosts(store: Store) -> None:
     commit(store, page(2)[:2], 30)
     runs.Settler(store).step(at(60))
     assert set(store.query("SELECT seam FROM hops").to_series()) == {"origin:web→origin:orders"}
+
+
+@pytest.mark.parametrize("silent", [0, 1], ids=["before", "after"])
+def test_a_window_compared_while_another_is_written_hears_of_its_hosts(
+    store: Store, monkeypatch: pytest.MonkeyPatch, silent: int
+) -> None:
+    """The first window is not stored before the second was compared; one of them tells who the other calls."""
+    for window in (0, 1):
+        rows, length = page(window + 1), 3 * 600 * SECOND * window
+        moved = [{**row, "start_ns": row["start_ns"] + length, "end_ns": row["end_ns"] + length} for row in rows]
+        commit(store, moved[:2] if window == silent else moved, 0)
+    compared, write, compare = [threading.Event(), threading.Event()], store.write_results, analysis.compare
+    turns, overlapped = iter(compared), []
+
+    def tells(*given: Any) -> Any:
+        found = compare(*given)
+        next(turns, threading.Event()).set()
+        return found
+
+    def waits(*given: Any) -> int:
+        overlapped.append(compared[1].wait(60))
+        return write(*given)
+
+    monkeypatch.setattr(runs, "compare", tells)
+    monkeypatch.setattr(store, "write_results", waits)
+    done = runs.Settler(store).analyze()
+    assert overlapped == [True] * done.traces
+    assert set(store.query("SELECT seam FROM hops").to_series()) == {"origin:web→origin:orders"}
+    assert done.traces == (2 if silent else 3)
 
 
 def test_all_that_is_stored_settled_or_not(store: Store) -> None:
