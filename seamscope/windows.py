@@ -3,7 +3,8 @@
 A window is ten minutes; where more begins in it than can be compared at once it is halved until each part holds less,
 so what is compared follows from the stored spans alone. A trace belongs to the window in which its earliest span
 starts. A window's calls are compared with those of the windows beside it: with all of them while the three together are
-small, else with those that begin close to it (`analysis.Neighbours`).
+small, else with those that begin close to it (`analysis.Neighbours`). What is too much and begins within the shortest
+window is analysed in parts (`parting`), with nobody beside it.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class Census:
         return self.at(window.start_ns - 1), self.at(window.end_ns)
 
     def lending(self, window: Window) -> tuple[Window, ...]:
-        """Give the windows whose calls one is compared with beside its own."""
+        """Give the windows whose calls one is compared with beside its own: none where it is a part of one."""
         return self.beside(window) if window.parts == 1 else ()
 
     def small(self, window: Window) -> bool:

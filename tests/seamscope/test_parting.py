@@ -114,7 +114,7 @@ def test_a_part_is_compared_with_nobody_beside_it() -> None:
 def crowd() -> Rows:
     """Requests that begin at one moment, each in two traces that an id ties: who was asked, and who rendered the page.
 
-    Pages call a host that only the last trace has an answer of.
+    Pages call a host that one of them alone has an answer of, neither in the first part nor in the last.
     """
     rows: Rows = []
     for number in range(CROWD // 2):
@@ -126,7 +126,7 @@ def crowd() -> Rows:
             span(page, 1, SERVER, 5, ends, method="GET", role=1, correlation_id=id_),
             span(page, 2, CLIENT, 5, ends - 1, 1, extent=2, peer="10.0.0.7", peer_port=81),
         ]
-    return [*rows, span(FIRST + CROWD - 1, 3, SERVER, 5, 30, 2, resource_id=ORDERS), *around()]
+    return [*rows, span(FIRST + CROWD * 3 // 4 + 1, 3, SERVER, 5, 30, 2, resource_id=ORDERS), *around()]
 
 
 def around() -> Rows:
