@@ -353,8 +353,8 @@ def _wanted_of_json(mutant: Mutant, *, was_taken: bool) -> Wanted:
     try:
         hexed = _ids(document, lambda text: base64.b64encode(bytes.fromhex(text)).decode())
         json_format.ParseDict(hexed, MESSAGES[mutant.signal](), ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError):
-        return Wanted.EITHER
+    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError, SystemError):
+        return Wanted.EITHER  # SystemError: a key that is half of a surrogate pair
     return Wanted.OK
 
 

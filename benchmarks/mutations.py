@@ -8,15 +8,20 @@ answer must be is said by the official parsers: protobuf's, and Python's for JSO
 answers will do, and are counted:
 
 - text that is not UTF-8 costs a span here, the whole request there;
-- a request that holds groups, which protobuf has given up, or values nested over 32 deep may be refused (`stricter`);
+- a request that holds groups, which protobuf has given up, or values nested over 32 deep may be refused (`stricter`),
+  and so may one over gRPC that begins with an unknown field whose bytes begin zlib's format too;
 - what is damaged inside exemplars, buckets and other parts of metrics that are passed over may go unseen;
 - JSON of another shape than OTLP's, which the official classes refuse, may be taken in part.
+
+Most of the CPU is the collector's, which does not fill two cores with what it does one after another: two of them,
+each with its own store, are driven side by side (`--collectors`), and get half of the requests each.
 
 A receiver that runs already is driven with `--endpoint HOST:PORT --http http://HOST:PORT --pid PID`; then what it logs
 is not looked at, and it has crashed if it is gone.
 
 `over_1_s` counts rounds of 128 requests that took longer than a second, `failures` errors that the collector logged,
-`growth_mib` what its memory grew after the first tenth of the requests (20,000 at most).
+`growth_mib` what its memory grew after the first tenth of the requests (20,000 at most; of two, the one that grew
+most). `driver_ms` and `collector_ms` are CPU time a request.
 """
 
 from __future__ import annotations
@@ -26,143 +31,54 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import grpc
-
 from benchmarks.forked import Nursery
 from benchmarks.ledger import Collector
-from benchmarks.mutants import PATHS, SIGNALS, Mutants, Wanted, is_stricter, wanted
+from benchmarks.meters import ProcessMeter
+from benchmarks.mutants import Mutants, Wanted, is_stricter, wanted
+from benchmarks.transports import TRANSPORTS
+from collector.doors.grpc_body import encoding_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from benchmarks.mutants import Mutant
 
 AT_ONCE: Final = 128
-PATIENCE_S: Final = 30.0
 WARM: Final = 20_000
-METHODS: Final = {
-    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-}
-GRPC_SAYS: Final = {
-    grpc.StatusCode.OK: "ok",
-    grpc.StatusCode.INVALID_ARGUMENT: "bad",
-    grpc.StatusCode.UNAVAILABLE: "later",
-}
 FAILURES: Final = ("Traceback", "could not be read", "failed")
-HTTP_SAYS: Final = {200: "ok", 400: "bad", 429: "later", 503: "later"}
 
 
-class OverGrpc:
-    """Sends requests over one channel, all at once."""
-
-    def __init__(self, ready: dict[str, str]) -> None:
-        self._channel = grpc.insecure_channel(ready["grpc"])
-        self._export = {name: self._channel.unary_unary(METHODS[name]) for name in SIGNALS}
-
-    def say(self, mutants: Sequence[Mutant]) -> list[str]:
-        """Give the answer to each: `ok`, `bad`, `later`, or another word."""
-        calls = [self._export[each.signal].future(each.data, timeout=PATIENCE_S) for each in mutants]
-        return [GRPC_SAYS.get(call.code(), call.code().name) for call in calls]
-
-    def close(self) -> None:
-        """Hang up."""
-        self._channel.close()
-
-
-class OverHttp:
-    """Sends requests over as many connections, one on each."""
-
-    def __init__(self, ready: dict[str, str], media: str) -> None:
-        host, _, port = ready["http"].partition("//")[2].rpartition(":")
-        self._address = (host, int(port))
-        self._heads = {
-            name: f"POST {PATHS[name]} HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: ".encode()
-            for name in SIGNALS
-        }
-        self._held: list[socket.socket] = []
-
-    def say(self, mutants: Sequence[Mutant]) -> list[str]:
-        """Give the answer to each: `ok`, `bad`, `later`, or another word."""
-        used = [self._connection() for _ in mutants]
-        for connection, each in zip(used, mutants, strict=True):
-            connection.sendall(b"%s%d\r\n\r\n%s" % (self._heads[each.signal], len(each.data), each.data))
-        return [self._answer(connection) for connection in used]
-
-    def _connection(self) -> socket.socket:
-        if self._held:
-            return self._held.pop()
-        made = socket.create_connection(self._address, PATIENCE_S)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return made
-
-    def _answer(self, connection: socket.socket) -> str:
-        got = b""
-        try:
-            while (end := got.find(b"\r\n\r\n")) < 0:
-                got += self._more(connection)
-            head = got[:end].lower()
-            size = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-            while len(got) < end + 4 + size:
-                got += self._more(connection)
-        except (OSError, ValueError) as error:
-            connection.close()
-            return type(error).__name__
-        if b"connection: close" in head:
-            connection.close()
-        else:
-            self._held.append(connection)
-        return HTTP_SAYS.get(int(got[9:12]), got[9:12].decode())
-
-    @staticmethod
-    def _more(connection: socket.socket) -> bytes:
-        got = connection.recv(1 << 16)
-        if not got:
-            raise ConnectionError("hung up")
-        return got
-
-    def close(self) -> None:
-        """Hang up."""
-        for each in self._held:
-            each.close()
-
-
-TRANSPORTS: Final[dict[str, tuple[str, Callable[[dict[str, str]], Any]]]] = {
-    "grpc": ("protobuf", OverGrpc),
-    "http/protobuf": ("protobuf", lambda ready: OverHttp(ready, "application/x-protobuf")),
-    "http/json": ("json", lambda ready: OverHttp(ready, "application/json")),
-}
-
-
-def judged(mutant: Mutant, answer: str) -> str:
+def judged(mutant: Mutant, answer: str, transport: str = "") -> str:
     """Give what an answer counts as: `ok`, `bad`, `stricter`, `later` or `wrong`."""
     if answer not in {"ok", "bad"}:
         return answer if answer == "later" else "wrong"
     due = wanted(mutant, was_taken=answer == "ok")
     if due in {Wanted.EITHER, Wanted(answer)}:
         return answer
-    return "stricter" if answer == "bad" and is_stricter(mutant) else "wrong"
+    looks_packed = transport == "grpc" and encoding_of(mutant.data) != "identity"
+    return "stricter" if answer == "bad" and (looks_packed or is_stricter(mutant)) else "wrong"
 
 
 class Drive:
-    """One transport's requests."""
+    """One transport's requests to one receiver."""
 
-    def __init__(self, name: str, ready: dict[str, str], seed: int) -> None:
+    def __init__(self, name: str, ready: dict[str, str], seed: str) -> None:
         encoding, make = TRANSPORTS[name]
+        self.name = name
         self.counts: Counter[str] = Counter()
         self.slowest_s = 0.0
         self.wrong: list[str] = []
-        self._name = name
         self._mutants = Mutants(random.Random(f"{seed} {name}"), encoding)
         self._transport = make(ready)
 
@@ -181,11 +97,11 @@ class Drive:
         self._transport.close()
 
     def _count(self, mutant: Mutant, answer: str) -> None:
-        verdict = judged(mutant, answer)
+        verdict = judged(mutant, answer, self.name)
         self.counts[verdict] += 1
         self.counts["requests"] += 1
         if verdict == "wrong" and len(self.wrong) < 20:
-            self.wrong.append(f"{self._name} {mutant.signal} {answer}: {mutant.data.hex()}")
+            self.wrong.append(f"{self.name} {mutant.signal} {answer}: {mutant.data.hex()}")
 
 
 def resident_mib(pid: int) -> float:
@@ -197,56 +113,92 @@ def resident_mib(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def watch(pid: int, drives: Sequence[Drive], threads: Sequence[threading.Thread], warm: int) -> tuple[float, float]:
-    """Wait for the end; give what the collector held after the first requests, and at most afterwards."""
-    first = most = 0.0
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(0.1)
-        if sum(drive.counts["requests"] for drive in drives) >= warm:
-            now = resident_mib(pid)
-            first, most = first or now, max(most, now)
-    return first, most
+class Receiver:
+    """A receiver that is driven: its requests, and what it holds and takes meanwhile."""
+
+    def __init__(self, ready: dict[str, str], pid: int, seed: str) -> None:
+        self.pid = pid
+        self.drives = [Drive(name, ready, seed) for name in TRANSPORTS]
+        self.first_mib = self.most_mib = 0.0
+        self._meter = ProcessMeter(pid)
+        self._began_s = self._meter.cpu_s()
+        self.took_s = 0.0
+
+    def look(self, warm: int) -> None:
+        """Note what it holds, once it has had the first requests, and what it took."""
+        self.took_s = max(self.took_s, self._meter.cpu_s() - self._began_s)
+        if sum(drive.counts["requests"] for drive in self.drives) >= warm:
+            now = resident_mib(self.pid)
+            self.first_mib, self.most_mib = self.first_mib or now, max(self.most_mib, now)
 
 
-def trial(requests: int, seed: int, minutes: float = 1e9) -> dict[str, Any]:
-    """Drive a collector of its own with so many requests; say what came of it."""
-    with tempfile.TemporaryDirectory() as place, Nursery() as nursery:
-        collector = Collector(nursery, Path(place), ("--settle", "1s"))
-        found = driven(collector.ready(), collector.process.pid, requests, seed, minutes)
-        code = collector.end(signal.SIGTERM)
-        said = collector.said()
-    return found | {"crashes": int(code != 0), "failures": sum(said.count(words) for words in FAILURES)}
+def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1) -> dict[str, Any]:
+    """Drive collectors of its own with so many requests; say what came of it."""
+    with ExitStack() as stack:
+        nursery = stack.enter_context(Nursery())
+        places = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(collectors)]
+        started = [Collector(nursery, place, ("--settle", "1s")) for place in places]
+        addresses = [(each.ready(), each.process.pid) for each in started]
+        found = driven(addresses, requests, seed, minutes)
+        codes = [each.end(signal.SIGTERM) for each in started]
+        lines = [line for each in started for line in each.said().splitlines()]
+    failed = [line for line in lines if any(words in line for words in FAILURES)]
+    for line in failed[:20]:
+        print(line[:2_000], file=sys.stderr)
+    return found | {"crashes": sum(code != 0 for code in codes), "failures": len(failed)}
 
 
-def driven(ready: dict[str, str], pid: int, requests: int, seed: int, minutes: float) -> dict[str, Any]:
-    """Drive a receiver with so many requests, a third over each transport; say what came of it."""
+def watch(sending: Sequence[Future[None]], receivers: Sequence[Receiver], warm: int) -> None:
+    """Look at the receivers until all is sent; what a sender raises is raised."""
+    left = set(sending)
+    while left:
+        done, left = wait(left, 0.1, FIRST_EXCEPTION)
+        for each in done:
+            each.result()
+        for receiver in receivers:
+            receiver.look(warm)
+
+
+def driven(addresses: Sequence[tuple[dict[str, str], int]], requests: int, seed: int, minutes: float) -> dict[str, Any]:
+    """Drive receivers (addresses, pid) with so many requests, a third over each transport; say what came of it."""
     stop = threading.Event()
-    drives = {name: Drive(name, ready, seed) for name in TRANSPORTS}
+    receivers = [Receiver(*each, f"{seed} {number}") for number, each in enumerate(addresses)]
+    drives = [drive for receiver in receivers for drive in receiver.drives]
     share = -(-requests // len(drives))
-    threads = [threading.Thread(target=drive.run, args=(share, stop)) for drive in drives.values()]
     timer = threading.Timer(min(minutes * 60, threading.TIMEOUT_MAX), stop.set)
     timer.start()
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    first, most = watch(pid, list(drives.values()), threads, min(WARM, requests // 10))
-    timer.cancel()
-    took = time.monotonic() - began
-    for line in (line for drive in drives.values() for line in drive.wrong):
+    began, began_cpu_s = time.monotonic(), time.process_time()
+    with ThreadPoolExecutor(len(drives)) as pool:
+        sending = [pool.submit(drive.run, share, stop) for drive in drives]
+        try:
+            watch(sending, receivers, min(WARM, requests // 10) // len(receivers))
+        finally:
+            stop.set()
+            timer.cancel()
+    took_s, took_cpu_s = time.monotonic() - began, time.process_time() - began_cpu_s
+    for line in (line for drive in drives for line in drive.wrong):
         print(line, file=sys.stderr)
-    total = sum((drive.counts for drive in drives.values()), Counter[str]())
+    return {"seed": seed, "seconds": round(took_s, 1)} | told(receivers, took_s, took_cpu_s)
+
+
+def told(receivers: Sequence[Receiver], took_s: float, took_cpu_s: float) -> dict[str, Any]:
+    """Give the figures of all receivers together."""
+    drives = [drive for receiver in receivers for drive in receiver.drives]
+    by_name = {name: sum((d.counts for d in drives if d.name == name), Counter[str]()) for name in TRANSPORTS}
+    total = sum(by_name.values(), Counter[str]())
     return {
-        "seed": seed,
         "requests": total["requests"],
-        "seconds": round(took, 1),
-        "crashes": int(not Path(f"/proc/{pid}").exists()),
+        "per_second": round(total["requests"] / took_s),
+        "driver_ms": round(1e3 * took_cpu_s / total["requests"], 3),
+        "collector_ms": round(1e3 * sum(each.took_s for each in receivers) / total["requests"], 3),
+        "crashes": sum(not Path(f"/proc/{each.pid}").exists() for each in receivers),
         "wrong": total["wrong"],
         "over_1_s": total["over_1_s"],
-        "slowest_ms": round(1e3 * max(drive.slowest_s for drive in drives.values())),
+        "slowest_ms": round(1e3 * max(drive.slowest_s for drive in drives)),
         "later": total["later"],
-        "growth_mib": round(most - first),
-        "resident_mib": round(most),
-        **{name: dict(drive.counts) for name, drive in drives.items()},
+        "growth_mib": round(max(each.most_mib - each.first_mib for each in receivers)),
+        "resident_mib": round(max(each.most_mib for each in receivers)),
+        **{name: dict(counts) for name, counts in by_name.items()},
     }
 
 
@@ -255,6 +207,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--requests", type=int, default=100_000)
     words.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
+    words.add_argument("--collectors", type=int, default=2, help="how many are driven side by side")
     words.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     words.add_argument("--endpoint", help="gRPC address of a receiver that runs already")
     words.add_argument("--http", help="its HTTP address")
@@ -264,9 +217,9 @@ def main() -> None:
         if not (chosen.http and chosen.pid):
             words.error("--endpoint goes with --http and --pid")
         ready = {"grpc": chosen.endpoint, "http": chosen.http}
-        found = driven(ready, chosen.pid, chosen.requests, chosen.seed, chosen.minutes)
+        found = driven([(ready, chosen.pid)], chosen.requests, chosen.seed, chosen.minutes)
     else:
-        found = trial(chosen.requests, chosen.seed, chosen.minutes)
+        found = trial(chosen.requests, chosen.seed, chosen.minutes, chosen.collectors)
     print(json.dumps(found))
     raise SystemExit(any(found.get(name) for name in ("crashes", "wrong", "failures")))
 

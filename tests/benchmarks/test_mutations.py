@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -11,19 +12,21 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from benchmarks import mutations
 from benchmarks.mutants import MESSAGES, SIGNALS, Mutant, Mutants, as_json, seeds
 from benchmarks.mutations import judged
+from benchmarks.transports import TRANSPORTS
 
 WHOLE = {signal: next(data for found, data in seeds() if found == signal) for signal in SIGNALS}
 
 
-def test_mutants_are_answered_in_their_class() -> None:
-    done = mutations.trial(1_500, seed=7)
+@pytest.mark.parametrize("collectors", [1, 2])
+def test_mutants_are_answered_in_their_class(collectors: int) -> None:
+    done = mutations.trial(1_500, seed=7, collectors=collectors)
     assert {name: done[name] for name in ("requests", "crashes", "wrong", "failures")} == {
         "requests": 1_500,
         "crashes": 0,
         "wrong": 0,
         "failures": 0,
     }
-    assert all(done[name]["ok"] > 50 < done[name]["bad"] for name in mutations.TRANSPORTS)
+    assert all(done[name]["ok"] > 50 < done[name]["bad"] for name in TRANSPORTS)
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -42,6 +45,10 @@ def test_other_answers() -> None:
     assert judged(whole, "INTERNAL") == "wrong"
     group = Mutant("traces", "protobuf", whole.data + bytes([0x7B, 0x7C]))
     assert (judged(group, "bad"), judged(group, "ok")) == ("stricter", "ok")
+    like_zlib = Mutant("traces", "protobuf", bytes([0x78, 0x01]) + whole.data)
+    assert [judged(like_zlib, "bad", name) for name in ("grpc", "http/protobuf")] == ["stricter", "wrong"]
+    half_a_pair = Mutant("traces", "json", as_json("traces", whole.data).replace(b'"name":', b'"\\ud800":', 1))
+    assert judged(half_a_pair, "bad") == "bad"
 
 
 def test_damage_in_what_is_passed_over_may_go_unseen_and_no_other() -> None:
@@ -58,6 +65,18 @@ def test_damage_in_what_is_passed_over_may_go_unseen_and_no_other() -> None:
     outside = bytearray(WHOLE["metrics"])
     outside[outside.index(b"db.client.connection.count") - 2] = 0xFF
     assert judged(Mutant("metrics", "protobuf", bytes(outside)), "ok") == "wrong"
+
+
+def test_a_sender_that_fails_ends_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mute:
+        def __init__(self, *_: object) -> None: ...
+
+        def say(self, _: object) -> list[str]:
+            raise RuntimeError("mute")
+
+    monkeypatch.setattr(mutations, "TRANSPORTS", {"http/json": ("json", Mute)})
+    with pytest.raises(RuntimeError, match="mute"):
+        mutations.driven([({}, os.getpid())], 10, seed=7, minutes=1)
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])
