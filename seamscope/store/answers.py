@@ -14,6 +14,7 @@ from seamscope.store.inserting import begin, insert, inserts_often, roll_back
 from seamscope.store.kinds import Kinds, Numbered
 from seamscope.store.layout import LISTS, tables_of_requests
 from seamscope.store.lists import lists
+from seamscope.store.reading import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +52,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the cursor."""
-        self._cursor.close()
+        let_go([self._cursor])
 
     def write(
         self,

@@ -18,7 +18,7 @@ from seamscope.errors import StoreError, StoreLockedError
 from seamscope.store import opening, tables
 from seamscope.store.checkpoints import Checkpoints
 from seamscope.store.inserting import transaction
-from seamscope.store.reading import Cursors, Guest, Reading, batches, interruptible
+from seamscope.store.reading import Cursors, Guest, Reading, batches, interruptible, let_go
 from seamscope.store.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class _Opened(Reading):
     def close(self) -> None:
         """Close the file; statements that still run are stopped."""
         self._cursors.close()
-        self._connection.close()
+        let_go([self._connection])
         opening.remove_spill_folder(self.path)
 
 
@@ -146,6 +146,7 @@ class Store(_Opened):
         self._service_tier = service_tier
         self._recent = RecentItems(settings.remembered_items)
         self._concluding, self._committing, self._writing = (threading.RLock() for _ in range(3))
+        self._is_torn = False
         self._place = path.resolve()
         refuse_written(path)
         _WRITTEN.add(self._place)
@@ -351,7 +352,7 @@ class Store(_Opened):
             with self._cursors.without_guests():
                 self._again(write)
         except duckdb.Error as error:
-            if not opening.was_given_up(error) and self._connection is connection:
+            if not self._was_given_up(error) and self._connection is connection:
                 raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
             self._reopen_if_given_up(connection, error)
             if not is_stored():
@@ -369,8 +370,14 @@ class Store(_Opened):
         super().close()
 
     def _reopen(self) -> None:
+        self._is_torn = True
         self._let_go()
         self._connect()
+        self._is_torn = False
+
+    def _was_given_up(self, error: duckdb.Error) -> bool:
+        """Tell whether the file must be opened anew, or could not be when it last had to."""
+        return self._is_torn or opening.was_given_up(error)
 
     def _checkpoint(self) -> None:
         connection = self._connection
@@ -382,7 +389,7 @@ class Store(_Opened):
             self._reopen_if_given_up(connection, error)
 
     def _reopen_if_given_up(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
-        if opening.was_given_up(error):
+        if self._was_given_up(error):
             with self._silence(), opening.private_files():
                 if self._connection is connection:
                     _log.warning("opening %s anew: %s", self.path, " ".join(str(error).split())[:300])

@@ -29,6 +29,7 @@ from seamscope.store.fingerprints import (
 from seamscope.store.inserting import begin, insert, inserts_often, roll_back
 from seamscope.store.layout import LAYOUTS, parts
 from seamscope.store.packing import packed
+from seamscope.store.reading import let_go
 from seamscope.store.receipts import CommitReceipt
 from seamscope.store.shapes import SHAPE, Shaped, Shapes, digests
 
@@ -169,7 +170,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the cursor."""
-        self._cursor.close()
+        let_go([self._cursor])
 
     def _without_repeats(self, batch: dict[str, pa.Table]) -> tuple[dict[str, pa.Table], U64, dict[str, int]]:
         """Leave out what the store has to the last attribute, spans with their events and links."""

@@ -17,7 +17,7 @@ from seamscope.errors import QueryError
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from seamscope.store.settings import Settings
 
@@ -286,10 +286,15 @@ class Cursors:
 
     def close(self) -> None:
         """Stop what still runs and close every cursor, so that the file can be let go."""
-        patience = time.monotonic() + _PATIENCE_SECONDS
-        for cursor in [*self._lent, *self._of_guests]:
-            while not _closed(cursor) and time.monotonic() < patience:
-                time.sleep(0.005)  # its statement has been told to stop, and needs a moment
+        let_go([*self._lent, *self._of_guests])
+
+
+def let_go(cursors: Iterable[duckdb.DuckDBPyConnection]) -> None:
+    """Stop what they run and close them; one whose statement does not stop within a while stays as it is."""
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    for cursor in cursors:
+        while not _closed(cursor) and time.monotonic() < patience:
+            time.sleep(0.005)  # its statement has been told to stop, and needs a moment
 
 
 def _closed(cursor: duckdb.DuckDBPyConnection) -> bool:

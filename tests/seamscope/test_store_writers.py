@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from seamscope.store import Store, answers, ingesting
+from seamscope.errors import StoreError
+from seamscope.store import Store, answers, ingesting, opening
 from tests.seamscope.store_rows import owner, request, rows, spans
 
 if TYPE_CHECKING:
@@ -86,3 +87,28 @@ def test_two_writers_whose_file_was_given_up_both_store_theirs_once(
     assert store.query("SELECT count(*) FROM base.spans").item() == 3
     assert store.query("SELECT list(request_no) FROM base.requests").item().to_list() == [1]
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
+
+
+def test_a_file_that_could_not_be_opened_anew_is_with_the_next_commit(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, write = opening.connect, ingesting.Writer.write
+    failed: list[bool] = []
+
+    def written(*said: Any) -> None:
+        if not failed:
+            raise duckdb.FatalException("the database has been invalidated")
+        write(*said)
+
+    def connected(*said: Any, **more: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise StoreError("held by somebody else")
+        return connect(*said, **more)
+
+    monkeypatch.setattr(ingesting.Writer, "write", written)
+    monkeypatch.setattr(opening, "connect", connected)
+    with pytest.raises(StoreError, match="somebody else"):
+        store.commit({"spans": spans(3)}, now_ns=1)
+    assert store.commit({"spans": spans(3)}, now_ns=2).rows == {"spans": 3}
+    assert conclude(store) == 1
