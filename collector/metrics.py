@@ -160,6 +160,7 @@ def _rows(
     return table, bad, resources.table() if len(at) else pa.table({})
 
 
+@np.errstate(over="ignore")  # what is too large in nanoseconds is infinite
 def _values(
     cells: Cells, metrics: CellTable, points: CellTable, which: Numbers, at: NDArray[np.intp]
 ) -> dict[str, pa.Array]:
@@ -182,8 +183,7 @@ def _values(
         "value": pa.array(value, mask=spread),
         "count": pa.array(count, mask=~spread),
     }
-    least, most = (doubles(cells, points[name])[at] * scale for name in ("min", "max"))
-    total = doubles(cells, points["sum"])[at] * scale
+    least, most, total = (doubles(cells, points[name])[at] * scale for name in ("min", "max", "sum"))
     told = spread & (most != 0) & np.isfinite(least) & np.isfinite(most)  # without an upper end, neither was sent
     return {
         **found,

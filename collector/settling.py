@@ -9,7 +9,6 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from collector.niceness import step_back
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
@@ -106,7 +105,6 @@ class Settling:
                 return
 
     def _follow(self) -> None:
-        step_back()
         self._loaded().follow(self._stopped)
 
     def _loaded(self) -> Settler:

@@ -1,16 +1,10 @@
-"""The analysis runs where it is in nobody's way: behind what comes in, in time and in memory."""
+"""The analysis makes way for what comes in while memory is short."""
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 from typing import TYPE_CHECKING
 
-import pytest
-
 from collector import settling
-from collector.niceness import NICENESS
 from collector.settling import Settling
 from seamscope.config import Config
 from seamscope.store import Store
@@ -18,6 +12,8 @@ from tests.seamscope.store_rows import START_NS, rows, span
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def filled(place: Path) -> Store:
@@ -43,22 +39,3 @@ def test_a_window_waits_while_memory_is_short_but_not_for_ever(tmp_path: Path, m
         monkeypatch.setattr(settling, "LOOK_S", 0.001)
         always = Settling(store, Config(), 0.0, is_tight=lambda: True)._loaded()
         assert always.analyze(everything=True).traces == 4
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has niceness of threads")
-def test_who_stores_goes_first(tmp_path: Path) -> None:
-    found: dict[str, int] = {}
-    seen = threading.Event()
-
-    def is_tight() -> bool:
-        found[threading.current_thread().name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-        seen.set()
-        return False
-
-    with filled(tmp_path) as store:
-        one = Settling(store, Config(), 0.0, is_tight=is_tight)
-        one.start()
-        assert seen.wait(60)
-        one.stop()
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert found["settle"] == max(own, NICENESS)

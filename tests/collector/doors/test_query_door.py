@@ -13,9 +13,8 @@ import duckdb
 import grpc
 import pytest
 
-from collector.doors.query_door import serve_queries
+from collector.doors.query_door import NICENESS, serve_queries
 from collector.doors.query_handlers import BODY_BYTES, QueryHandlers
-from collector.niceness import NICENESS
 from seamscope.errors import DataError, EndpointError, QueryError, StoreError
 from seamscope.remote import SERVICE, Lent, open_store, socket_path
 from seamscope.store import Settings, Store
