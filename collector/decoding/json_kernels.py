@@ -41,6 +41,7 @@ _LENGTH: Final = 0x7FFFFFFF
 _MESSAGES, _TEXT, _ID, _BOOL, _BYTES = 1, 2, 3, 7, 9
 _VALUE, _MESSAGE, _OPAQUE = 3, 4, 5
 _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _N = 34, 92, 44, 58, 45, 110
+_LAST_OF_BOOL: Final = ord("e")
 _PAIRS: Final = 2
 _KEY, _VALUE_1, _VALUE_2 = _word(b'{"key":"'), _word(b',"value"'), _word(b'alue":{"')
 _STRING_1, _STRING_2 = _word(b"stringVa"), _word(b'Value":"')
@@ -132,7 +133,7 @@ def _pair(  # noqa: C901, PLR0912 - a shape, step by step
     word, kind = load8(data, at), np.int64(0)
     if word == _STRING_1 and load8(data, at + 6) == _STRING_2:  # stringValue":"
         kind, at = np.int64(1), at + 13
-    elif word == _BOOL_1:  # boolValue":
+    elif word == _BOOL_1 and data[at + 8] == _LAST_OF_BOOL:  # boolValue":
         kind, at = np.int64(2), at + 11
     elif word == _INT_1:  # intValue":
         kind, at = np.int64(3), at + 10

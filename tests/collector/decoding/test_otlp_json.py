@@ -223,6 +223,19 @@ def test_unknown_names_and_nulls_are_passed_over() -> None:
     assert decode(nulls).oddities.tolist() == [0]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("stringValue", "x"), ("boolValue", True), ("intValue", "7"), ("doubleValue", 0.5)]
+)
+def test_what_a_value_is_tells_its_whole_name(name: str, value: str | bool | float) -> None:
+    sent = json.dumps(request(attributes=[{"key": "hit", "value": {name: value}}]), separators=(",", ":"))
+    none = spans_of_flat(decode(sent.replace(name, "other")))
+    assert spans_of_flat(decode(sent)) != none
+    for place in range(len(name)):
+        before, behind = name[:place], name[place + 1 :]
+        assert spans_of_flat(decode(sent.replace(name, f"{before}X{behind}"))) == none
+        assert decode(sent.replace(name, f"{before}\x01{behind}")).errors != (None,)
+
+
 def test_the_last_of_a_repeated_name_wins() -> None:
     assert decode(body().replace('"name":', '"name": "first", "name":')).spans.name.to_pylist() == ["GET /"]
 
