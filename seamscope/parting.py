@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from analysis.grouping import least_tied
+from analysis.stitch import MOST_PIECES
 from seamscope.windows import BUCKET_NS
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     """Gives the ids of requests (`id`) that some traces carry."""
 
 KEYS: Final = ("trace_hi", "trace_lo")
-
-MOST_PIECES: Final = 64
-"""An id on more traces is no request's (`analysis.stitch`)."""
 
 PIECES: Final = 2
 """A longer window may hold so many times what is compared at once: pieces of its requests begin in the next one."""
