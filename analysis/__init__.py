@@ -3,7 +3,7 @@
 from analysis.columns import INPUT, LINK_INPUT
 from analysis.neighbours import Neighbours
 from analysis.passes import Compared, Prepared, analyse, compare, prepare
-from analysis.results import Results, join, only, set_aside
+from analysis.results import Results, empty, join, only, set_aside
 from analysis.rules import NoRules, Peers, Rules, Walk
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Walk",
     "analyse",
     "compare",
+    "empty",
     "join",
     "only",
     "prepare",

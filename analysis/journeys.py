@@ -198,8 +198,16 @@ def _callees(
     return found
 
 
-PEERS: Final = {"peer": pl.String, "port": pl.Int32, "tier": pl.UInt8, "service": pl.String, "hops": pl.UInt32}
-"""Columns of the table of learned hosts."""
+PEERS: Final = {
+    "peer": pl.String,
+    "port": pl.Int32,
+    "tier": pl.UInt8,
+    "service": pl.String,
+    "hops": pl.UInt32,
+    "trace_hi": pl.UInt64,
+    "trace_lo": pl.UInt64,
+}
+"""Columns of the table of learned hosts: with how many calls showed it, and the trace of one of them."""
 
 
 def learn_peers(
@@ -213,9 +221,12 @@ def learn_peers(
             "peer": forest.spans.gather("peer", named).cast(pl.String),
             "port": forest.spans.gather("peer_port", named).cast(pl.Int32).fill_null(0),
             "party": callee[matched],
+            "trace_hi": forest.spans.gather("trace_hi", named),
+            "trace_lo": forest.spans.gather("trace_lo", named),
         }
     )
-    counted = told.filter(pl.col("peer").is_not_null()).group_by("peer", "port", "party").agg(hops=pl.len())
+    by_host = told.filter(pl.col("peer").is_not_null()).group_by("peer", "port", "party")
+    counted = by_host.agg(pl.first("trace_hi", "trace_lo"), hops=pl.len())
     known = list(parties.numbers)
     party = [known[number] for number in counted.get_column("party").to_list()]
     named_peers = counted.with_columns(

@@ -9,6 +9,7 @@ SeamscopeError            exit 3, one line: what, where, and what to do
 ├── DataError             a file or a body is not what it says it is
 ├── EndpointError         a port is taken, or nothing answers at an address
 ├── QueryError            a statement was refused or failed
+│   └── QueryLaterError   the store could not answer it now: the same may succeed later
 └── CheckFailed           exit 1: a check did not pass
 """
 
@@ -62,6 +63,10 @@ class EndpointError(SeamscopeError):
 
 class QueryError(SeamscopeError):
     """A statement was refused or failed."""
+
+
+class QueryLaterError(QueryError):
+    """The store could not answer a statement now, for want of memory or while its file is opened anew."""
 
 
 class CheckFailed(SeamscopeError):  # noqa: N818 - a verdict, not a fault

@@ -24,11 +24,12 @@ from seamscope import code_pages
 from seamscope.allocators import give_back
 from seamscope.batches import batches
 from seamscope.findings import Conclusions
+from seamscope.known_hosts import KnownHosts
 from seamscope.roll import Roll
 from seamscope.shelf import Shelf
 from seamscope.sparing import Failed, Sparing
 from seamscope.statements import statement
-from seamscope.storing import RunSummary, batch_of, write
+from seamscope.storing import RunSummary, batch_of, tell, write
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Settler:
         self._make_way = make_way
         self._turn = threading.Lock()
         self._known: Roll | None = None
-        self._shelf = Shelf(store, self._rules)
+        self._hosts = KnownHosts()
+        self._shelf = Shelf(store, self._rules, self._hosts)
         self._services: set[str] = set()
         self._latest: list[pl.DataFrame] = []
         self._conclusions = Conclusions(store, self._rules)
@@ -194,7 +196,7 @@ class Settler:
     def _looked(self) -> Roll:
         """Take note of what came since the last look."""
         if self._known is None:
-            self._shelf.learn(self._store.query(statement("runs/peers")))
+            self._hosts.remember(self._store)
             self._services = _services(self._store.query(statement("runs/resources")))
             self._known = Roll(self._store, self._settle_ns, self._most, self._sparing.aside)
         else:
@@ -214,7 +216,8 @@ class Settler:
             self._waited_ns = _longest(self._known)
             self._known = None  # what the store says of itself counts, not what it was to be told
             # what failed there would fail again, and whom what it knows of hosts concerns was not looked for
-            self._shelf = Shelf(self._store, self._rules)
+            self._hosts = KnownHosts()
+            self._shelf = Shelf(self._store, self._rules, self._hosts)
             raise
         yield RunSummary(seconds=time.perf_counter() - started)
 
@@ -229,7 +232,7 @@ class Settler:
     def _alone(self, traces: pl.DataFrame, *, written: bool) -> None:
         """Take traces through everything by themselves, to see whether that fails."""
         read = self._shelf.read(traces, traces)
-        batch = batch_of(read.taken, compare([read.prepared], self._shelf.peers)[0].results(), None)
+        batch = batch_of(read.taken, compare([read.prepared], self._hosts.peers)[0].results(), None)
         if written:
             write(self._store, batch, (set(), set()), anew=False)
 
@@ -240,13 +243,14 @@ class Settler:
             mates = roll.mates(traces)
             with self._blaming(traces, mates, None):
                 read = self._shelf.read(pl.concat([traces, mates]), traces)
-                compared = compare([read.prepared], self._shelf.peers, near)[0]
+                compared = compare([read.prepared], self._hosts.peers, near)[0]
                 batch = batch_of(read.taken, compared.results(), None)
                 roll.analysed(batch.taken.traces)
                 news = self._news(batch, compared)
                 summary, callers = self._keep(batch, roll.news(), news, anew=False)
             roll.reopen(callers)
             yield summary
+        self._closing(roll)
 
     def _by_window(self, roll: Roll, due: Sequence[Window], *, anew: bool = False) -> Iterator[RunSummary]:
         """Analyse windows in turn; those before are written, and the next ones read and prepared, meanwhile."""
@@ -281,6 +285,7 @@ class Settler:
                 before.append((batch, writer.submit(self._keep, batch, roll.news(), news, anew=anew)))
             while before:
                 yield self._finished(roll, *before.popleft())
+        self._closing(roll)
 
     def _finished(self, roll: Roll, batch: Batch, stored: Future[tuple[RunSummary, pl.DataFrame]]) -> RunSummary:
         """Wait until a window is stored, and have those analysed again who called hosts that it told of."""
@@ -291,7 +296,7 @@ class Settler:
 
     def _window(self, roll: Roll, window: Window, read: Read) -> tuple[Batch, News]:
         """Compare the calls of a window with each other and their neighbours'."""
-        compared = compare([read.prepared], self._shelf.peers, self._shelf.neighbours(window, roll))[0]
+        compared = compare([read.prepared], self._hosts.peers, self._shelf.neighbours(window, roll))[0]
         self._shelf.done(window, compared, roll)
         self._latest = [calls.tail(LENT_CALLS) for calls in compared.facts]
         batch = batch_of(read.taken, compared.results(), window)
@@ -299,7 +304,7 @@ class Settler:
 
     def _news(self, batch: Batch, compared: Compared) -> News:
         """Remember hosts and services of which a batch says more than was known, for what is compared after it."""
-        hosts = self._shelf.learn(compared.peers)
+        hosts = self._hosts.learn(compared.peers, batch.taken.traces)
         services = _services(batch.taken.resources) - self._services
         self._services |= services
         return {"peers": sorted(hosts), "services": sorted(services)}
@@ -311,8 +316,22 @@ class Settler:
         summary = write(self._store, batch, windows, anew=anew)
         if not any(news.values()):
             return summary, batch.taken.traces.clear()
-        found = self._store.query(statement("runs/silent_callers"), news)
+        found = self._callers(news)
         return summary, found.join(batch.taken.traces, on=["trace_hi", "trace_lo"], how="anti")
+
+    def _closing(self, roll: Roll) -> None:
+        """Have those analysed again who called hosts of which less is shown than was known, once all is written.
+
+        What is to be analysed again is stored: a restart would not know of it.
+        """
+        if hosts := self._hosts.check(self._store):
+            roll.reopen(self._callers({"peers": sorted(hosts), "services": []}))
+        gone, settled = roll.news()
+        if gone or settled:
+            tell(self._store, (gone, settled))
+
+    def _callers(self, news: News) -> pl.DataFrame:
+        return self._store.query(statement("runs/silent_callers"), news)
 
 
 def _longest(roll: Roll | None) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis import Neighbours, Peers, prepare
+from analysis import Neighbours, prepare
 from seamscope.taking import take
 from seamscope.windows import CLOSE
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from analysis import Compared, Prepared, Rules
+    from seamscope.known_hosts import KnownHosts
     from seamscope.roll import Roll
     from seamscope.store import Store
     from seamscope.taking import Taken
@@ -33,35 +34,20 @@ class Read:
 
 
 class Shelf:
-    """Reads and prepares traces; what was learned of hosts is kept here, for whatever is prepared next."""
+    """Reads and prepares traces, with what is known of hosts by then."""
 
-    def __init__(self, store: Store, rules: Rules) -> None:
+    def __init__(self, store: Store, rules: Rules, hosts: KnownHosts) -> None:
         self._store = store
         self._rules = rules
-        self._hosts: dict[tuple[str, int], frozenset[tuple[int, str]]] = {}
+        self._hosts = hosts
         self._signs: dict[Window, Sign] = {}
         self._read: dict[Window, Future[Read]] = {}
         self._lent: dict[Window, list[pl.DataFrame]] = {}
 
-    @property
-    def peers(self) -> Peers:
-        """Hosts that are known to be services."""
-        return Peers(self._hosts)
-
-    def learn(self, peers: pl.DataFrame) -> set[str]:
-        """Remember which hosts are which services; give the hosts of which more is known than before."""
-        news = set()
-        for peer, port, tier, service in peers.select("peer", "port", "tier", "service").iter_rows():
-            known = self._hosts.get((peer, port), frozenset())
-            if (tier, service) not in known:
-                self._hosts = {**self._hosts, (peer, port): known | {(tier, service)}}
-                news.add(peer)
-        return news
-
     def read(self, traces: pl.DataFrame, fresh: pl.DataFrame) -> Read:
         """Read traces (`roll.TRACES`) and take them through pass A; `fresh` ones were never analysed as they are."""
         taken = take(self._store, traces, fresh)
-        known = taken.resources, taken.links, self._rules, self.peers
+        known = taken.resources, taken.links, self._rules, self._hosts.peers
         return Read(taken, prepare(taken.spans, *known, beside=taken.beside))
 
     def begin(self, members: Mapping[Window, pl.DataFrame]) -> None:
@@ -74,7 +60,7 @@ class Shelf:
         self._signs = signs
 
     def _sign(self, traces: pl.DataFrame) -> Sign:
-        return (traces.height, traces["spans"].sum(), traces["last_commit"].max(), tuple(self._hosts.items()))
+        return (traces.height, traces["spans"].sum(), traces["last_commit"].max(), self._hosts.version)
 
     def want(
         self, window: Window, roll: Roll, members: Mapping[Window, pl.DataFrame], fresh: pl.DataFrame, pool: Executor

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis import set_aside
-from seamscope.errors import StoreError
+from seamscope.errors import QueryLaterError, StoreError
 from seamscope.storing import KEYS, RunSummary, write_aside
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-NOT_THE_TRACES: Final = (StoreError, OSError)
-"""What the store or the machine is to blame for: a full disk passes, and is tried again."""
+NOT_THE_TRACES: Final = (StoreError, QueryLaterError, OSError)
+"""What the store or the machine is to blame for: a full disk passes, want of memory too, and all is tried again."""
 
 MOST_SOUGHT: Final = 32
 """Traces at fault that are sought one by one; beyond, those that fail together are set aside together."""

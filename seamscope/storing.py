@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analysis import only
+from analysis import empty, only
 from seamscope.schema import words
 from seamscope.statements import statement
 from seamscope.store.learned import Learned
@@ -109,6 +109,13 @@ def write_aside(store: Store, traces: pl.DataFrame, results: Results) -> RunSumm
     learned = Learned(results["async_work"], _rows(()), _rows(()))
     store.write_results(results.tables, results.owners, replaces, learned)
     return RunSummary(traces=traces.height, set_aside=traces.height)
+
+
+def tell(store: Store, windows: tuple[set[Window], set[Window]]) -> None:
+    """Store which windows are no longer settled, and which are now (as `write`), where no results go with it."""
+    nothing, (gone, settled) = empty(), windows
+    learned = Learned(nothing["async_work"], _rows(settled), _rows(gone))
+    store.write_results(nothing.tables, nothing.owners, None, learned)
 
 
 def _requests_of(store: Store, traces: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from seamscope.errors import StoreError, StoreLockedError
 from seamscope.store import opening, tables
 from seamscope.store.checkpoints import Checkpoints
 from seamscope.store.inserting import transaction
-from seamscope.store.reading import Cursors, Guest, Reading, batches, interruptible, let_go
+from seamscope.store.reading import Cursors, Guest, Reading, batches, interruptible, let_go, telling
 from seamscope.store.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Opened(Reading):
 
     def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement of the house: no deadline, no cap on rows."""
-        with self._cursors.house() as cursor:
+        with telling(), self._cursors.house() as cursor:
             yield from batches(cursor, sql, params, None)
 
     @contextmanager
@@ -203,7 +203,7 @@ class Store(_Opened):
         self, sql: str, frames: Mapping[str, pl.DataFrame], params: Mapping[str, object] | None = None
     ) -> pl.DataFrame:
         """Run one reading statement that may also read `frames`, by their names: long lists make slow parameters."""
-        with self._cursors.house() as cursor:
+        with telling(), self._cursors.house() as cursor:
             for name, frame in frames.items():
                 cursor.register(name, frame.to_arrow())
             schema, *rows = batches(cursor, sql, params, None)

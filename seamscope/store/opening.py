@@ -109,14 +109,17 @@ def sync(place: Path) -> None:
         os.close(descriptor)
 
 
-def make_spill_folder(path: Path, *, is_writer: bool) -> None:
-    """Make the folder for spill the owner's alone; a writer, who has the store to himself, clears what a kill left."""
+def make_spill_folder(path: Path) -> None:
+    """Make the folder for spill, the owner's alone."""
     folder = temporary_folder(path)
     with suppress(OSError):  # a folder that cannot be written: then statements have memory alone
         folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
         folder.chmod(_PRIVATE_FOLDER)
-        for left in folder.glob("duckdb_temp_*") if is_writer else ():
-            left.unlink()
+
+
+def spilled(path: Path) -> list[Path]:
+    """Give what lies in the folder for spill."""
+    return list(temporary_folder(path).glob("duckdb_temp_*"))
 
 
 def remove_spill_folder(path: Path) -> None:
@@ -129,16 +132,19 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
     """Open the file, made if absent and not `read_only`; anything that stands in the way is a `StoreError`."""
     _refuse_odd_places(path, read_only=read_only)
     refuse_damaged_log(log_file(path), _SALVAGE)
+    left_by_a_kill = [] if read_only else spilled(path)  # looked for first: to read the log may spill already
     try:
         with private_files():
             connection = _opened(path, settings) if read_only else _attached(path, settings)
     except duckdb.Error as error:
         raise explained(path, error) from error
-    make_spill_folder(path, is_writer=not read_only)
+    make_spill_folder(path)
     if not read_only:
         _make_private(path)
         with suppress(OSError):
             remove_compacted(path)
+            for left in left_by_a_kill:
+                left.unlink(missing_ok=True)
     return connection
 
 

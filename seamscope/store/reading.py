@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from seamscope.errors import QueryError
+from seamscope.errors import QueryError, QueryLaterError
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
+_NOT_THE_STATEMENTS: Final = ("INTERNAL Error", "FATAL Error", "has been invalidated")
+_QUOTED: Final = 200
+HOUSE_SHARE: Final = 4
+"""Sorts and hash tables of one of the house's own statements may have a quarter of the store's memory: without a limit,
+one over all calls of a long-lived store left commits none."""
 _PATIENCE_SECONDS: Final = 2.0
 _INSIST_SECONDS: Final = 0.05
 _TRIES: Final = 20
@@ -101,19 +106,31 @@ def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
     return found[0]
 
 
-def _told(error: Exception) -> QueryError:
+def _told(error: Exception, sql: str = "") -> QueryError:
     """Give DuckDB's words on one line (they may quote what others sent), or better ones.
 
     What fails while rows are read comes as Arrow's error, with DuckDB's words in it.
     """
     words = safe(" ".join(str(error).split()))
     if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in words:
-        return QueryError(f"the statement needs more memory than it may have: {words}", "narrow it with WHERE or LIMIT")
+        said = f"the statement needs more memory than it may have: {words}"
+        return QueryLaterError(said, "narrow it with WHERE or LIMIT")
     if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in words:
         if "maximum execution time" in words:
             return QueryError("the statement ran longer than it may", "narrow it with WHERE or LIMIT")
-        return QueryError("the statement was stopped")
+        return QueryLaterError("the statement was stopped")
+    if isinstance(error, duckdb.ConnectionException) or any(kind in words for kind in _NOT_THE_STATEMENTS):
+        return QueryLaterError(f"DuckDB failed at {safe(' '.join(sql.split()))[:_QUOTED]!r}: {words}")
     return QueryError(words)
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Turn what DuckDB raises meanwhile into a `QueryError`."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _told(error) from error
 
 
 @contextmanager
@@ -153,7 +170,7 @@ def batches(
             finally:
                 reader.close()
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise _told(error) from error
+        raise _told(error, sql) from error
 
 
 def _bounded(reader: Any, max_rows: int | None) -> Stream:
@@ -234,13 +251,14 @@ class Cursors:
         cursor = self._make()
         limits = self._settings
         cursor.execute(f"SET SESSION max_execution_time = {int(limits.guest_seconds * 1000)}").complete()
-        cursor.execute(f"SET SESSION operator_memory_limit = '{limits.guest_memory_bytes}B'").complete()
+        _spill_beyond(cursor, limits.guest_memory_bytes)
         return cursor
 
     @contextmanager
     def house(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a cursor for the house's own statements: no deadline, no cap."""
+        """Lend a cursor for the house's own statements: no deadline, no cap on rows, and memory left for commits."""
         cursor = self._make()
+        _spill_beyond(cursor, self._settings.memory_bytes // HOUSE_SHARE)
         self._lent.add(cursor)
         try:
             yield cursor
@@ -287,6 +305,11 @@ class Cursors:
     def close(self) -> None:
         """Stop what still runs and close every cursor, so that the file can be let go."""
         let_go([*self._lent, *self._of_guests])
+
+
+def _spill_beyond(cursor: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:
+    """Have sorts and hash tables of a cursor's statements go to disk where they would hold more; 0.1 ms."""
+    cursor.execute(f"SET SESSION operator_memory_limit = '{memory_bytes}B'").complete()
 
 
 def let_go(cursors: Iterable[duckdb.DuckDBPyConnection]) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SHORTEST: Final = Window(0, BUCKET_NS)
 LONGER: Final = Window(0, 2 * BUCKET_NS)
 
-CROWD: Final = 180
+CROWD: Final = 160
 """Traces that begin at one moment."""
 FIRST: Final = 1_000
 
@@ -112,21 +112,21 @@ def test_a_part_is_compared_with_nobody_beside_it() -> None:
 
 
 def crowd() -> Rows:
-    """What begins at one moment: requests in two traces with one id, and callers of a host that answers only one.
+    """Requests that begin at one moment, each in two traces that an id ties: who was asked, and who rendered the page.
 
-    That one is neither in the first part nor in the last.
+    Pages call a host that one of them alone has an answer of, neither in the first part nor in the last.
     """
     rows: Rows = []
-    for trace in range(FIRST, FIRST + CROWD, 3):
-        id_, ends = f"id-{trace}", 40 + trace * 7 % 31
+    for number in range(CROWD // 2):
+        asked, page, id_ = FIRST + number, FIRST + CROWD // 2 + number, f"id-{number}"
+        ends = 40 + number * 7 % 31
         rows += [
-            span(trace, 1, SERVER, 5, 200, method="GET", role=1, correlation_id=id_),
-            span(trace, 2, CLIENT, 5, 190, 1, extent=2, peer="pages", peer_port=80),
-            span(trace + 1, 1, SERVER, 5, ends, method="GET", role=1, correlation_id=id_),
-            span(trace + 2, 1, SERVER, 5, ends),
-            span(trace + 2, 2, CLIENT, 5, ends - 1, 1, extent=2, peer="10.0.0.7", peer_port=81),
+            span(asked, 1, SERVER, 5, 200, method="GET", role=1, correlation_id=id_),
+            span(asked, 2, CLIENT, 5, 190, 1, extent=2, peer="pages", peer_port=80),
+            span(page, 1, SERVER, 5, ends, method="GET", role=1, correlation_id=id_),
+            span(page, 2, CLIENT, 5, ends - 1, 1, extent=2, peer="10.0.0.7", peer_port=81),
         ]
-    return [*rows, span(FIRST + CROWD * 3 // 8 // 3 * 3 + 2, 3, SERVER, 5, 30, 2, resource_id=ORDERS), *around()]
+    return [*rows, span(FIRST + CROWD * 3 // 4 + 1, 3, SERVER, 5, 30, 2, resource_id=ORDERS), *around()]
 
 
 def around() -> Rows:
@@ -184,7 +184,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame
 def test_pieces_are_joined_and_hosts_known_in_every_part(tmp_path: Path, expected: dict[str, pl.DataFrame]) -> None:
     whole = at_once(tmp_path / "whole.duckdb", most=10**6, rows=crowd())
     assert expected["request_traces"].equals(whole["request_traces"])
-    assert expected["request_traces"].filter(pl.col("joined_by") == "request_id").height == CROWD // 3
+    assert expected["request_traces"].filter(pl.col("joined_by") == "request_id").height == CROWD // 2
     assert expected["hops"].filter(pl.col("peer") == "10.0.0.7")["seam"].unique().to_list() == [
         "origin:web→origin:orders"
     ]

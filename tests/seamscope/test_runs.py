@@ -47,7 +47,7 @@ def span(trace: int, number: int, kind: int, start: int, end: int, parent: int =
 def commit(store: Store, rows: list[dict[str, Any]], at_s: float, links: list[dict[str, Any]] | None = None) -> None:
     resources = [
         {"resource_id": number, "service": service, "instance": service, "pooled": False, "tier": 4}
-        for number, service in ((1, "web"), (2, "orders"))
+        for number, service in ((1, "web"), (2, "orders"), (3, "auth"))
     ]
     batch = {"spans": pa.Table.from_pylist(rows, SPANS), "resources": pa.Table.from_pylist(resources, RESOURCES)}
     if links:
@@ -162,6 +162,25 @@ def test_a_host_that_turns_out_to_be_a_service_is_one_in_what_was_analysed_befor
     assert runs.Settler(store).step(at(99)).traces == 0
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("shows_it_too", [False, True])
+def test_what_half_a_trace_showed_of_a_host_is_known_while_another_shows_it(
+    store: Store, restarts: bool, shows_it_too: bool
+) -> None:
+    settler = runs.Settler(store)
+    commit(store, [*page(1), *page(2)[:2], *(page(3) if shows_it_too else [])], 0)
+    settler.step(at(20))
+    assert set(store.query("SELECT seam FROM hops").to_series()) == {"origin:web→origin:orders"}
+    commit(store, [span(1, 4, 2, 15, 85, 2, resource_id=3)], 30)
+    for second in (60, 61):
+        settler = runs.Settler(store) if restarts else settler
+        settler.step(at(second))
+    silent = "origin:10.0.0.9:80" if shows_it_too else "origin:auth"
+    told = store.query("SELECT seam FROM hops WHERE server_span_id IS NULL").to_series().to_list()
+    assert told == [f"origin:web→{silent}"]
+    assert_as_from_the_start(store, settler)
+
+
 def test_what_a_restart_knows_of_hosts(store: Store) -> None:
     commit(store, page(1), 0)
     runs.Settler(store).step(at(20))
@@ -194,7 +213,8 @@ def test_a_window_compared_while_another_is_written_hears_of_its_hosts(
     monkeypatch.setattr(runs, "compare", tells)
     monkeypatch.setattr(store, "write_results", waits)
     done = runs.Settler(store).analyze()
-    assert overlapped == [True] * done.traces
+    assert overlapped
+    assert all(overlapped)
     assert set(store.query("SELECT seam FROM hops").to_series()) == {"origin:web→origin:orders"}
     assert done.traces == (2 if silent else 3)
 

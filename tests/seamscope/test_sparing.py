@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from analysis import prepare
 from seamscope import health, runs, shelf, sparing
 from seamscope.cli import group
+from seamscope.errors import QueryLaterError
 from seamscope.remote import LiveCollector
 from seamscope.store import Store
 from seamscope.taking import take
@@ -124,16 +125,19 @@ def test_what_failed_once_is_no_traces_fault(store: Store, monkeypatch: pytest.M
     assert store.query(FINAL).rows() == [("1", True), ("2", True)]
 
 
-def test_a_store_that_cannot_be_read_is_no_traces_fault(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [OSError, QueryLaterError])
+def test_a_store_that_cannot_be_read_is_no_traces_fault(
+    store: Store, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
     commit(store, page(1), 0)
     settler = runs.Settler(store)
 
     def fails(*_: Any) -> Any:
-        raise OSError("no such device")
+        raise kind("no such device")
 
     monkeypatch.setattr(shelf, "take", fails)
     for second in (3_000, 3_001):
-        with pytest.raises(OSError, match="no such device"):
+        with pytest.raises(kind, match="no such device"):
             settler.step(at(second))
     assert settler.failing is True
     assert settler.lag_ns(at(3_001)) == (3_001 - 10) * 1_000_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import duckdb
 import pytest
 
 from seamscope.errors import StoreDamagedError, StoreLockedError
-from seamscope.store import Store, StoreFile
+from seamscope.store import Settings, Store, StoreFile
+from seamscope.store.opening import log_file, temporary_folder
 from tests.conftest import PROJECT
-from tests.seamscope.store_rows import START_NS, spans
+from tests.seamscope.store_rows import START_NS, bulk, spans
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,6 +179,26 @@ def test_file_that_lacks_a_block_with_rows_is_told(tmp_path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
     with pytest.raises(StoreDamagedError, match=r"cut off|enough bytes"):
         StoreFile.open(path)
+
+
+def test_a_log_that_does_not_fit_into_memory_is_read(tmp_path: Path) -> None:
+    path, killed = tmp_path / "test.duckdb", tmp_path / "killed.duckdb"
+    commits, rows = 16, 3_000
+    with Store.open(path, settings=Settings(checkpoint_bytes=1 << 30)) as store:
+        for number in range(commits):
+            store.commit({"spans": bulk(number)["spans"].slice(0, rows)}, now_ns=number + 1)
+        shutil.copy(path, killed)
+        shutil.copy(log_file(path), log_file(killed))
+    temporary_folder(killed).mkdir()
+    left = temporary_folder(killed) / "duckdb_temp_1_0_storage_DEFAULT-0.tmp"
+    left.write_text("of the one that was killed")
+    small = Settings(memory_bytes=24 << 20, checkpoint_bytes=1 << 30)
+    with Store.open(killed, settings=small) as store:
+        assert list(temporary_folder(killed).iterdir())
+        assert not left.exists()
+        assert store.query("SELECT count(DISTINCT span_id) FROM base.span_rows").item() == commits * rows
+        store.checkpoint()
+        assert store.commit({"spans": spans(20)}, now_ns=99).rows["spans"] == 20
 
 
 def test_a_join_that_spills_finds_every_row(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from seamscope.errors import QueryError
+from seamscope.errors import QueryError, QueryLaterError
 from seamscope.store import Settings, Store
+from seamscope.store.reading import telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +41,28 @@ def test_a_statement_stopped_among_its_rows_is_told_as_one_that_was_stopped(stor
         guest.cancel()
         with pytest.raises(QueryError, match="the statement was stopped"):
             list(rows_)
+
+
+def test_a_statement_of_the_house_leaves_memory_for_commits(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "small.duckdb", settings=Settings(memory_bytes=64 << 20)) as store:
+        assert store.query("SELECT current_setting('operator_memory_limit') AS most").item() == "16.0 MiB"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block"),
+        duckdb.InternalException("INTERNAL Error: changed identity"),
+        duckdb.FatalException("FATAL Error: database has been invalidated because of a previous fatal error"),
+        duckdb.ConnectionException("Connection Error: Connection already closed!"),
+    ],
+)
+def test_what_is_no_fault_of_the_statement_may_be_asked_again(error: duckdb.Error) -> None:
+    with pytest.raises(QueryLaterError), telling():
+        raise error
+
+
+def test_a_statement_at_fault_is_told_as_that(store: Store) -> None:
+    with pytest.raises(QueryError) as caught:
+        store.query("SELECT 'x'::INTEGER")
+    assert not isinstance(caught.value, QueryLaterError)
