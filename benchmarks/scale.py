@@ -1,11 +1,12 @@
 """How the desk grows: 10⁴ to 10⁷ spans, traces of 10⁵ and 10⁶ spans, one 50,000 deep, and one request on demand.
 
-    python -m benchmarks.scale [--most 10000000]
+    python -m benchmarks.scale [--most 10000000] [--one stored_10000000]
 
-All of it is columns in memory → results in memory, warm. Ten million spans go through in partitions of a million, each
-made up, analysed and let go of, as `seamscope analyze` takes batch after batch from a store. Every line is measured in
-a process of its own, so that its peak memory is its own too; it includes the made-up columns, and Python with its
-libraries, which `started_mib` is. CPU seconds are of all threads. One JSON document.
+Most of it is columns in memory → results in memory, warm. Ten million spans go through in partitions of a million, each
+made up, analysed and let go of. Lines that begin with `stored` are of spans in a store, ten minutes for each million,
+that `seamscope analyze` takes out and stores the results of. Every line is measured in a process of its own, so that
+its peak memory is its own too; it includes the made-up columns, and Python with its libraries, which `started_mib` is.
+CPU seconds are of all threads. One JSON document.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 
 from analysis import analyse
-from benchmarks.analysis import CLIENT, INTERNAL, MS, ORDERS, SERVER, START, WEB, traces
+from benchmarks.analysis import CLIENT, INTERNAL, MS, ORDERS, SERVER, START, WEB, fill, traces
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -140,6 +143,35 @@ def _growing(size: int, resources: pl.DataFrame) -> dict[str, Any]:
     return {**sums, **rates}
 
 
+def _fill(path: Path, size: int) -> None:
+    """Store `size` spans, ten minutes for each million."""
+    for part in range(max(1, size // PARTITION)):
+        frame, resources = traces(min(size, PARTITION), part)
+        later = pl.col("start_ns", "end_ns") + part * 600_000 * MS
+        fill(path, frame.with_columns(later), resources)
+
+
+def _stored(size: int) -> dict[str, Any]:
+    """Analyse what another process stored, as `seamscope analyze` does."""
+    from seamscope.runs import analyze
+    from seamscope.store import Store
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scale.duckdb"
+        subprocess.run([sys.executable, "-m", "benchmarks.scale", "--fill", path, "--most", str(size)], check=True)
+        with Store.open(path) as store:
+            wall, cpu = time.perf_counter(), time.process_time()
+            done = analyze(store)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {
+        "spans": done.spans,
+        "requests": done.requests,
+        "seconds": round(wall, 2),
+        "spans_per_second": round(done.spans / wall),
+        "cpu_seconds_per_million": round(cpu / done.spans * 1e6, 2),
+    }
+
+
 def _on_demand(frame: pl.DataFrame, resources: pl.DataFrame) -> dict[str, Any]:
     """Analyse one request of twenty spans, a hundred times."""
     one = frame.filter(pl.col("trace_lo") == frame["trace_lo"][0])
@@ -164,7 +196,9 @@ def measure(name: str) -> dict[str, Any]:
     before = _peak_mib()
     if name == "on_demand":
         return _on_demand(frame, resources)
-    if name.isdigit():
+    if name.startswith("stored"):
+        figures = _stored(int(name.rpartition("_")[2]))
+    elif name.isdigit():
         figures = _growing(int(name), resources)
     else:
         shape = shapes[name]()
@@ -177,11 +211,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=SIZES[-1], help="the greatest number of spans")
     parser.add_argument("--one", help="measure this line alone, here")
+    parser.add_argument("--fill", type=Path, help="only store so many spans here")
     given = parser.parse_args()
+    if given.fill:
+        _fill(given.fill, given.most)
+        return
     if given.one:
         print(json.dumps(measure(given.one)))
         return
-    names = [str(size) for size in SIZES if size <= given.most]
+    sizes = [str(size) for size in SIZES if size <= given.most]
+    names = [*sizes, *(f"stored_{size}" for size in sizes)]
     names += ["trace_of_100000", "trace_of_1000000", "calls_50000_deep", "functions_50000_deep", "on_demand"]
     report: dict[str, Any] = {"benchmark": "scale", "cpus": os.cpu_count()}
     for name in names:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FACT: Final = ("peer", "port", "tier", "service")
 KEYS: Final = ("trace_hi", "trace_lo")
 
+MOST: Final = 1 << 16
+"""Facts that are remembered, in some 20 MiB; what is shown beyond is known beside what shows it only."""
+
 
 class KnownHosts:
     """What is known of hosts, and by which trace."""
@@ -48,7 +51,9 @@ class KnownHosts:
         Gives the hosts of which more is known than before.
         """
         told = _facts(shown)
-        news = told.keys() - self._witnesses.keys()
+        news = {fact for fact in told if fact not in self._witnesses}
+        if len(self._witnesses) + len(news) > MOST:
+            told, news = {fact: whose for fact, whose in told.items() if fact not in news}, set()
         if by is not None:
             self._doubtful |= self._by(by) - told.keys()
         self._doubtful -= told.keys()
