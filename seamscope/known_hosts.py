@@ -7,7 +7,7 @@ trace that shows it. When that is analysed again and does not show it any more, 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -15,14 +15,16 @@ from analysis import Peers
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from seamscope.store import Store
 
     Fact = tuple[str, int, int, str]
     """A host, its port or 0, the tier (its code) and the name of a service that answered there."""
+    Trace = tuple[int, int]
 
 FACT: Final = ("peer", "port", "tier", "service")
+WHOSE: Final = ("peer", "tier", "service")
 KEYS: Final = ("trace_hi", "trace_lo")
 
 MOST: Final = 1 << 16
@@ -30,35 +32,42 @@ MOST: Final = 1 << 16
 
 
 class KnownHosts:
-    """What is known of hosts, and by which trace."""
+    """What is known of hosts, and by which trace.
 
-    def __init__(self) -> None:
-        self._witnesses: dict[Fact, tuple[int, int]] = {}
-        self._doubtful: set[Fact] = set()
+    Args:
+        doubtful: what was known before and may be so no more: whoever called these hosts is to be looked for.
+    """
+
+    def __init__(self, doubtful: Iterable[Fact] = ()) -> None:
+        self._witnesses: dict[Fact, Trace] = {}
+        self._doubtful = set(doubtful)
         self.peers = Peers()
         """What is known, for the analysis."""
         self.version = 0
         """Another number each time that more or less is known."""
 
+    def anew(self) -> KnownHosts:
+        """Give one that knows nothing but what is doubtful: what was written of it is not to be found any more."""
+        return KnownHosts(self._doubtful)
+
     def remember(self, store: Store) -> None:
         """Learn what the latest stored calls show."""
-        text = statement("runs/peers", calls=statement("runs/latest_answered"))
-        self.learn(store.query(text))
+        self.learn(store.query(statement("runs/peers")))
 
     def learn(self, shown: pl.DataFrame, by: pl.DataFrame | None = None) -> set[str]:
         """Take note of what was shown (columns `FACT`, `KEYS`) by all there is of some traces (`KEYS`).
 
         Gives the hosts of which more is known than before.
         """
-        told = _facts(shown)
-        news = {fact for fact in told if fact not in self._witnesses}
-        if len(self._witnesses) + len(news) > MOST:
-            told, news = {fact: whose for fact, whose in told.items() if fact not in news}, set()
+        told = _witnessed(shown, FACT)
+        news = [fact for fact in told if fact not in self._witnesses]
+        for fact in news[max(0, MOST - len(self._witnesses)) :]:
+            del told[fact]
         if by is not None:
             self._doubtful |= self._by(by) - told.keys()
         self._doubtful -= told.keys()
         self._witnesses |= told
-        return self._changed(news)
+        return self._changed(told.keys() & set(news))
 
     def _by(self, traces: pl.DataFrame) -> set[Fact]:
         """Give what some traces are the witnesses of."""
@@ -72,28 +81,28 @@ class KnownHosts:
         if not self._doubtful:
             return set()
         wanted = pl.DataFrame({"peer": sorted({peer for peer, *_ in self._doubtful})})
-        text = statement("runs/peers", calls=statement("runs/answered_there"))
-        shown = _facts(store.query_with(text, {"wanted": wanted}))
-        gone = self._doubtful - shown.keys()
-        self._witnesses |= {fact: shown[fact] for fact in self._doubtful - gone}
-        for fact in gone:
-            del self._witnesses[fact]
+        shown = _witnessed(store.query_with(statement("runs/answered_there"), {"wanted": wanted}), WHOSE)
+        for fact in self._doubtful:
+            peer, _, *who = fact
+            if (whose := shown.get((peer, *who))) is None:
+                self._witnesses.pop(fact, None)
+            elif fact in self._witnesses:
+                self._witnesses[fact] = whose
+        gone = self._doubtful - self._witnesses.keys()
         self._doubtful.clear()
         return self._changed(gone)
 
-    def _changed(self, facts: Iterable[Fact]) -> set[str]:
+    def _changed(self, facts: Collection[Fact]) -> set[str]:
         """Have `peers` say what is known now; gives the hosts that `facts` are about."""
-        hosts = {peer for peer, *_ in facts}
-        if hosts:
+        if facts:
             known = defaultdict(set)
             for peer, port, tier, service in self._witnesses:
                 known[peer, port].add((tier, service))
             self.peers = Peers(dict(known))
             self.version += 1
-        return hosts
+        return {peer for peer, *_ in facts}
 
 
-def _facts(shown: pl.DataFrame) -> dict[Fact, tuple[int, int]]:
+def _witnessed(shown: pl.DataFrame, what: tuple[str, ...]) -> dict[Any, Trace]:
     """Give what was shown, each with a trace that shows it."""
-    rows = shown.select(*FACT, *KEYS).iter_rows()
-    return {(peer, port, tier, service): (hi, lo) for peer, port, tier, service, hi, lo in rows}
+    return {row[:-2]: row[-2:] for row in shown.select(*what, *KEYS).iter_rows()}

@@ -216,7 +216,7 @@ class Settler:
             self._waited_ns = _longest(self._known)
             self._known = None  # what the store says of itself counts, not what it was to be told
             # what failed there would fail again, and whom what it knows of hosts concerns was not looked for
-            self._hosts = KnownHosts()
+            self._hosts = self._hosts.anew()
             self._shelf = Shelf(self._store, self._rules, self._hosts)
             raise
         yield RunSummary(seconds=time.perf_counter() - started)
@@ -255,6 +255,7 @@ class Settler:
     def _by_window(self, roll: Roll, due: Sequence[Window], *, anew: bool = False) -> Iterator[RunSummary]:
         """Analyse windows in turn; those before are written, and the next ones read and prepared, meanwhile."""
         if not due:
+            self._closing(roll)
             return
         found = roll.members(roll.census.with_those_beside(due))
         members = {window: traces for window, traces in found.items() if traces.height}

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-NOT_THE_TRACES: Final = (StoreError, QueryLaterError, OSError)
-"""What the store or the machine is to blame for: a full disk passes, want of memory too, and all is tried again."""
+NOT_THE_TRACES: Final = (StoreError, OSError)
+"""What the store or the machine is to blame for: a full disk passes, and is tried again."""
+
+MOST_LATER: Final = 30
+"""Want of memory passes too. But what it comes up against again and again, a second apart, is blamed in the end: what
+comes after it would wait for ever."""
 
 MOST_SOUGHT: Final = 32
 """Traces at fault that are sought one by one; beyond, those that fail together are set aside together."""
@@ -62,6 +66,7 @@ class Sparing:
         self._store = store
         self._attempt = attempt
         self._odd: Failed | None = None
+        self._put_off = 0
         self.aside = pl.DataFrame(schema=dict.fromkeys(KEYS, pl.UInt64))
         """Traces set aside, until all are analysed anew or a later process tries again."""
 
@@ -72,6 +77,7 @@ class Sparing:
     def relieved(self) -> None:
         """Take note that nothing failed any more: what fails next does so for the first time."""
         self._odd = None
+        self._put_off = 0
 
     def spare(self, failed: Failed) -> RunSummary:
         """Set aside the traces at fault; where each does alone what they fail to do together twice, all of them.
@@ -82,8 +88,12 @@ class Sparing:
         if not isinstance(error, Exception) or isinstance(error, NOT_THE_TRACES):
             raise error or failed
         _log.error("%d traces failed together: %s", failed.traces.height, error, exc_info=error)
-        found = at_fault(failed.traces, partial(self._attempt, written=True))
-        found += at_fault(failed.beside, partial(self._attempt, written=False))
+        self._put_off += isinstance(error, QueryLaterError)
+        later: tuple[type[Exception], ...] = (QueryLaterError,) if self._put_off < MOST_LATER else ()
+        found = at_fault(failed.traces, partial(self._attempt, written=True), later)
+        found += at_fault(failed.beside, partial(self._attempt, written=False), later)
+        if not found and isinstance(error, later):
+            raise error
         if not found and self._odd is not None and failed.window == self._odd.window:
             found = [(failed.traces, error)]
         self._odd = None if found else failed
@@ -96,8 +106,13 @@ class Sparing:
         return done
 
 
-def at_fault(traces: pl.DataFrame, attempt: Callable[[pl.DataFrame], object]) -> list[tuple[pl.DataFrame, Exception]]:
-    """Find the traces that make `attempt` raise, by halving; what the store is to blame for is raised."""
+def at_fault(
+    traces: pl.DataFrame, attempt: Callable[[pl.DataFrame], object], later: tuple[type[Exception], ...] = ()
+) -> list[tuple[pl.DataFrame, Exception]]:
+    """Find the traces that make `attempt` raise, by halving; what the store is to blame for is raised.
+
+    `later` are errors that many traces may be to blame for, but one alone is not: it is tried again later.
+    """
     found: list[tuple[pl.DataFrame, Exception]] = []
     left = [traces] if traces.height else []
     while left:
@@ -106,7 +121,9 @@ def at_fault(traces: pl.DataFrame, attempt: Callable[[pl.DataFrame], object]) ->
             attempt(some)
         except NOT_THE_TRACES:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, only its traces are set aside
+        except Exception as error:
+            if some.height == 1 and isinstance(error, later):
+                raise
             if some.height == 1 or len(found) >= MOST_SOUGHT:
                 found.append((some, error))
             else:

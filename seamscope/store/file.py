@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from seamscope.errors import StoreError, StoreLockedError
+from seamscope.errors import QueryLaterError, StoreError, StoreLockedError
 from seamscope.store import opening, tables
 from seamscope.store.checkpoints import Checkpoints
 from seamscope.store.inserting import transaction
@@ -74,8 +74,13 @@ class _Opened(Reading):
 
     def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement of the house: no deadline, no cap on rows."""
-        with telling(), self._cursors.house() as cursor:
+        with self._reading() as cursor:
             yield from batches(cursor, sql, params, None)
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with telling(), self._cursors.house() as cursor:
+            yield cursor
 
     @contextmanager
     def guest(self, wait_seconds: float = 5.0) -> Iterator[Guest]:
@@ -199,11 +204,23 @@ class Store(_Opened):
             self._let_go()
             raise opening.explained(self.path, error) from error
 
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a cursor; a file that DuckDB turns out to have given up is opened anew, though nobody writes to it."""
+        connection = self._connection
+        try:
+            with super()._reading() as cursor:
+                yield cursor
+        except QueryLaterError as error:
+            if isinstance(error.__cause__, duckdb.Error):
+                self._reopen_if_given_up(connection, error.__cause__)
+            raise
+
     def query_with(
         self, sql: str, frames: Mapping[str, pl.DataFrame], params: Mapping[str, object] | None = None
     ) -> pl.DataFrame:
         """Run one reading statement that may also read `frames`, by their names: long lists make slow parameters."""
-        with telling(), self._cursors.house() as cursor:
+        with self._reading() as cursor:
             for name, frame in frames.items():
                 cursor.register(name, frame.to_arrow())
             schema, *rows = batches(cursor, sql, params, None)

@@ -118,8 +118,9 @@ def make_spill_folder(path: Path) -> None:
 
 
 def spilled(path: Path) -> list[Path]:
-    """Give what lies in the folder for spill."""
-    return list(temporary_folder(path).glob("duckdb_temp_*"))
+    """Give what other processes left in the folder for spill."""
+    mine = f"duckdb_temp_{os.getpid()}_"
+    return [file for file in temporary_folder(path).glob("duckdb_temp_*") if not file.name.startswith(mine)]
 
 
 def remove_spill_folder(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.errors import QueryError, QueryLaterError
+from seamscope.store.opening import was_given_up
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 
 READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
-_NOT_THE_STATEMENTS: Final = ("INTERNAL Error", "FATAL Error", "has been invalidated")
+_KIND: Final = re.compile(r"(?:\w[\w ]*: )?(?P<kind>Out of Memory|INTERRUPT|INTERNAL|FATAL|Connection) Error: ")
 _QUOTED: Final = 200
 HOUSE_SHARE: Final = 4
-"""Sorts and hash tables of one of the house's own statements may have a quarter of the store's memory: without a limit,
-one over all calls of a long-lived store left commits none."""
+"""Sorts and hash tables of each of the house's own statements may have a quarter of the store's memory, and two or
+three run at once: without a limit, one over all calls of a long-lived store left commits none."""
 _PATIENCE_SECONDS: Final = 2.0
 _INSIST_SECONDS: Final = 0.05
 _TRIES: Final = 20
@@ -107,21 +109,25 @@ def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
 
 
 def _told(error: Exception, sql: str = "") -> QueryError:
-    """Give DuckDB's words on one line (they may quote what others sent), or better ones.
-
-    What fails while rows are read comes as Arrow's error, with DuckDB's words in it.
-    """
-    words = safe(" ".join(str(error).split()))
-    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in words:
+    """Give DuckDB's words on one line (they may quote what others sent), or better ones."""
+    words, kind = safe(" ".join(str(error).split())), _kind(error)
+    if kind == "Out of Memory":
         said = f"the statement needs more memory than it may have: {words}"
         return QueryLaterError(said, "narrow it with WHERE or LIMIT")
-    if isinstance(error, duckdb.InterruptException) or "INTERRUPT Error" in words:
+    if kind == "INTERRUPT":
         if "maximum execution time" in words:
             return QueryError("the statement ran longer than it may", "narrow it with WHERE or LIMIT")
         return QueryLaterError("the statement was stopped")
-    if isinstance(error, duckdb.ConnectionException) or any(kind in words for kind in _NOT_THE_STATEMENTS):
-        return QueryLaterError(f"DuckDB failed at {safe(' '.join(sql.split()))[:_QUOTED]!r}: {words}")
+    if kind in {"INTERNAL", "FATAL", "Connection"} or (isinstance(error, duckdb.IOException) and was_given_up(error)):
+        asked = f" at {safe(' '.join(sql.split()))[:_QUOTED]!r}" if sql else ""
+        return QueryLaterError(f"DuckDB failed{asked}: {words}")
     return QueryError(words)
+
+
+def _kind(error: Exception) -> str:
+    """Give DuckDB's name of an error's kind; what fails while rows are read comes as Arrow's, which quotes DuckDB's."""
+    said = _KIND.match(str(error))
+    return said["kind"] if said else ""
 
 
 @contextmanager
@@ -256,7 +262,7 @@ class Cursors:
 
     @contextmanager
     def house(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a cursor for the house's own statements: no deadline, no cap on rows, and memory left for commits."""
+        """Lend a cursor for the house's own statements: no deadline, no cap on rows, a quarter of the memory."""
         cursor = self._make()
         _spill_beyond(cursor, self._settings.memory_bytes // HOUSE_SHARE)
         self._lent.add(cursor)

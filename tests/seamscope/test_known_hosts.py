@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from seamscope import known_hosts
-from seamscope.known_hosts import FACT, KEYS, KnownHosts
+from seamscope.known_hosts import KEYS, KnownHosts
 from seamscope.store import Store
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ def test_what_its_witness_shows_no_more_goes_where_no_stored_call_shows_it(
 def test_many_hosts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_hosts, "MOST", 2)
     hosts = KnownHosts()
+    assert len(hosts.learn(shown((WEB, 1), (ORDERS, 2), (("other", 80, 4, "other"), 2)))) == 2
+    hosts = KnownHosts()
     hosts.learn(shown((WEB, 1), (ORDERS, 2)))
     assert hosts.learn(shown((WEB, 3), (("third", 80, 4, "third"), 3)), traces(3)) == set()
     assert hosts.peers.service("third", 80) is None
     assert hosts.peers.service(*WEB[:2]) == WEB[2:]
-    assert set(FACT) < set(SCHEMA)

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 import analysis
-from seamscope import runs
+from seamscope import known_hosts, runs
 from seamscope.batches import batches
+from seamscope.errors import QueryLaterError
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.store import Store
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 MS = 1_000_000
 START = 1_700_000_000 * SECOND
+HOURS = 7_200 * SECOND
 
 TABLES = ("requests", "segments", "hops", "warnings", "async_work", "request_traces", "inferences")
 
@@ -179,6 +181,36 @@ def test_what_half_a_trace_showed_of_a_host_is_known_while_another_shows_it(
     told = store.query("SELECT seam FROM hops WHERE server_span_id IS NULL").to_series().to_list()
     assert told == [f"origin:web→{silent}"]
     assert_as_from_the_start(store, settler)
+
+
+@pytest.mark.parametrize("then", ["goes on", "fails", "restarts"])
+def test_who_called_a_host_that_is_forgotten_is_analysed_again_whatever_comes_between(
+    store: Store, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """The one who called lies in a window that settled long ago, two hours before."""
+    settler = runs.Settler(store)
+    earlier = [{**row, "start_ns": row["start_ns"] - HOURS, "end_ns": row["end_ns"] - HOURS} for row in page(2)[:2]]
+    commit(store, [*earlier, *page(1)], 0)
+    for second in (20, 3_000, 3_001):
+        settler.step(at(second))
+    seam = "SELECT seam FROM hops WHERE server_span_id IS NULL"
+    assert store.query(seam).item() == "origin:web→origin:orders"
+    commit(store, [span(1, 4, 2, 15, 85, 2, resource_id=3)], 3_030)
+    if then == "fails":
+        with monkeypatch.context() as patched:
+            patched.setattr(known_hosts.KnownHosts, "check", fails)
+            with pytest.raises(QueryLaterError):
+                settler.step(at(3_060))
+    else:
+        settler.step(at(3_060 if then == "goes on" else 9_000))
+    settler = runs.Settler(store) if then == "restarts" else settler
+    for second in (9_001, 9_002, 9_003):
+        settler.step(at(second))
+    assert store.query(seam).item() == "origin:web→origin:auth"
+
+
+def fails(*_: Any) -> Any:
+    raise QueryLaterError("no memory")
 
 
 def test_what_a_restart_knows_of_hosts(store: Store) -> None:

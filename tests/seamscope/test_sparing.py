@@ -146,6 +146,40 @@ def test_a_store_that_cannot_be_read_is_no_traces_fault(
     assert (settler.failing, settler.set_aside, settler.lag_ns(at(3_003))) == (False, 0, 0)
 
 
+def test_traces_that_do_not_fit_together_are_halved(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(store, [*page(1), *page(2)], 0)
+    settler = runs.Settler(store)
+
+    def fits(at_hand: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Any:
+        if traces.height > 1:
+            raise QueryLaterError("no memory")
+        return take(at_hand, traces, fresh)
+
+    monkeypatch.setattr(shelf, "take", fits)
+    with pytest.raises(QueryLaterError):
+        settler.step(at(20))
+    assert store.query("SELECT count(*) FROM requests").item() == 2
+    assert settler.set_aside == 0
+
+
+def test_one_that_never_fits_does_not_hold_up_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(store, page(1), 0)
+    commit(store, later(2), 0)
+    settler = runs.Settler(store)
+
+    def fits(at_hand: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Any:
+        if traces.filter(pl.col("trace_lo") == 1).height:
+            raise QueryLaterError("no memory")
+        return take(at_hand, traces, fresh)
+
+    monkeypatch.setattr(shelf, "take", fits)
+    for second in range(1, sparing.MOST_LATER):
+        with pytest.raises(QueryLaterError):
+            settler.step(at(9_000 + second))
+    assert settler.step(at(9_100)).set_aside == settler.set_aside == 1
+    assert store.query(FINAL).rows() == [("2", True)]
+
+
 def test_all_anew_tries_them_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(store, [*page(1), *page(2)], 0)
     monkeypatch.setattr(shelf, "prepare", fails_with(2))

@@ -43,7 +43,7 @@ def test_a_statement_stopped_among_its_rows_is_told_as_one_that_was_stopped(stor
             list(rows_)
 
 
-def test_a_statement_of_the_house_leaves_memory_for_commits(tmp_path: Path) -> None:
+def test_sorts_of_the_house_spill_where_they_would_hold_more_than_a_quarter(tmp_path: Path) -> None:
     with Store.open(tmp_path / "small.duckdb", settings=Settings(memory_bytes=64 << 20)) as store:
         assert store.query("SELECT current_setting('operator_memory_limit') AS most").item() == "16.0 MiB"
 
@@ -62,7 +62,8 @@ def test_what_is_no_fault_of_the_statement_may_be_asked_again(error: duckdb.Erro
         raise error
 
 
-def test_a_statement_at_fault_is_told_as_that(store: Store) -> None:
+@pytest.mark.parametrize("words", ["x", "FATAL Error: has been invalidated", "Out of Memory Error: no"])
+def test_a_statement_at_fault_is_told_as_that_whatever_it_quotes(store: Store, words: str) -> None:
     with pytest.raises(QueryError) as caught:
-        store.query("SELECT 'x'::INTEGER")
+        store.query(f"SELECT '{words}'::INTEGER")
     assert not isinstance(caught.value, QueryLaterError)

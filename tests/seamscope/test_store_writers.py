@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from seamscope.errors import StoreError
-from seamscope.store import Store, answers, ingesting, opening
+from seamscope.errors import QueryLaterError, StoreError
+from seamscope.store import Store, answers, ingesting, opening, reading
 from tests.seamscope.store_rows import owner, request, rows, spans
 
 if TYPE_CHECKING:
@@ -87,6 +87,25 @@ def test_two_writers_whose_file_was_given_up_both_store_theirs_once(
     assert store.query("SELECT count(*) FROM base.spans").item() == 3
     assert store.query("SELECT list(request_no) FROM base.requests").item().to_list() == [1]
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
+
+
+def test_a_reader_whose_file_was_given_up_has_it_opened_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.commit({"spans": spans(3)}, now_ns=1)
+    begin = reading.read_only
+    failed: list[bool] = []
+
+    def gives_up(cursor: duckdb.DuckDBPyConnection) -> Any:
+        if not failed:
+            failed.append(True)
+            raise duckdb.FatalException("FATAL Error: the database has been invalidated")
+        return begin(cursor)
+
+    monkeypatch.setattr(reading, "read_only", gives_up)
+    before = store._connection
+    with pytest.raises(QueryLaterError, match="SELECT count"):
+        store.query("SELECT count(*) FROM base.spans")
+    assert store._connection is not before
+    assert store.query("SELECT count(*) FROM base.spans").item() == 3
 
 
 def test_a_file_that_could_not_be_opened_anew_is_with_the_next_commit(
