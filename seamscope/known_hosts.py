@@ -28,7 +28,7 @@ WHOSE: Final = ("peer", "tier", "service")
 KEYS: Final = ("trace_hi", "trace_lo")
 
 MOST: Final = 1 << 16
-"""Facts that are remembered, in some 20 MiB; what is shown beyond is known beside what shows it only."""
+"""Facts that are remembered: 48 MiB where names have 30 characters. More are known only beside what shows them."""
 
 
 class KnownHosts:

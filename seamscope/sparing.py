@@ -37,8 +37,8 @@ NOT_THE_TRACES: Final = (StoreError, OSError)
 """What the store or the machine is to blame for: a full disk passes, and is tried again."""
 
 MOST_LATER: Final = 30
-"""Want of memory passes too. But what it comes up against again and again, a second apart, is blamed in the end: what
-comes after it would wait for ever."""
+"""Want of memory passes too; but traces that fail for it so many times in a row, a second apart, are to blame for it in
+the end: all others would wait for ever."""
 
 MOST_SOUGHT: Final = 32
 """Traces at fault that are sought one by one; beyond, those that fail together are set aside together."""
