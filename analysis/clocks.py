@@ -22,9 +22,9 @@ import numpy as np
 import polars as pl
 
 from analysis import namesakes
-from analysis.arrays import MISSING
 from analysis.facts import host_keys, process_keys
 from analysis.grouping import number_pairs
+from analysis.intervals import FAR, PAIR, bounds_of, intervals_of
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -35,39 +35,14 @@ if TYPE_CHECKING:
     from analysis.arrays import Int32s, Int64s, Mask
     from analysis.forest import Forest
 
-FAR: Final = 2**61
-"""A bound that bounds nothing."""
-
 BINS: Final = 32
 """Parts of the time at hand among which a drift is looked for."""
-
-QUARTER: Final = 0.25
-"""The fastest part of the calls, whose agreement says which bound nothing but the way makes."""
 
 STRAIGHTENED: Final = 3
 """Times that a line is looked for in what the one before leaves."""
 
 FEWEST_BINS: Final = 6
 """A line goes through any two points, and easily through a few: fewer parts than this prove no drift."""
-
-READ: Final = (
-    "trace_hi", "trace_lo", "span_id", "start", "end", "sent", "server_start", "server_end", "first_byte", "worked",
-    "caller_host", "callee_host", "servers", "slack", "whole_body", "unsaid", "waits", "failed",
-)  # fmt: skip
-"""What of the facts tells of clocks."""
-
-INTERVALS: Final = {
-    "one": pl.Int64, "other": pl.Int64, "calls": pl.UInt32, "low": pl.Int64, "high": pl.Int64, "offset": pl.Int64,
-    "slope": pl.Float64, "width": pl.Int64, "doubt": pl.Int64, "verdict": pl.String, "trace_hi": pl.UInt64,
-    "trace_lo": pl.UInt64, "span_id": pl.UInt64,
-}  # fmt: skip
-"""A row per pair of hosts: the interval of `other`'s clock less `one`'s, what was made of it (`same`,
-`offset`, `drift`, `empty`), and for the odd ones a call that shows it.
-`offset` holds at `Clocks.origin_ns`, `slope` is by nanosecond; `doubt` is how wide the interval is that
-clients which end after their servers draw closer, where they agree: what moments on both clocks may be off by."""
-
-PAIR: Final = ["one", "other"]
-SHOWN: Final = ["trace_hi", "trace_lo", "span_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,157 +85,37 @@ class Clocks:
         return self.origin_ns, group, offset, slope
 
     def widths(self, forest: Forest, caller: Int32s, callee: Int32s) -> Int64s:
-        """Return how wide the interval of both hosts' clocks is, by call; -1 where there is none."""
+        """Return how wide the interval of both hosts' clocks is, by call; negative where there is none."""
         hosts = self.keys(forest)
-        here, there = forest.resource[caller], forest.resource[callee]
-        number, first = number_pairs(here.astype(np.int64), there.astype(np.int64))
-        one, other = hosts[here[first]], hosts[there[first]]
-        asked = pl.DataFrame({"one": np.minimum(one, other), "other": np.maximum(one, other)})
-        known = self.intervals.filter(pl.col("verdict") != "empty").select(*PAIR, "width")
-        if not known.height:
-            return np.full(caller.size, -1, np.int64)
-        joined = asked.join(known, on=PAIR, how="left", maintain_order="left")
-        widths: Int64s = joined.get_column("width").fill_null(-1).to_numpy()[number]
-        return widths
+        return self.by_call("width", hosts[forest.resource[caller]], hosts[forest.resource[callee]], unknown=-1)
+
+    def by_call(self, name: str, here: Int64s, there: Int64s, *, unknown: int) -> Int64s:
+        """Return a column of `intervals` for calls between hosts; `unknown` where there is no such pair."""
+        number, first = number_pairs(here, there)
+        pairs = zip(np.minimum(here, there)[first].tolist(), np.maximum(here, there)[first].tolist(), strict=True)
+        columns = (self.intervals.get_column(column).to_list() for column in (*PAIR, name))
+        known = {(one, other): value for one, other, value in zip(*columns, strict=True)}
+        found: Int64s = np.array([known.get(pair, unknown) for pair in pairs], np.int64)[number]
+        return found
 
 
 def doubts(told: pl.DataFrame, known: Clocks) -> Int64s:
     """Return, by call (`facts.gather`), how far both sides' clocks may be off; 0 on one clock."""
     told = namesakes.told_apart(told, known.several)
     here, there = told.get_column("caller_host").to_numpy(), told.get_column("callee_host").to_numpy()
-    number, first = number_pairs(np.array(here), np.array(there))
-    pair = pl.DataFrame(
-        {"one": np.minimum(here[first], there[first]), "other": np.maximum(here[first], there[first])},
-        schema=dict.fromkeys(PAIR, pl.Int64),
-    )
-    joined = pair.join(known.intervals.select(*PAIR, "doubt"), on=PAIR, how="left", maintain_order="left")
-    found: Int64s = joined.get_column("doubt").fill_null(0).to_numpy()[number]
-    return found
+    return known.by_call("doubt", np.array(here), np.array(there), unknown=0)
 
 
 def settle(facts: pl.DataFrame) -> Clocks:
     """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
-    both = (pl.col("caller_host") != 0) & (pl.col("callee_host") != 0)
-    apart = pl.col("caller_host") != pl.col("callee_host")
     several = namesakes.find(facts)
-    told = (
-        namesakes.told_apart(facts, several)
-        .lazy()
-        .filter(pl.col("served") & ~pl.col("headless") & both & apart)
-        .select(READ)
-        .collect()
-    )
-    bounds = _bounds(told)
-    origin_ns = cast("int", told.get_column("start").min()) if told.height else 0
-    intervals = _intervals(bounds)
-    odd = intervals.filter(pl.col("verdict") == "empty").select(PAIR)
-    if odd.height:
+    bounds = bounds_of(namesakes.told_apart(facts, several))
+    origin_ns = cast("int", bounds.get_column("start").min()) if bounds.height else 0
+    intervals = intervals_of(bounds)
+    if (intervals.get_column("verdict") == "empty").any():
+        odd = intervals.filter(pl.col("verdict") == "empty").select(PAIR)
         intervals = _with_drifts(intervals, bounds.join(odd, on=PAIR, how="semi"), origin_ns)
     return Clocks(intervals, origin_ns, _place(intervals), several)
-
-
-def _bounds(told: pl.DataFrame) -> pl.DataFrame:
-    """Return what each call says of its two hosts' offset: the clock of the greater key less that of the lesser."""
-    alone = pl.col("servers") == 1
-    left = pl.when(alone).then(pl.max_horizontal("start", "sent")).otherwise("start")
-    early = pl.col("server_start") - left
-    first_byte = pl.when(pl.col("whole_body")).then("first_byte").otherwise("server_start")
-    done = pl.when(pl.col("waits") & alone).then("server_end").otherwise(pl.max_horizontal("server_start", first_byte))
-    stayed = ~pl.col("failed")  # a client that gave up may have ended before its server began
-    whole = (
-        pl.when(pl.col("whole_body") & alone & stayed)
-        .then(pl.max_horizontal("server_end", "server_start") - pl.col("end"))
-        .when((pl.col("worked") != MISSING) & alone & stayed)
-        .then(pl.max_horizontal("worked", "server_start") - pl.col("end"))
-    )
-    fits = pl.col("server_end") - pl.col("server_start") <= pl.col("end") - pl.col("start")
-    likely = pl.when(pl.col("unsaid") & alone & stayed & fits).then(
-        pl.max_horizontal("server_end", "server_start") - pl.col("end")
-    )
-    sided = told.select(
-        *("trace_hi", "trace_lo", "span_id", "start", "slack"),
-        one=pl.min_horizontal("caller_host", "callee_host"),
-        other=pl.max_horizontal("caller_host", "callee_host"),
-        forward=pl.col("caller_host") < pl.col("callee_host"),
-        early=early,
-        late=pl.when(stayed).then(done - pl.col("end")),
-        whole=whole,
-        likely=likely,
-    )
-    told_of_some = pl.col("whole").is_not_null().any().over(PAIR)
-    sided = sided.with_columns(told=told_of_some, whole=pl.when(told_of_some).then("whole").otherwise("likely"))
-    forward = pl.col("forward")
-    return sided.with_columns(
-        high=pl.when(forward).then("early").otherwise(-pl.col("late")),
-        low=pl.when(forward).then("late").otherwise(-pl.col("early")),
-        tight_low=pl.when(forward).then("whole"),
-        tight_high=pl.when(~forward).then(-pl.col("whole")),
-    )
-
-
-def _intervals(bounds: pl.DataFrame) -> pl.DataFrame:
-    """Return the interval of every pair; the offset keeps what the clocks can tell of its bound."""
-    slack = pl.col("slack")
-    found = bounds.group_by(PAIR).agg(
-        pl.len().alias("calls"),
-        (pl.col("low") - slack).max().fill_null(-FAR),
-        (pl.col("high") + slack).min().fill_null(FAR),
-        pl.col("low").max().fill_null(-FAR).alias("raw_low"),
-        pl.col("high").min().fill_null(FAR).alias("raw_high"),
-        (pl.col("tight_low") - slack).max().fill_null(-FAR),
-        (pl.col("tight_high") + slack).min().fill_null(FAR),
-        (pl.col("tight_low") - slack).filter("told").max().fill_null(-FAR).alias("told_low"),
-        (pl.col("tight_high") + slack).filter("told").min().fill_null(FAR).alias("told_high"),
-        pl.col("tight_low").max().fill_null(-FAR).alias("raw_tight_low"),
-        pl.col("tight_high").min().fill_null(FAR).alias("raw_tight_high"),
-    )
-    empty, same = pl.col("low") > pl.col("high"), (pl.col("low") <= 0) & (pl.col("high") >= 0)
-    near_low, near_high = pl.max_horizontal("low", "tight_low"), pl.min_horizontal("high", "tight_high")
-    closer = (near_low <= near_high) & ~same & ~empty
-    rows = found.with_columns(
-        low=pl.when(closer).then(near_low).otherwise("low"),
-        high=pl.when(closer).then(near_high).otherwise("high"),
-        raw_low=pl.when(closer).then(pl.max_horizontal("raw_low", "raw_tight_low")).otherwise("raw_low"),
-        raw_high=pl.when(closer).then(pl.min_horizontal("raw_high", "raw_tight_high")).otherwise("raw_high"),
-        verdict=pl.when(empty).then(pl.lit("empty")).when(same).then(pl.lit("same")).otherwise(pl.lit("offset")),
-        slope=pl.lit(0.0),
-    )
-    rows = rows.join(_spreads(bounds, rows.filter(pl.col("verdict") == "offset")), on=PAIR, how="left")
-    below = pl.when(closer & (pl.col("raw_tight_low") >= pl.col("raw_low"))).then("tight_below").otherwise("below")
-    above = pl.when(closer & (pl.col("raw_tight_high") <= pl.col("raw_high"))).then("tight_above").otherwise("above")
-    surer_low = (below < above).fill_null(above.is_null())
-    alike = (below == above).fill_null(value=False)
-    by_low = pl.when(alike).then(pl.col("low") > 0).otherwise(surer_low)
-    rows = rows.with_columns(
-        offset=pl.when(pl.col("verdict") == "offset")
-        .then(pl.when(by_low).then("raw_low").otherwise("raw_high").clip("low", "high"))
-        .otherwise(0),
-        width=pl.col("high") - pl.col("low"),
-        doubt=(pl.min_horizontal("high", "told_high") - pl.max_horizontal("low", "told_low")).clip(0),
-    )
-    none = rows.filter(empty).select(PAIR)
-    if none.height:
-        odd = bounds.join(none, on=PAIR, how="semi").sort("start", *SHOWN)
-        shown = odd.group_by(PAIR, maintain_order=True).agg(pl.col(name).first() for name in SHOWN)
-        rows = rows.join(shown, on=PAIR, how="left")
-    else:
-        rows = rows.with_columns(pl.lit(None).alias(name) for name in SHOWN)
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()).sort(PAIR)
-
-
-def _spreads(bounds: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
-    """Return how close to each other the calls bound the offsets of some pairs."""
-    mine = bounds.join(some.select(PAIR), on=PAIR, how="semi") if some.height else bounds.clear()
-    return mine.group_by(PAIR).agg(
-        *(_spread(name, top=True).alias(said) for name, said in (("low", "below"), ("tight_low", "tight_below"))),
-        *(_spread(name, top=False).alias(said) for name, said in (("high", "above"), ("tight_high", "tight_above"))),
-    )
-
-
-def _spread(name: str, *, top: bool) -> pl.Expr:
-    """Return how far the quarter of the calls that bounds most lies apart; null where none bounds."""
-    least = pl.col(name).max() - pl.col(name).quantile(1 - QUARTER, "lower")
-    return least if top else pl.col(name).quantile(QUARTER, "higher") - pl.col(name).min()
 
 
 def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame, origin_ns: int) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analysis.columns import collected
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -35,32 +36,33 @@ in the middle of their calls, and the first call that shows it."""
 
 def find(facts: pl.DataFrame) -> pl.DataFrame:
     """Return processes of one host whose calls no common clock allows (`facts.gather`), columns `FOUND`."""
-    inside = (
-        facts.lazy()
-        .filter(
-            pl.col("served")
-            & ~pl.col("headless")
-            & (pl.col("caller_host") != 0)
-            & (pl.col("caller_host") == pl.col("callee_host"))
-            & (pl.col("caller") != pl.col("callee"))
-        )
-        .select(READ)
-        .collect()
-    )
+    inside = collected(facts.lazy().filter(_INSIDE).select(READ))
     if not inside.height:
         return none()
-    early, late = pl.col("server_start") - pl.col("start"), pl.col("server_start") - pl.col("end")
-    before, after = early < -APART_NS, (late > APART_NS) & ~pl.col("failed")
-    told = inside.sort("start", *SHOWN).with_columns(
-        host="caller_host", ahead=pl.when(before).then(early).when(after).then(late)
-    )
-    odd = pl.col("ahead").is_not_null()
-    by_pair = told.group_by("host", "caller", "callee").agg(
-        *(pl.col(name).filter(odd).first() for name in SHOWN),
-        share=odd.mean(),
-        ahead=pl.col("ahead").median().cast(pl.Int64),
-    )
-    return by_pair.filter(pl.col("share") >= MOST).select(list(FOUND)).sort("host", "caller", "callee")
+    told = inside.lazy().sort("start", *SHOWN).with_columns(_AHEAD).group_by(_PAIR).agg(_OF_PAIR)
+    return collected(told.filter(pl.col("share") >= MOST).select(list(FOUND)).sort(_PAIR))
+
+
+_PAIR: Final = ["host", "caller", "callee"]
+_INSIDE: Final = (
+    pl.col("served")
+    & ~pl.col("headless")
+    & (pl.col("caller_host") != 0)
+    & (pl.col("caller_host") == pl.col("callee_host"))
+    & (pl.col("caller") != pl.col("callee"))
+)
+_EARLY: Final = pl.col("server_start") - pl.col("start")
+_LATE: Final = pl.col("server_start") - pl.col("end")
+_AHEAD: Final = [
+    pl.col("caller_host").alias("host"),
+    pl.when(_EARLY < -APART_NS).then(_EARLY).when((_LATE > APART_NS) & ~pl.col("failed")).then(_LATE).alias("ahead"),
+]
+_ODD: Final = pl.col("ahead").is_not_null()
+_OF_PAIR: Final = [
+    *(pl.col(name).filter(_ODD).first() for name in SHOWN),
+    _ODD.mean().alias("share"),
+    pl.col("ahead").median().cast(pl.Int64),
+]
 
 
 def none() -> pl.DataFrame:

@@ -15,6 +15,7 @@ import polars as pl
 
 from analysis import baselines, clocks, dials, lines, setups, stalls, starts, waits
 from analysis.arrays import MISSING
+from analysis.intervals import INTERVALS
 from analysis.sequence import settle_ties
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
@@ -134,6 +135,6 @@ def _said(told: pl.DataFrame, notes: list[baselines.Note]) -> pl.DataFrame:
 
 def nothing() -> Known:
     """Return what is known where calls could not be compared."""
-    none = clocks.Clocks(pl.DataFrame(schema=clocks.INTERVALS))
+    none = clocks.Clocks(pl.DataFrame(schema=INTERVALS))
     marks = pl.DataFrame(schema={"part": pl.Int32, **MARKS})
     return Known(none, clocks.warnings_of(none, {}), marks, pl.DataFrame(schema={"part": pl.Int32, **SAID}))

@@ -81,7 +81,7 @@ class KnownHosts:
         if not self._doubtful:
             return set()
         wanted = pl.DataFrame({"peer": sorted({peer for peer, *_ in self._doubtful})})
-        shown = _witnessed(store.query_with(statement("runs/answered_there"), {"wanted": wanted}), WHOSE)
+        shown = _witnessed(store.query_with(statement("runs/answered_there"), wanted), WHOSE)
         for fact in self._doubtful:
             peer, _, *who = fact
             if (whose := shown.get((peer, *who))) is None:

@@ -152,12 +152,12 @@ class Roll:
         known = self._known.join(arrived, on=KEYS, how="semi").drop("waiting")
         strangers = arrived.join(known, on=KEYS, how="anti").select(KEYS)
         if strangers.height:
-            strangers = self._store.query_with(statement("runs/analysed"), {"wanted": strangers})
+            strangers = self._store.query_with(statement("runs/analysed"), strangers)
         return pl.concat([known, self._as_stored(strangers)]) if strangers.height else known
 
     def _as_stored(self, traces: pl.DataFrame) -> pl.DataFrame:
         text = statement("runs/as_stored")
-        found = self._store.query_with(text, {"wanted": traces.select(KEYS)}, {"upto": self._seen})
+        found = self._store.query_with(text, traces.select(KEYS), {"upto": self._seen})
         return _traces(found)
 
     def _recount(self, before: pl.DataFrame, after: pl.DataFrame) -> None:
@@ -365,7 +365,7 @@ class Roll:
         if not traces.height:
             return pl.DataFrame(schema=dict.fromkeys((*KEYS, "id"), pl.UInt64))
         bounds = {"first_commit": traces["first_commit"].min(), "last_commit": traces["last_commit"].max()}
-        return self._store.query_with(statement("runs/ids"), {"wanted": traces.select(KEYS)}, bounds)
+        return self._store.query_with(statement("runs/ids"), traces.select(KEYS), bounds)
 
 
 def _traces(found: pl.DataFrame) -> pl.DataFrame:

@@ -56,6 +56,12 @@ SETTLE_NS: Final = 10_000_000_000
 WINDOWS_A_STEP: Final = 4
 """Windows that settled are analysed so many at a time, so that traces which settle meanwhile do not wait for long."""
 
+FEW_SPANS: Final = 10_000
+REST: Final = 10
+LONGEST_REST_SECONDS: Final = 5.0
+"""A step costs some 0.2 s of CPU however little it analyses, a tenth of a core at a request a second: after one of few
+spans comes a rest of so many times as long, for more to settle meanwhile."""
+
 LENT_CALLS: Final = 20_000
 """Calls of the last settled window that traces of later ones are compared with until theirs has settled."""
 
@@ -182,14 +188,17 @@ class Settler:
 
         With the first that has nothing to do, memory goes back to the system.
         """
-        busy = False
-        while not stop.wait(every_s):
+        busy, rest_s = False, every_s
+        while not stop.wait(rest_s):
+            began = time.monotonic()
+            rest_s = every_s
             try:
                 done = self.step()
                 if busy and not done.traces:
                     give_back()
                     code_pages.let_go()
                 busy = done.traces > 0
+                rest_s = rest_seconds(done, time.monotonic() - began, every_s)
             except Exception:  # noqa: BLE001 - the loop lives on
                 _log.exception("settled traces could not be analysed")
 
@@ -333,6 +342,13 @@ class Settler:
 
     def _callers(self, news: News) -> pl.DataFrame:
         return self._store.query(statement("runs/silent_callers"), news)
+
+
+def rest_seconds(done: RunSummary, took_s: float, every_s: float) -> float:
+    """Give how long to wait after a step that took so long, `every_s` at least: little is not worth one of its own."""
+    if not 0 < done.spans < FEW_SPANS:
+        return every_s
+    return max(every_s, min(REST * took_s, LONGEST_REST_SECONDS))
 
 
 def _longest(roll: Roll | None) -> int | None:

@@ -119,7 +119,7 @@ def tell(store: Store, windows: tuple[set[Window], set[Window]]) -> None:
 
 
 def _requests_of(store: Store, traces: pl.DataFrame) -> pl.DataFrame:
-    return store.query_with(statement("runs/stored_requests"), {"wanted": traces.select(KEYS)})
+    return store.query_with(statement("runs/stored_requests"), traces.select(KEYS))
 
 
 def _rows(windows: Iterable[Window]) -> pl.DataFrame:

@@ -78,17 +78,13 @@ def _tied(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> tuple[pl.D
 def _links(store: Store, parts: Iterable[tuple[pl.DataFrame, tuple[int, int]]]) -> pl.DataFrame:
     text = statement("runs/links", columns=", ".join(LINK_INPUT))
     return pl.concat(
-        store.query_with(text, _wanted(part), {"first_commit": first, "last_commit": last})
+        store.query_with(text, part.select(KEYS), {"first_commit": first, "last_commit": last})
         for part, (first, last) in parts
     )
 
 
 def _asked(store: Store, name: str, traces: pl.DataFrame, params: dict[str, Any] | None = None) -> pl.DataFrame:
-    return store.query_with(statement(f"runs/{name}"), _wanted(traces), params)
-
-
-def _wanted(traces: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    return {"wanted": traces.select(KEYS)}
+    return store.query_with(statement(f"runs/{name}"), traces.select(KEYS), params)
 
 
 def _parts(traces: pl.DataFrame, beside: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, tuple[int, int]]]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from seamscope.store.ingesting import ServiceTier
     from seamscope.store.learned import Learned
-    from seamscope.store.reading import Stream
+    from seamscope.store.reading import ReadingCursor, Stream
     from seamscope.store.receipts import CommitReceipt
 
 T = TypeVar("T")
@@ -74,13 +74,13 @@ class _Opened(Reading):
 
     def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
         """Run a statement of the house: no deadline, no cap on rows."""
-        with self._reading() as cursor:
-            yield from batches(cursor, sql, params, None)
+        with self._reading() as lent:
+            yield from batches(lent.cursor, sql, params, None)
 
     @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with telling(), self._cursors.house() as cursor:
-            yield cursor
+    def _reading(self) -> Iterator[ReadingCursor]:
+        with telling(), self._cursors.reader() as lent:
+            yield lent
 
     @contextmanager
     def guest(self, wait_seconds: float = 5.0) -> Iterator[Guest]:
@@ -205,25 +205,21 @@ class Store(_Opened):
             raise opening.explained(self.path, error) from error
 
     @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _reading(self) -> Iterator[ReadingCursor]:
         """Lend a cursor; a file that DuckDB turns out to have given up is opened anew, though nobody writes to it."""
         connection = self._connection
         try:
-            with super()._reading() as cursor:
-                yield cursor
+            with super()._reading() as lent:
+                yield lent
         except QueryLaterError as error:
             if isinstance(error.__cause__, duckdb.Error):
                 self._reopen_if_given_up(connection, error.__cause__)
             raise
 
-    def query_with(
-        self, sql: str, frames: Mapping[str, pl.DataFrame], params: Mapping[str, object] | None = None
-    ) -> pl.DataFrame:
-        """Run one reading statement that may also read `frames`, by their names: long lists make slow parameters."""
-        with self._reading() as cursor:
-            for name, frame in frames.items():
-                cursor.register(name, frame.to_arrow())
-            schema, *rows = batches(cursor, sql, params, None)
+    def query_with(self, sql: str, wanted: pl.DataFrame, params: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """Run one reading statement that may also read some rows, as `wanted`: long lists make slow parameters."""
+        with self._reading() as lent, lent.wanted.told(wanted.to_arrow()):
+            schema, *rows = batches(lent.cursor, sql, params, None)
             return pl.DataFrame(pa.Table.from_batches(rows, schema))
 
     @staticmethod

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
 import duckdb
@@ -15,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.errors import QueryError, QueryLaterError
+from seamscope.store.incoming import Incoming
 from seamscope.store.opening import was_given_up
 from seamscope.text.safe import safe
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
+WANTED: Final = "wanted"
+"""By what name a statement reads rows that it is given: long lists make slow parameters."""
 _KIND: Final = re.compile(r"(?:\w[\w ]*: )?(?P<kind>Out of Memory|INTERRUPT|INTERNAL|FATAL|Connection) Error: ")
 _QUOTED: Final = 200
 HOUSE_SHARE: Final = 4
@@ -241,6 +245,15 @@ class Guest:
         self._over.set()
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingCursor:
+    """A cursor for statements that may also read rows which they are given."""
+
+    cursor: duckdb.DuckDBPyConnection
+    wanted: Incoming
+    """Those rows, by the name of `WANTED`."""
+
+
 class Cursors:
     """Cursors lent one at a time; those of guests carry their limits."""
 
@@ -248,6 +261,7 @@ class Cursors:
         self._make = make
         self._settings = settings
         self._lent: set[duckdb.DuckDBPyConnection] = set()
+        self._idle: list[ReadingCursor] = []
         self._guests: queue.Queue[duckdb.DuckDBPyConnection] = queue.Queue()
         self._of_guests = [self._limited() for _ in range(settings.guests)]
         for cursor in self._of_guests:
@@ -263,14 +277,40 @@ class Cursors:
     @contextmanager
     def house(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Lend a cursor for the house's own statements: no deadline, no cap on rows, a quarter of the memory."""
-        cursor = self._make()
-        _spill_beyond(cursor, self._settings.memory_bytes // HOUSE_SHARE)
+        with self._lend(self._of_the_house()) as cursor:
+            yield cursor
+            cursor.close()
+
+    @contextmanager
+    def reader(self) -> Iterator[ReadingCursor]:
+        """Lend such a cursor for a statement that reads; it is kept for the next one, if nothing failed."""
+        try:
+            lent = self._idle.pop()
+        except IndexError:  # nobody asked before, or all are lent
+            lent = self._of_readers()
+        with self._lend(lent.cursor):
+            yield lent
+            self._idle.append(lent)
+
+    @contextmanager
+    def _lend(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
         self._lent.add(cursor)
         try:
             yield cursor
+        except BaseException:
+            cursor.close()
+            raise
         finally:
             self._lent.discard(cursor)
-            cursor.close()
+
+    def _of_the_house(self) -> duckdb.DuckDBPyConnection:
+        cursor = self._make()
+        _spill_beyond(cursor, self._settings.memory_bytes // HOUSE_SHARE)
+        return cursor
+
+    def _of_readers(self) -> ReadingCursor:
+        cursor = self._of_the_house()
+        return ReadingCursor(cursor, Incoming(cursor, WANTED))
 
     @contextmanager
     def guest(self, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -310,7 +350,7 @@ class Cursors:
 
     def close(self) -> None:
         """Stop what still runs and close every cursor, so that the file can be let go."""
-        let_go([*self._lent, *self._of_guests])
+        let_go([*self._lent, *(idle.cursor for idle in self._idle), *self._of_guests])
 
 
 def _spill_beyond(cursor: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:

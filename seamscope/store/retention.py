@@ -109,7 +109,7 @@ def _parted(store: Store, upto: int) -> _Parting:
     traces = store.query(statement("retention/traces"), {"upto": upto})
     stays = traces.filter("stays").select(TRACE)
     goes = traces.filter(~pl.col("stays")).select(TRACE)
-    theirs = store.query_with(statement("retention/requests"), {"wanted": goes}, {"upto": upto})
+    theirs = store.query_with(statement("retention/requests"), goes, {"upto": upto})
     while True:
         tied = theirs.filter("stays").select("request_no").unique()
         pulled = theirs.join(tied, on="request_no", how="semi").select(TRACE).unique().join(goes, on=TRACE, how="semi")

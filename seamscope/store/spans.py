@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 class Tables(Protocol):
     """The store, as far as this reads it."""
 
-    def query_with(
-        self, sql: str, frames: Mapping[str, pl.DataFrame], params: Mapping[str, object] | None = None
-    ) -> pl.DataFrame:
-        """Run one reading statement that may also read `frames`, by their names."""
+    def query_with(self, sql: str, wanted: pl.DataFrame, params: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """Run one reading statement that may also read some rows, as `wanted`."""
 
 
 def spans_of(
@@ -38,7 +36,7 @@ def spans_of(
     here = [name for name in kept if name not in _SPANS.beside]
     bounds = {"first_commit": first_commit, "last_commit": last_commit}
     text = statement("runs/spans", columns=", ".join([_SPANS.number, _SPANS.shape, *here]))
-    rows = store.query_with(text, {"wanted": traces}, bounds)
+    rows = store.query_with(text, traces, bounds)
     rows = _with_shapes(store, rows, [name for name in kept if name in _SPANS.shared])
     for table, held in _SPANS.sides.items():
         rows = _with_beside(store, rows, table, [name for name in kept if name in held])
@@ -49,7 +47,7 @@ def _with_shapes(store: Tables, rows: pl.DataFrame, columns: Sequence[str]) -> p
     """Add columns of what spans share."""
     wanted = rows.select(_SPANS.shape).unique()
     text = statement("runs/shapes", columns=", ".join([_SPANS.shape, *columns]))
-    shapes = store.query_with(text, {"wanted": wanted})
+    shapes = store.query_with(text, wanted)
     silent = [name for name in columns if shapes.get_column(name).null_count() == shapes.height]
     rows = rows.join(shapes.drop(silent), on=_SPANS.shape, how="left", maintain_order="left")
     return rows.with_columns(pl.lit(None, _TYPES[name]).alias(name) for name in silent)
@@ -63,7 +61,7 @@ def _with_beside(store: Tables, rows: pl.DataFrame, table: str, columns: Sequenc
         text = statement("runs/beside", table=table, columns=", ".join([number, *columns]))
         span_no = rows.get_column(number)
         bounds = {"first_no": span_no.min(), "last_no": span_no.max()}
-        found = store.query_with(text, {"wanted": rows.select(number)}, bounds)
+        found = store.query_with(text, rows.select(number), bounds)
     if found.height:
         return rows.join(found, on=number, how="left", maintain_order="left")
     return rows.with_columns(pl.lit(None, _TYPES[name]).alias(name) for name in columns)

@@ -337,6 +337,20 @@ def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.Monk
     assert settler.step(at(21)).requests == 1
 
 
+@pytest.mark.parametrize(
+    ("spans", "took_s", "expected"),
+    [
+        (0, 0.01, 1.0),  # nothing was to be done
+        (16, 0.02, 1.0),
+        (16, 0.2, 2.0),
+        (runs.FEW_SPANS - 1, 3.0, runs.LONGEST_REST_SECONDS),
+        (runs.FEW_SPANS, 3.0, 1.0),  # much comes: no time to lose
+    ],
+)
+def test_a_step_of_few_spans_is_followed_by_a_rest(spans: int, took_s: float, expected: float) -> None:
+    assert runs.rest_seconds(runs.RunSummary(traces=spans // 8, spans=spans), took_s, 1.0) == pytest.approx(expected)
+
+
 def test_following_ends_when_it_is_told_to(store: Store) -> None:
     commit(store, page(1), 0)
     stop = threading.Event()
