@@ -90,7 +90,7 @@ class Clocks:
         return self.by_call("width", hosts[forest.resource[caller]], hosts[forest.resource[callee]], unknown=-1)
 
     def by_call(self, name: str, here: Int64s, there: Int64s, *, unknown: int) -> Int64s:
-        """Return a column of `intervals` for calls between hosts; `unknown` where there is no such pair."""
+        """Return a column of `intervals` by call, whichever host called; `unknown` where there is no such pair."""
         number, first = number_pairs(here, there)
         pairs = zip(np.minimum(here, there)[first].tolist(), np.maximum(here, there)[first].tolist(), strict=True)
         columns = (self.intervals.get_column(column).to_list() for column in (*PAIR, name))

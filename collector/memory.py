@@ -43,6 +43,8 @@ HIGH: Final = 0.9
 """Share of the limit from which on nothing more is taken while something is held."""
 
 EVERY_S: Final = 0.02
+ASKED_S: Final = 1.0
+"""For how long after somebody asked whether there is room there is somebody to make room for."""
 TRIM_EVERY_S: Final = 1.0
 
 _STATM: Final = Path("/proc/self/statm")
@@ -113,9 +115,19 @@ class MemoryWatch:
         self._resident = resident
         self._lock = threading.Lock()
         self._look_at = self._trim_at = 0.0
+        self._asked_at = -ASKED_S
         self._tight = False
 
     def is_tight(self) -> bool:
+        """Tell it who would bring more into memory."""
+        self._asked_at = time.monotonic()
+        return self._look()
+
+    def presses(self) -> bool:
+        """Tell it who could make way: only while others want to bring more."""
+        return time.monotonic() < self._asked_at + ASKED_S and self._look()
+
+    def _look(self) -> bool:
         """Look, unless somebody has just looked; free memory is first handed back to the system."""
         now = time.monotonic()
         if now < self._look_at or not self._lock.acquire(blocking=False):

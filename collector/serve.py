@@ -174,7 +174,7 @@ class Collector:
     def _settle(self, parts: ExitStack) -> None:
         held = self._shares
         amounts = held.compared_spans, held.read_ahead
-        self._settling = Settling(self.store, self._config, self.plan.settle_s, *amounts, self._watch.is_tight)
+        self._settling = Settling(self.store, self._config, self.plan.settle_s, *amounts, self._watch.presses)
         self._settling.start()
         parts.callback(self._settling.stop)
         self.telemetry.looks_at("analysis_lag_s", lambda: round(self._settling.lag_s(), 3))

@@ -37,7 +37,7 @@ class Settling:
         settle_s: how long no span may have come for a trace before it is analysed.
         compared_spans: how many are analysed together (`seamscope.windows`).
         read_ahead: how many windows of so many are read and prepared at a time.
-        is_tight: tells whether the process holds nearly all the memory it may.
+        is_tight: tells whether others want memory, of which the process holds nearly all it may.
     """
 
     def __init__(

@@ -57,10 +57,12 @@ WINDOWS_A_STEP: Final = 4
 """Windows that settled are analysed so many at a time, so that traces which settle meanwhile do not wait for long."""
 
 FEW_SPANS: Final = 10_000
+"""What a step takes by itself, some 0.2 s of CPU, is more than what it takes to analyse so many spans."""
+
 REST: Final = 10
 LONGEST_REST_SECONDS: Final = 5.0
-"""A step costs some 0.2 s of CPU however little it analyses, a tenth of a core at a request a second: after one of few
-spans comes a rest of so many times as long, for more to settle meanwhile."""
+"""After a step of few spans comes a rest so many times as long, half the settle time at most, for more to settle
+meanwhile: with one a second, a request a second took a fifth of a core."""
 
 LENT_CALLS: Final = 20_000
 """Calls of the last settled window that traces of later ones are compared with until theirs has settled."""
@@ -107,6 +109,8 @@ class Settler:
         """Since when the longest waits, where a step failed and the roll of what waits is to be made anew."""
         self.failing = False
         """Whether the last step failed, and the next one tries again."""
+        self.more_is_due = False
+        """Whether windows that had settled were left to the next step."""
 
     @property
     def set_aside(self) -> int:
@@ -127,6 +131,7 @@ class Settler:
         while (ready := roll.ready(now_ns, due)).height:
             yield from self._told(self._by_trace(roll, ready), progress)
         yield from self._told(self._by_window(roll, due[:WINDOWS_A_STEP]), progress)
+        self.more_is_due = len(due) > WINDOWS_A_STEP
         roll.forget()
         if not roll.todo:
             self._shelf.clear()
@@ -198,7 +203,9 @@ class Settler:
                     give_back()
                     code_pages.let_go()
                 busy = done.traces > 0
-                rest_s = rest_seconds(done, time.monotonic() - began, every_s)
+                if not self.more_is_due:
+                    most_s = min(self._settle_ns / 2e9, LONGEST_REST_SECONDS)
+                    rest_s = rest_seconds(done, time.monotonic() - began, every_s, most_s)
             except Exception:  # noqa: BLE001 - the loop lives on
                 _log.exception("settled traces could not be analysed")
 
@@ -344,11 +351,9 @@ class Settler:
         return self._store.query(statement("runs/silent_callers"), news)
 
 
-def rest_seconds(done: RunSummary, took_s: float, every_s: float) -> float:
-    """Give how long to wait after a step that took so long, `every_s` at least: little is not worth one of its own."""
-    if not 0 < done.spans < FEW_SPANS:
-        return every_s
-    return max(every_s, min(REST * took_s, LONGEST_REST_SECONDS))
+def rest_seconds(done: RunSummary, took_s: float, least_s: float, most_s: float) -> float:
+    """Give how long to wait after a step that took so long: little is not worth a step of its own."""
+    return max(least_s, min(REST * took_s, most_s)) if 0 < done.spans < FEW_SPANS else least_s
 
 
 def _longest(roll: Roll | None) -> int | None:

@@ -155,7 +155,10 @@ def read_only(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _end(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Leave the transaction a cursor is in, if any; an interrupt that came too late hits this one, not its own."""
+    """Leave the transaction a cursor is in, if any; an interrupt that came too late hits this one, not its own.
+
+    Raises `QueryLaterError` where it cannot be left: such a cursor is not to be kept.
+    """
     for _ in range(_TRIES):
         try:
             cursor.rollback()
@@ -164,6 +167,7 @@ def _end(cursor: duckdb.DuckDBPyConnection) -> None:
         except duckdb.Error:  # there is none, or the store was closed meanwhile
             return
         return
+    raise QueryLaterError("DuckDB does not end a transaction")
 
 
 def batches(

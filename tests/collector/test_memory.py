@@ -95,6 +95,17 @@ def test_free_memory_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not watch.is_tight()
 
 
+def test_nobody_makes_way_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("collector.memory.time.monotonic", lambda: now[0])
+    watch = MemoryWatch(1_000, lambda: 950)
+    assert not watch.presses()
+    assert watch.is_tight()
+    assert watch.presses()
+    now[0] += 2 * memory.ASKED_S
+    assert not watch.presses()
+
+
 def test_one_body_at_a_time_where_memory_is_short(tmp_path: Path) -> None:
     tight = threading.Event()
     telemetry = Telemetry()

@@ -338,17 +338,28 @@ def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("spans", "took_s", "expected"),
+    ("spans", "took_s", "most_s", "expected"),
     [
-        (0, 0.01, 1.0),  # nothing was to be done
-        (16, 0.02, 1.0),
-        (16, 0.2, 2.0),
-        (runs.FEW_SPANS - 1, 3.0, runs.LONGEST_REST_SECONDS),
-        (runs.FEW_SPANS, 3.0, 1.0),  # much comes: no time to lose
+        (0, 0.01, 5.0, 1.0),  # nothing was to be done
+        (16, 0.02, 5.0, 1.0),
+        (16, 0.2, 5.0, 2.0),
+        (16, 0.2, 0.0, 1.0),  # who wants traces settled at once wants them at once
+        (runs.FEW_SPANS - 1, 3.0, 5.0, 5.0),
+        (runs.FEW_SPANS, 3.0, 5.0, 1.0),  # much comes: no time to lose
     ],
 )
-def test_a_step_of_few_spans_is_followed_by_a_rest(spans: int, took_s: float, expected: float) -> None:
-    assert runs.rest_seconds(runs.RunSummary(traces=spans // 8, spans=spans), took_s, 1.0) == pytest.approx(expected)
+def test_a_step_of_few_spans_is_followed_by_a_rest(spans: int, took_s: float, most_s: float, expected: float) -> None:
+    done = runs.RunSummary(traces=spans // 8, spans=spans)
+    assert runs.rest_seconds(done, took_s, 1.0, most_s) == pytest.approx(expected)
+
+
+def test_windows_left_to_the_next_step_are_known(store: Store) -> None:
+    settler = runs.Settler(store, settle_ns=10 * SECOND)
+    for window in range(runs.WINDOWS_A_STEP + 1):
+        commit(store, [span(window + 1, 1, 2, window * 600_000, window * 600_000 + 5)], at_s=1)
+    later = START + HOURS
+    assert (settler.step(later).spans, settler.more_is_due) == (runs.WINDOWS_A_STEP, True)
+    assert (settler.step(later).spans, settler.more_is_due) == (1, False)
 
 
 def test_following_ends_when_it_is_told_to(store: Store) -> None:
