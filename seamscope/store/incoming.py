@@ -18,8 +18,8 @@ _NOTHING: Final = pa.table({"nothing": pa.array([], pa.int8())})
 class Incoming:
     """Rows that DuckDB asks for each time it reads them.
 
-    To tell a cursor of a table with each statement costs 0.4 to 0.8 ms of CPU: as much as all else of the shortest. Of
-    a million rows, what is told once takes longer to read, 37 ms where a table of its own takes 20.
+    To tell a cursor of a table with each statement costs 0.4 to 0.8 ms of CPU. Of a million rows, what is told
+    once takes longer to read, 37 ms where a table of its own takes 20.
     """
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:

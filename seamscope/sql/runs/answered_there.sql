@@ -1,5 +1,5 @@
 -- What answered at some hosts (`wanted`), and a trace that shows it. No port: of a call, which span told it is not stored.
--- The trace is the request's. A call's own may be another, which is then analysed with it.
+-- The trace is the request's. A call's own may be another, which is analysed with it once their window settles.
 WITH calling AS MATERIALIZED (
     SELECT kind_no, peer, seam_no
     FROM base.hop_kinds
