@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 import pytest
 
 from seamscope.errors import QueryError, QueryLaterError
@@ -67,3 +69,20 @@ def test_a_statement_at_fault_is_told_as_that_whatever_it_quotes(store: Store, w
     with pytest.raises(QueryError) as caught:
         store.query(f"SELECT '{words}'::INTEGER")
     assert not isinstance(caught.value, QueryLaterError)
+
+
+def test_each_statement_reads_the_rows_that_it_was_given(store: Store) -> None:
+    """Cursors are kept for the next statement, whoever puts it; one that failed is not."""
+
+    def asked(number: int) -> list[int]:
+        if number % 5 == 0:
+            with pytest.raises(QueryError):
+                store.query_with("SELECT nothing FROM wanted", pl.DataFrame({"mine": [number]}))
+        columns = "mine" if number % 2 else "theirs"
+        given = pl.DataFrame({columns: [number, number + 1]})
+        found: list[int] = store.query_with(f"SELECT {columns} FROM wanted", given).to_series().to_list()  # noqa: S608 - ours
+        return found
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(asked, range(60))) == [[number, number + 1] for number in range(60)]
+    assert store.query("SELECT 1 AS one").item() == 1
