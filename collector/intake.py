@@ -117,7 +117,7 @@ class Intake:
             recorder's `write`.
         queue_bytes: see `QUEUE_BYTES`.
         group_bytes: see `GROUP_BYTES`.
-        is_tight: tells whether the process holds nearly all the memory it may; then one body at a time is taken.
+        room: tells what share of the queue may be full, by what memory is left; of none, one body at a time is taken.
     """
 
     def __init__(
@@ -128,14 +128,14 @@ class Intake:
         on_stored: Callable[[Sequence[Body]], None] | None = None,
         queue_bytes: int = QUEUE_BYTES,
         group_bytes: int = GROUP_BYTES,
-        is_tight: Callable[[], bool] = lambda: False,
+        room: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._groups = groups
         self._telemetry = telemetry
         self._on_stored = on_stored
         self._queue_bytes = queue_bytes
         self._group_bytes = group_bytes
-        self._is_tight = is_tight
+        self._room = room
         self._changed = threading.Condition()
         self._pending: deque[_Waiting] = deque()
         self._pending_bytes = 0
@@ -169,7 +169,7 @@ class Intake:
         """Tell whether another body should be read, while so many bytes are; or refused for good."""
         if self._stopping or not (self._held or coming_bytes):
             return True
-        return self._held + coming_bytes < READ_SHARE * self._queue_bytes and not self._is_tight()
+        return self._held + coming_bytes < READ_SHARE * self._room() * self._queue_bytes
 
     def check_room(self, signal: str) -> None:
         """Raise `RefusedError` where a body of any size would be refused, so that a door need not read it first."""
@@ -177,7 +177,7 @@ class Intake:
             raise self._refusal(signal, "stopping")
         if self._held >= self._queue_bytes:
             raise self._refusal(signal, "queue_full")
-        if self._held and self._is_tight():
+        if self._held and self._held >= self._room() * self._queue_bytes:
             raise self._refusal(signal, "memory")
 
     def submit(self, body: Body) -> Future[Outcome]:
@@ -195,9 +195,9 @@ class Intake:
         size = len(body.data)
         self._telemetry.received(body.signal, size)
         waiting = _Waiting(body, answer)
-        tight = self._is_tight()
+        most = self._room() * self._queue_bytes
         with self._changed:
-            reason = self._why_not(size, tight=tight)
+            reason = self._why_not(size, most)
             if reason is None:
                 self._pending.append(waiting)
                 self._pending_bytes += size
@@ -207,13 +207,13 @@ class Intake:
                 return
         raise self._refusal(body.signal, reason)
 
-    def _why_not(self, size: int, *, tight: bool) -> str | None:
+    def _why_not(self, size: int, most: float) -> str | None:
         """Tell why a body is not taken; a lone one always is, unless the collector is stopping."""
         if self._held and self._held + size > self._queue_bytes:
             return "queue_full"
         if self._stopping:
             return "stopping"
-        return "memory" if self._held and tight else None
+        return "memory" if self._held and self._held + size > most else None
 
     def _refusal(self, signal: str, reason: str) -> RefusedError:
         self._telemetry.refused(signal, reason)

@@ -29,10 +29,21 @@ MiB, of which the queue had 40 and DuckDB some 50."""
 LEAST_DUCKDB_BYTES: Final = 80 * MIB
 """What is left for it of 512 MiB."""
 MOST_QUEUE_BYTES: Final = 64 * MIB
+MOST_GROUP_BYTES: Final = 8 * MIB
+GROUPS: Final = 4
+"""Groups to a full queue. What a group of 8 MiB holds on its way is the larger half of `DECODING_BYTES`."""
+
+PLENTY_BYTES: Final = 1 << 30
+STREAMS: Final = 256
+FEWEST_STREAMS: Final = 100
+"""A call that waits unread holds most of its body all the same, in windows that grpcio widens: 480 in flight at once,
+256 of them open, held 64 MiB in its threads. HTTP/2 advises to allow no fewer (RFC 9113, 6.5.2)."""
 
 COMPARED_BYTES: Final = 1_250
 """What the analysis holds for each span of a window: 104,000, each of them a call, took 130 MiB at the peak; with one
 read ahead, windows of 115,000, 65,000 and 40,000 took 441, 290 and 193."""
+PREPARED_BYTES: Final = 780
+"""What it holds for each span of a window that is not compared yet, as of the one after that which is compared."""
 HELD: Final = 2
 """Windows in memory beside those read ahead: the one that is compared, and the one before it, being written."""
 LEAST_COMPARED_SPANS: Final = 25_000
@@ -40,7 +51,7 @@ LEAST_COMPARED_SPANS: Final = 25_000
 115,000 as of 250,000, 10.5 in windows of 65,000, and 11.3 in windows of 25,000."""
 
 HIGH: Final = 0.9
-"""Share of the limit from which on nothing more is taken while something is held."""
+"""Share of the limit from which on less and less is taken; at the limit, one body at a time."""
 
 EVERY_S: Final = 0.02
 ASKED_S: Final = 1.0
@@ -59,14 +70,19 @@ class Shares:
         limit_bytes: what the process may hold in all.
         duckdb_bytes: DuckDB's pages, sorts and hash tables.
         queue_bytes: bodies from arrival to answer.
+        group_bytes: bodies that are decoded and committed together.
+        streams: calls of one connection that may be open at once.
         guest_bytes: sorts and hash tables of one reader's statement.
         compared_spans: spans that are analysed together.
-        read_ahead: how many times so many are read and prepared at a time.
+        read_ahead: how many times so many are read and prepared at a time; with none, a window is written before the
+            next one is compared.
     """
 
     limit_bytes: int
     duckdb_bytes: int
     queue_bytes: int
+    group_bytes: int
+    streams: int
     guest_bytes: int
     compared_spans: int
     read_ahead: int
@@ -79,9 +95,12 @@ def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     duckdb = max(LEAST_DUCKDB_BYTES, rest * 3 // 10)
     queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 16))
     analysis = max(0, rest - duckdb - queue - DECODING_BYTES)
-    ahead = max(1, min(READ_AHEAD, analysis // (COMPARED_SPANS * COMPARED_BYTES) - HELD))
-    compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // (COMPARED_BYTES * (ahead + HELD))))
-    return Shares(limit, duckdb, queue, min(256 * MIB, duckdb // 3), compared, ahead)
+    ahead = max(0, min(READ_AHEAD, analysis // (COMPARED_SPANS * COMPARED_BYTES) - HELD))
+    held = COMPARED_BYTES * (ahead + HELD) if ahead else COMPARED_BYTES + PREPARED_BYTES
+    compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // held))
+    group = min(MOST_GROUP_BYTES, queue // GROUPS)
+    streams = STREAMS if limit >= PLENTY_BYTES else FEWEST_STREAMS
+    return Shares(limit, duckdb, queue, group, streams, min(256 * MIB, duckdb // 3), compared, ahead)
 
 
 def kernels_limit(place: Path = _CGROUP) -> int | None:
@@ -103,7 +122,7 @@ def resident_bytes() -> int:
 
 
 class MemoryWatch:
-    """Tells whether the process holds so much that it should take no more; any thread may ask, as often as it likes.
+    """Tells how much more the process should take, by what it holds; any thread may ask, as often as it likes.
 
     Args:
         limit_bytes: what it may hold.
@@ -111,35 +130,40 @@ class MemoryWatch:
     """
 
     def __init__(self, limit_bytes: int, resident: Callable[[], int] = resident_bytes) -> None:
-        self._high = int(HIGH * limit_bytes)
+        self._limit = limit_bytes
         self._resident = resident
         self._lock = threading.Lock()
         self._look_at = self._trim_at = 0.0
         self._asked_at = -ASKED_S
-        self._tight = False
+        self._share = 1.0
 
-    def is_tight(self) -> bool:
-        """Tell it who would bring more into memory."""
+    def room(self) -> float:
+        """Tell who would bring more into memory what share of their queue may be full: none of it at the limit."""
         self._asked_at = time.monotonic()
         return self._look()
 
     def presses(self) -> bool:
         """Tell it who could make way: only while others want to bring more."""
-        return time.monotonic() < self._asked_at + ASKED_S and self._look()
+        return time.monotonic() < self._asked_at + ASKED_S and self._look() < 1
 
-    def _look(self) -> bool:
+    def _look(self) -> float:
         """Look, unless somebody has just looked; free memory is first handed back to the system."""
         now = time.monotonic()
         if now < self._look_at or not self._lock.acquire(blocking=False):
-            return self._tight
+            return self._share
         try:
-            self._tight = self._resident() > self._high
-            if self._tight and now >= self._trim_at:
+            share = self._left()
+            if share < 1 and now >= self._trim_at:
                 give_back()
                 code_pages.let_go()
                 self._trim_at = now + TRIM_EVERY_S
-                self._tight = self._resident() > self._high
+                share = self._left()
+            self._share = share
             self._look_at = now + EVERY_S
         finally:
             self._lock.release()
-        return self._tight
+        return self._share
+
+    def _left(self) -> float:
+        left = (self._limit - self._resident()) / (self._limit * (1 - HIGH))
+        return min(1.0, max(0.0, left))

@@ -207,13 +207,20 @@ class Collector:
         groups = Groups(self._ingest, self.store, self.telemetry)
         self.telemetry.looks_at("resident_bytes", resident_bytes)
         return Intake(
-            groups, self.telemetry, on_stored=on_stored, queue_bytes=self._queue_bytes, is_tight=self._watch.is_tight
+            groups,
+            self.telemetry,
+            on_stored=on_stored,
+            queue_bytes=self._queue_bytes,
+            group_bytes=self._shares.group_bytes,
+            room=self._watch.room,
         )
 
     def _open_doors(self, parts: ExitStack) -> None:
         lent = socket_path(self.plan.db).resolve()
         room = Room(self._intake, self.plan.wait_s)
-        grpc_door = GrpcDoor(self._intake, self.telemetry, self.plan.grpc, self._entry, lent, room)
+        grpc_door = GrpcDoor(
+            self._intake, self.telemetry, self.plan.grpc, self._entry, lent, room, self._shares.streams
+        )
         doors = Doors(grpc_door, HttpDoor(self._intake, self.telemetry, self.plan.http, self._entry, room))
         self.grpc, self.http = doors.open()
         parts.callback(doors.close, GRACE_S)

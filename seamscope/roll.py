@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import polars as pl
 
+from seamscope.held import KEYS, Held
 from seamscope.parting import parted
 from seamscope.statements import statement
 from seamscope.windows import BUCKET_NS, COMPARED_SPANS, WINDOW_NS, Census, Window
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from seamscope.store import Store
 
 _log = logging.getLogger(__name__)
-
-KEYS: Final = ("trace_hi", "trace_lo")
 
 TRACES: Final = {
     "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "start_ns": pl.Int64, "first_commit": pl.Int64,
@@ -80,14 +79,18 @@ class Roll:
         self._turns: dict[Window, int] = {}
         self._begun: set[Window] = set()
         """Windows whose first part was analysed, and that nothing has reopened since."""
-        self._known = pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean})
-        self._held_from = -_EVER
+        self._held = Held(pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean}))
+        self._since_ns = -_EVER
         self._begin()
 
-    @property
-    def waiting(self) -> pl.DataFrame:
-        """Traces with spans that were not analysed yet."""
-        return self._wanted(self._known.filter("waiting").drop("waiting"))
+    def waiting(self, traces: pl.DataFrame) -> pl.DataFrame:
+        """Give those of some traces that have spans which were not analysed yet."""
+        return self._wanted(self._held.of(traces).filter("waiting").drop("waiting"))
+
+    def longest_ns(self) -> int | None:
+        """Give when the last span came of the trace that waits longest; None where none waits."""
+        last = self._held.pick(lambda block: self._wanted(block.filter("waiting")).select(pl.col("last_ns").min()))
+        return cast("int | None", last["last_ns"].min())
 
     def _wanted(self, traces: pl.DataFrame) -> pl.DataFrame:
         return traces.join(self._aside, on=KEYS, how="anti") if self._aside.height else traces
@@ -121,9 +124,9 @@ class Roll:
         buckets = begun["bucket"].to_numpy().astype(np.int64)
         self.census.add(buckets, begun["spans"].to_numpy())
         recent = buckets[buckets * BUCKET_NS < last_ns + AHEAD_NS]
-        self._held_from = (int(recent.max()) + 1) * BUCKET_NS if recent.size else -_EVER
-        later = self._near(self._held_from, _EVER).join(waiting, on=KEYS, how="anti")
-        self._known = pl.concat([self._known, later.with_columns(waiting=False)])
+        self._since_ns = (int(recent.max()) + 1) * BUCKET_NS if recent.size else -_EVER
+        later = self._near(self._since_ns, _EVER).join(waiting, on=KEYS, how="anti")
+        self._held.put(later.with_columns(waiting=False))
 
     def look(self) -> None:
         """Take note of the spans that came since the last look."""
@@ -149,7 +152,7 @@ class Roll:
 
     def _before(self, arrived: pl.DataFrame) -> pl.DataFrame:
         """Give those of some traces that had spans before, as they were."""
-        known = self._known.join(arrived, on=KEYS, how="semi").drop("waiting")
+        known = self._held.of(arrived).drop("waiting")
         strangers = arrived.join(known, on=KEYS, how="anti").select(KEYS)
         if strangers.height:
             strangers = self._store.query_with(statement("runs/analysed"), strangers)
@@ -175,8 +178,7 @@ class Roll:
                 self._touch_around(window, max((one.last_ns for one in waited), default=0))
 
     def _merge(self, traces: pl.DataFrame) -> None:
-        others = self._known.join(traces, on=KEYS, how="anti")
-        self._known = pl.concat([others, traces.with_columns(waiting=True)])
+        self._held.put(traces.with_columns(waiting=True))
 
     def _latest(self, traces: pl.DataFrame) -> list[tuple[Window, int]]:
         """Give the windows that traces begin in, and when the last span came to each."""
@@ -207,14 +209,14 @@ class Roll:
         """Have some analysed traces, and the windows they begin in, analysed again."""
         if not traces.height:
             return
-        again = self._as_stored(traces.join(self.waiting, on=KEYS, how="anti"))
+        again = self._as_stored(traces.join(self.waiting(traces), on=KEYS, how="anti"))
         self._merge(again)
         for window, _ in self._latest(again):
             self._touch_around(window, 0)
 
     def lose(self, traces: pl.DataFrame) -> None:
         """Forget traces that are no longer stored; windows stay as they were cut, and what was compared with them."""
-        self._known = self._known.join(traces, on=KEYS, how="anti")
+        self._held.drop(traces)
 
     def retire(self) -> None:
         """Forget the windows of ten minutes of which no span is stored any more."""
@@ -250,21 +252,22 @@ class Roll:
 
     def ready(self, now_ns: int, due: Sequence[Window] = ()) -> pl.DataFrame:
         """Give the traces that settled and were not analysed, but those whose window settled (`due`) or soon will."""
-        waiting = self.waiting
-        settled = waiting.filter(pl.col("last_ns") <= now_ns - self._settle_ns)
+        settled = pl.col("waiting"), pl.col("last_ns") <= now_ns - self._settle_ns
+        found = self._held.pick(lambda block: self._far(block.filter(*settled), set(due)))
+        return self._wanted(found.drop("waiting"))
+
+    def _far(self, settled: pl.DataFrame, soon: set[Window]) -> pl.DataFrame:
+        """Give the traces whose window is long, and not to settle `soon`."""
         if not settled.height:
             return settled
         starts = settled.get_column("start_ns").to_numpy() // BUCKET_NS
-        soon = set(due)
         among = {bucket: self.census.at(bucket * BUCKET_NS) for bucket in np.unique(starts).tolist()}
         long = [bucket for bucket, window in among.items() if window.length_ns > self._settle_ns and window not in soon]
         return settled.filter(pl.Series(np.isin(starts, np.array(long, np.int64))))
 
     def analysed(self, traces: pl.DataFrame) -> None:
         """Take note that traces were analysed as they are known."""
-        done = traces.select(KEYS).with_columns(done=pl.lit(value=True))
-        joined = self._known.join(done, on=KEYS, how="left", maintain_order="left")
-        self._known = joined.with_columns(waiting=pl.col("waiting") & pl.col("done").is_null()).drop("done")
+        self._held.set(traces, waiting=False)
 
     def finished(self, window: Window) -> None:
         """Take note that a window, or a part of it, was analysed with all that was known."""
@@ -293,12 +296,13 @@ class Roll:
 
     def forget(self) -> None:
         """Let go of traces that no window which waits is compared with."""
-        wait = [window for window in self.todo if window.start_ns >= self._held_from]
+        wait = [window for window in self.todo if window.start_ns >= self._since_ns]
         kept_from = min((self.census.beside(window)[0].start_ns for window in wait), default=_EVER) - PIECES_NS
         if kept_from >= _EVER - PIECES_NS:
-            kept_from = cast("int", self._known.get_column("start_ns").max() or self._held_from)
-        self._held_from = max(self._held_from, kept_from)
-        self._known = self._known.filter(pl.col("waiting") | (pl.col("start_ns") >= self._held_from))
+            latest = self._held.pick(lambda block: block.select(pl.col("start_ns").max()))["start_ns"]
+            kept_from = cast("int", latest.max() or self._since_ns)
+        self._since_ns = max(self._since_ns, kept_from)
+        self._held.keep(pl.col("waiting") | (pl.col("start_ns") >= self._since_ns))
         self._turns = {window: turns for window, turns in self._turns.items() if window.end_ns > kept_from - WINDOW_NS}
 
     def members(self, windows: Sequence[Window]) -> dict[Window, pl.DataFrame]:
@@ -327,14 +331,15 @@ class Roll:
             return traces.clear()
         first, last = cast("int", traces["start_ns"].min()), cast("int", traces["start_ns"].max())
         begins = pl.col("start_ns").is_between(first - PIECES_NS, last + PIECES_NS)
-        near = self._known.filter(begins & ~pl.col("waiting"))
+        near = self._held.where(begins, ~pl.col("waiting"))
         others = near.drop("waiting").join(traces, on=KEYS, how="anti")
         return others.join(self._ids(others).join(ids, on="id", how="semi"), on=KEYS, how="semi")
 
     def _around(self, since_ns: int, until_ns: int) -> pl.DataFrame:
-        held = since_ns >= self._held_from
-        among = self._known.drop("waiting") if held else self._near(since_ns, until_ns)
-        return self._wanted(among.filter(pl.col("start_ns").is_between(since_ns, until_ns, closed="left")))
+        begins = pl.col("start_ns").is_between(since_ns, until_ns, closed="left")
+        are_held = since_ns >= self._since_ns
+        found = self._held.where(begins) if are_held else self._near(since_ns, until_ns).filter(begins)
+        return self._wanted(found.select(*TRACES))
 
     def _near(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         """Ask the store for traces with spans in a stretch of time."""

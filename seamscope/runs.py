@@ -78,7 +78,8 @@ class Settler:
         rules: the operator's word on services and hosts (`seamscope.config.Config`).
         settle_ns: how long no span may have come for a trace before it is analysed.
         compared_spans: windows of more spans are halved, and batches have no more.
-        read_ahead: windows that are read and prepared at a time, with the one that is compared.
+        read_ahead: windows that are read and prepared at a time, with the one that is compared; with none, a window is
+            written before the next one is read.
         make_way: waits before each window while others need the machine more.
     """
 
@@ -185,7 +186,7 @@ class Settler:
 
     def lag_ns(self, now_ns: int) -> int:
         """Return for how long the trace that settled first has waited to be analysed; 0 where none waits."""
-        first_ns = _longest(self._known) if self._known is not None else self._waited_ns
+        first_ns = self._known.longest_ns() if self._known is not None else self._waited_ns
         return 0 if first_ns is None else max(0, now_ns - self._settle_ns - first_ns)
 
     def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
@@ -229,7 +230,7 @@ class Settler:
                     progress(spans, spans + left)
                 yield part
         except BaseException:
-            self._waited_ns = _longest(self._known)
+            self._waited_ns = self._known.longest_ns() if self._known is not None else None
             self._known = None  # what the store says of itself counts, not what it was to be told
             # what failed there would fail again, and whom what it knows of hosts concerns was not looked for
             self._hosts = self._hosts.anew()
@@ -276,7 +277,7 @@ class Settler:
         found = roll.members(roll.census.with_those_beside(due))
         members = {window: traces for window, traces in found.items() if traces.height}
         self._shelf.begin(members)
-        fresh = roll.waiting if not anew else roll.waiting.clear()
+        fresh = roll.waiting if not anew else pl.DataFrame.clear
         with (
             ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
             ThreadPoolExecutor(2, thread_name_prefix="windows") as reader,
@@ -287,19 +288,22 @@ class Settler:
                 roll.finished(window)
             due = sorted(window for window in members if window.whole in wanted)
             for at, window in enumerate(due):
+                while before and not self._ahead:
+                    yield self._finished(roll, *before.popleft())
                 self._make_way()
-                ahead = due[at : at + self._ahead]
+                ahead = due[at : at + max(1, self._ahead)]
                 for one in ahead:
                     self._shelf.want(one, roll, members, fresh, reader)
                 beside = [members[one] for one in roll.census.lending(window) if one in members]
                 with self._blaming(members[window], pl.concat([members[window].clear(), *beside]), window):
                     batch, news = self._window(roll, window, self._shelf.window(window))
                 # towards the end results may wait in the place of what is no longer read ahead
-                while len(before) > self._ahead - len(ahead):
+                while len(before) > max(1, self._ahead) - len(ahead):
                     yield self._finished(roll, *before.popleft())
                 roll.analysed(batch.taken.traces)
                 roll.finished(window)
                 before.append((batch, writer.submit(self._keep, batch, roll.news(), news, anew=anew)))
+                del batch  # once written, it must not wait here for the next one
             while before:
                 yield self._finished(roll, *before.popleft())
         self._closing(roll)
@@ -354,11 +358,6 @@ class Settler:
 def rest_seconds(done: RunSummary, took_s: float, least_s: float, most_s: float) -> float:
     """Give how long to wait after a step that took so long: little is not worth a step of its own."""
     return max(least_s, min(REST * took_s, most_s)) if 0 < done.spans < FEW_SPANS else least_s
-
-
-def _longest(roll: Roll | None) -> int | None:
-    """Give when the last span came of the trace that waits longest; None where none waits."""
-    return roll.waiting.select(pl.col("last_ns").min()).item() if roll is not None else None
 
 
 def _services(resources: pl.DataFrame) -> set[str]:

@@ -10,7 +10,7 @@ from seamscope.taking import take
 from seamscope.windows import CLOSE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor, Future
 
     import polars as pl
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seamscope.windows import Window
 
     Sign = tuple[object, ...]
+    Fresh = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,17 @@ class Shelf:
         return (traces.height, traces["spans"].sum(), traces["last_commit"].max(), self._hosts.version)
 
     def want(
-        self, window: Window, roll: Roll, members: Mapping[Window, pl.DataFrame], fresh: pl.DataFrame, pool: Executor
+        self, window: Window, roll: Roll, members: Mapping[Window, pl.DataFrame], fresh: Fresh, pool: Executor
     ) -> None:
-        """Have a window read and prepared in `pool`, and those beside it that it is compared with."""
+        """Have a window read and prepared in `pool`, and those beside it that it is compared with.
+
+        `fresh` gives those of some traces that have spans which nobody has looked at yet.
+        """
         small = roll.census.small(window)
         for one in (*roll.census.lending(window), window):
             lent = one != window and not small and one in self._lent
             if one in members and one not in self._read and not lent:
-                new = members[one].join(fresh, on=["trace_hi", "trace_lo"], how="semi")
-                self._read[one] = pool.submit(self.read, members[one], new)
+                self._read[one] = pool.submit(self.read, members[one], fresh(members[one]))
 
     def window(self, window: Window) -> Read:
         """Give a window that was wanted."""

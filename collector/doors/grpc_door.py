@@ -65,7 +65,6 @@ OPTIONS: Final = (
     grpc_body.LEAVE_PACKED,
     ("grpc.max_send_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 16 * 1024),
-    ("grpc.max_concurrent_streams", 256),
     # else it counts streams that their client has seen end, and resets new ones without a word on when to come again:
     # 302 of 1,200 with 400 calls in flight, none without it
     ("grpc.http.overload_protection", 0),
@@ -109,6 +108,7 @@ class GrpcDoor:
         entry: who may come in.
         lent: the socket beside the store, for readers with a token; None where the store is not lent.
         room: where requests wait that come while the queue is full; one for both doors.
+        streams: calls of one connection that may be open at once; further ones wait at their sender.
     """
 
     def __init__(
@@ -119,8 +119,10 @@ class GrpcDoor:
         entry: Entry | None = None,
         lent: Path | None = None,
         room: Room | None = None,
+        streams: int = 256,
     ) -> None:
         self._intake = intake
+        self._streams = streams
         self._room = room or Room(intake)
         self._telemetry = telemetry
         self._address = address
@@ -138,7 +140,7 @@ class GrpcDoor:
         self._turns = Turns()
         self._deadlines = Timers(BODY_DEADLINE_S)
         self._arriving = Arriving()
-        self._server = grpc.aio.server(options=OPTIONS)
+        self._server = grpc.aio.server(options=(*OPTIONS, ("grpc.max_concurrent_streams", self._streams)))
         self._server.add_generic_rpc_handlers((_Methods(self, self._handlers()),))
         self._address.listen("OTLP/gRPC", "--grpc").close()  # grpcio would say why it cannot on stderr, at length
         try:

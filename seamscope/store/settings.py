@@ -29,7 +29,7 @@ class Settings:
     """What the sorts and hash tables of one guest may hold before they spill."""
     guest_rows: int = 5_000_000
     """How many rows one statement may give to a guest."""
-    remembered_items: int = 1 << 21
+    remembered_items: int = 3 << 19
     """Re-sent items (spans, log records, data points) are recognised among at least this many latest ones of all kinds
     together, and at most twice as many."""
 

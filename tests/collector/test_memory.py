@@ -17,7 +17,7 @@ from collector.arriving import give_back
 from collector.decoding.decode import Body
 from collector.groups import Groups
 from collector.ingest import ingest
-from collector.intake import Intake, RefusedError
+from collector.intake import GROUP_BYTES, Intake, RefusedError
 from collector.memory import MIB, MemoryWatch, kernels_limit, resident_bytes, shares
 from collector.telemetry import Telemetry
 from seamscope.store import Store
@@ -38,15 +38,31 @@ def test_shares_leave_room_for_decoding_and_analysis(limit: int) -> None:
     assert 2 * given.guest_bytes < given.duckdb_bytes
 
 
+def analysis_bytes(held: memory.Shares) -> int:
+    """Give what windows take: the one after that which is compared alone, where none is read ahead."""
+    if not held.read_ahead:
+        return held.compared_spans * (memory.COMPARED_BYTES + memory.PREPARED_BYTES)
+    return held.compared_spans * memory.COMPARED_BYTES * (held.read_ahead + memory.HELD)
+
+
 def test_the_smaller_the_memory_the_less_is_analysed_together() -> None:
     given = [shares(limit * MIB) for limit in (512, 640, 1024, 2048, 8192)]
-    together = [each.compared_spans * (each.read_ahead + memory.HELD) for each in given]
+    together = [analysis_bytes(each) for each in given]
     assert together == sorted(together)
-    assert together[0] == together[1] < together[2] < together[3] < together[4]  # of the two smallest, the least
-    assert (given[-1].compared_spans, given[-1].read_ahead) == (COMPARED_SPANS, READ_AHEAD)
-    for held, spans in list(zip(given, together, strict=True))[1:]:
-        analysis = spans * memory.COMPARED_BYTES
+    assert given[0].compared_spans == memory.LEAST_COMPARED_SPANS
+    assert [each.read_ahead for each in given] == [0, 0, 0, 1, READ_AHEAD]
+    assert given[-2].compared_spans == given[-1].compared_spans == COMPARED_SPANS
+    for held, analysis in list(zip(given, together, strict=True))[1:]:
         assert memory.PROGRAM_BYTES + held.duckdb_bytes + held.queue_bytes + analysis <= held.limit_bytes
+
+
+def test_the_smaller_the_memory_the_less_is_taken_at_once() -> None:
+    given = [shares(limit * MIB) for limit in (512, 640, 1024, 8192)]
+    assert [each.streams for each in given] == [memory.FEWEST_STREAMS] * 2 + [memory.STREAMS] * 2
+    groups = [each.group_bytes for each in given]
+    assert groups == sorted(groups)
+    assert groups[1] < groups[2] == groups[3] == GROUP_BYTES
+    assert all(each.group_bytes <= each.queue_bytes // memory.GROUPS for each in given)
 
 
 def test_the_analysis_gets_its_share(tmp_path: Path) -> None:
@@ -88,11 +104,17 @@ def test_free_memory_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(memory, "give_back", lambda: holds.__setitem__(0, 850))
     monkeypatch.setattr(memory, "EVERY_S", 0.0)
     watch = MemoryWatch(1_000, lambda: holds[0])
-    assert not watch.is_tight()
+    assert watch.room() == 1
     holds[0] = 950
-    assert watch.is_tight()  # it has just been tried
+    assert watch.room() == pytest.approx(0.5)  # it has just been tried
     holds[0] = 890
-    assert not watch.is_tight()
+    assert watch.room() == 1
+
+
+@pytest.mark.parametrize(("held", "share"), [(0, 1), (900, 1), (910, 0.9), (990, 0.1), (1_000, 0), (2_000, 0)])
+def test_the_nearer_the_limit_the_less_is_taken(monkeypatch: pytest.MonkeyPatch, held: int, share: float) -> None:
+    monkeypatch.setattr(memory, "give_back", lambda: None)
+    assert MemoryWatch(1_000, lambda: held).room() == pytest.approx(share)
 
 
 def test_nobody_makes_way_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,20 +122,20 @@ def test_nobody_makes_way_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.memory.time.monotonic", lambda: now[0])
     watch = MemoryWatch(1_000, lambda: 950)
     assert not watch.presses()
-    assert watch.is_tight()
+    assert watch.room() == pytest.approx(0.5)
     assert watch.presses()
     now[0] += 2 * memory.ASKED_S
     assert not watch.presses()
 
 
 def test_one_body_at_a_time_where_memory_is_short(tmp_path: Path) -> None:
-    tight = threading.Event()
+    room = [1.0]
     telemetry = Telemetry()
     with Store.open(tmp_path / "test.duckdb") as store:
-        intake = Intake(Groups(ingest, store, telemetry), telemetry, is_tight=tight.is_set)
+        intake = Intake(Groups(ingest, store, telemetry), telemetry, room=lambda: room[0])
         bodies = [Body(traffic.spans(8, seed=seed).SerializeToString(), "protobuf", "traces") for seed in range(3)]
         first = intake.submit(bodies[0])
-        tight.set()
+        room[0] = 0.0
         with pytest.raises(RefusedError, match="nearly all the memory") as refused:
             intake.submit(bodies[1])
         assert refused.value.retry_after_s > 0
@@ -125,6 +147,23 @@ def test_one_body_at_a_time_where_memory_is_short(tmp_path: Path) -> None:
         assert intake.submit(bodies[2]).result(traffic.DEADLINE_S).accepted == 8
         intake.stop()
     assert telemetry.snapshot()["signals"]["traces"]["refused_requests"] == {"memory": 2}  # type: ignore[index]
+
+
+def test_as_many_bodies_as_there_is_memory_for(tmp_path: Path) -> None:
+    telemetry = Telemetry()
+    bodies = [Body(traffic.spans(8, seed=seed).SerializeToString(), "protobuf", "traces") for seed in range(5)]
+    size = len(bodies[0].data)
+    with Store.open(tmp_path / "test.duckdb") as store:
+        intake = Intake(Groups(ingest, store, telemetry), telemetry, queue_bytes=10 * size, room=lambda: 0.5)
+        assert intake.has_room(2 * size)
+        assert not intake.has_room(4 * size)
+        taken = [intake.submit(body) for body in bodies[:4]]
+        intake.check_room("traces")
+        with pytest.raises(RefusedError, match="nearly all the memory"):
+            intake.submit(Body(bodies[4].data * 2, "protobuf", "traces"))
+        intake.start()
+        assert [each.result(traffic.DEADLINE_S).accepted for each in taken] == [8] * 4
+        intake.stop()
 
 
 def peak_bytes(pid: int) -> int:

@@ -19,10 +19,10 @@ from analysis import passes
 from seamscope import findings, runs
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.store import Store, retention
-from seamscope.windows import BUCKET_NS, BUCKETS, WINDOW_NS, Census, Window
+from seamscope.windows import BUCKET_NS, BUCKETS, READ_AHEAD, WINDOW_NS, Census, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SAMPLES: Final = Path(__file__).resolve().parents[2] / "sample_traces"
 MS: Final = 1_000_000
@@ -140,11 +140,13 @@ def come_to_rest(settler: runs.Settler, from_s: float) -> None:
             return
 
 
-def at_once(path: Path, most: int = MOST, rows: Rows = SPANS_MADE) -> dict[str, pl.DataFrame]:
+def at_once(
+    path: Path, most: int = MOST, rows: Rows = SPANS_MADE, read_ahead: int = READ_AHEAD
+) -> dict[str, pl.DataFrame]:
     """What an analysis of everything gives."""
     with Store.open(path) as store:
         commit(store, rows, LAST_S)
-        runs.Settler(store, compared_spans=most).analyze(everything=True)
+        runs.Settler(store, compared_spans=most, read_ahead=read_ahead).analyze(everything=True)
         return results(store)
 
 
@@ -166,6 +168,33 @@ def test_the_traffic_has_patterns_and_is_cut(expected: dict[str, pl.DataFrame]) 
     assert expected["findings"].height
     assert expected["async_work"].height
     assert expected["requests"]["final"].all()
+
+
+@pytest.mark.parametrize("read_ahead", [0, 1])
+def test_however_many_windows_are_read_ahead_they_give_the_same(
+    tmp_path: Path, expected: dict[str, pl.DataFrame], read_ahead: int
+) -> None:
+    assert_same(at_once(tmp_path / "all.duckdb", read_ahead=read_ahead), expected)
+
+
+def test_with_none_read_ahead_a_window_is_written_before_the_next_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def noting(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*given: Any, **named: Any) -> Any:
+            done = real(*given, **named)
+            seen.append(name)
+            return done
+
+        return work
+
+    for name in ("compare", "write"):
+        monkeypatch.setattr(runs, name, noting(name, getattr(runs, name)))
+    at_once(tmp_path / "all.duckdb", read_ahead=0)
+    assert len(seen) > 16
+    assert seen == ["compare", "write"] * (len(seen) // 2)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])

@@ -1,0 +1,77 @@
+"""Traces held in memory in blocks, so that what is asked and changed copies no more than the blocks it concerns.
+
+As one table, every look at what came copied all of it a few times: 600,000 traces that wait are 34 MB.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+KEYS: Final = ("trace_hi", "trace_lo")
+
+BLOCK: Final = 16_384
+"""Traces of a block: 0.9 MB. A join with one takes some 0.3 ms, whatever it holds."""
+
+
+class Held:
+    """A table of traces, each of them once (`KEYS`); what is asked may be asked from any thread.
+
+    Args:
+        empty: a table of its columns, without rows.
+    """
+
+    def __init__(self, empty: pl.DataFrame) -> None:
+        self._empty = empty
+        self._blocks: tuple[pl.DataFrame, ...] = ()
+
+    def pick(self, some: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+        """Give what `some` gives of each block, together."""
+        return pl.concat([some(self._empty), *(some(block) for block in self._blocks)])
+
+    def where(self, *which: pl.Expr) -> pl.DataFrame:
+        """Give rows by what their columns say."""
+        return self.pick(lambda block: block.filter(*which))
+
+    def of(self, traces: pl.DataFrame) -> pl.DataFrame:
+        """Give the rows of some traces, as far as they are held."""
+        return self.pick(lambda block: block.join(traces, on=KEYS, how="semi"))
+
+    def put(self, rows: pl.DataFrame) -> None:
+        """Hold rows, in the place of what was held of their traces."""
+        others = (_without(block, rows) for block in self._blocks)
+        self._blocks = _packed((*others, *rows.select(self._empty.columns).iter_slices(BLOCK)))
+
+    def drop(self, traces: pl.DataFrame) -> None:
+        """Let go of some traces."""
+        self._blocks = _packed(_without(block, traces) for block in self._blocks)
+
+    def keep(self, which: pl.Expr) -> None:
+        """Let go of all other rows."""
+        self._blocks = _packed(block.filter(which) for block in self._blocks)
+
+    def set(self, traces: pl.DataFrame, **values: bool) -> None:
+        """Have columns of some traces say something else."""
+        changed = self.of(traces).with_columns(**{name: pl.lit(value) for name, value in values.items()})
+        if changed.height:
+            self.put(changed)
+
+
+def _without(block: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
+    here = block.join(traces, on=KEYS, how="semi")
+    return block.join(here, on=KEYS, how="anti") if here.height else block
+
+
+def _packed(blocks: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, ...]:
+    """Put small blocks that follow each other together."""
+    found: list[pl.DataFrame] = []
+    for block in blocks:
+        if found and found[-1].height + block.height <= BLOCK:
+            found[-1] = pl.concat([found[-1], block], rechunk=True) if block.height else found[-1]
+        elif block.height:
+            found.append(block)
+    return tuple(found)
