@@ -171,13 +171,19 @@ class Intake:
             return True
         return self._held + coming_bytes < READ_SHARE * self._room() * self._queue_bytes
 
-    def check_room(self, signal: str) -> None:
-        """Raise `RefusedError` where a body of any size would be refused, so that a door need not read it first."""
+    def check_room(self, signal: str, coming_bytes: int | None = None) -> None:
+        """Raise `RefusedError` where a body of any size would be refused, so that a door need not read it first.
+
+        Who comes without `has_room`, having waited long enough, tells how many bytes are coming: they would be read
+        when memory is short, all at once, for nothing.
+        """
         if self._stopping:
             raise self._refusal(signal, "stopping")
         if self._held >= self._queue_bytes:
             raise self._refusal(signal, "queue_full")
-        if self._held and self._held >= self._room() * self._queue_bytes:
+        share = self._room()
+        late = coming_bytes is not None and share < 1 and not self.has_room(coming_bytes)
+        if late or (self._held and self._held >= share * self._queue_bytes):
             raise self._refusal(signal, "memory")
 
     def submit(self, body: Body) -> Future[Outcome]:

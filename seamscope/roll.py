@@ -253,7 +253,8 @@ class Roll:
     def ready(self, now_ns: int, due: Sequence[Window] = ()) -> pl.DataFrame:
         """Give the traces that settled and were not analysed, but those whose window settled (`due`) or soon will."""
         settled = pl.col("waiting"), pl.col("last_ns") <= now_ns - self._settle_ns
-        found = self._held.pick(lambda block: self._far(block.filter(*settled), set(due)))
+        soon = set(due)
+        found = self._held.pick(lambda block: self._far(block.filter(*settled), soon))
         return self._wanted(found.drop("waiting"))
 
     def _far(self, settled: pl.DataFrame, soon: set[Window]) -> pl.DataFrame:

@@ -79,7 +79,7 @@ class Settler:
         settle_ns: how long no span may have come for a trace before it is analysed.
         compared_spans: windows of more spans are halved, and batches have no more.
         read_ahead: windows that are read and prepared at a time, with the one that is compared; with none, a window is
-            written before the next one is read.
+            written before the next one is compared.
         make_way: waits before each window while others need the machine more.
     """
 
@@ -186,7 +186,8 @@ class Settler:
 
     def lag_ns(self, now_ns: int) -> int:
         """Return for how long the trace that settled first has waited to be analysed; 0 where none waits."""
-        first_ns = self._known.longest_ns() if self._known is not None else self._waited_ns
+        roll = self._known  # another thread may let go of it meanwhile
+        first_ns = roll.longest_ns() if roll is not None else self._waited_ns
         return 0 if first_ns is None else max(0, now_ns - self._settle_ns - first_ns)
 
     def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:

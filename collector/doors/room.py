@@ -64,18 +64,19 @@ class Room:
         Raises:
             RefusedError: there was no room for too long, or the collector is stopping.
         """
-        if self._lines or not self._has_room():
-            await self._stand(host, patience_s)
-        else:
+        others = None
+        at_once = not self._lines and self._has_room()
+        if at_once or not await self._stand(host, patience_s):
+            others = None if at_once else self._coming_bytes()
             self._coming += 1
         try:
-            self._intake.check_room(signal)
+            self._intake.check_room(signal, others)
         except BaseException:
             self._coming -= 1
             raise
 
-    async def _stand(self, host: str, patience_s: float) -> None:
-        """Wait to be let in; who has waited long enough goes on regardless, to be told why not."""
+    async def _stand(self, host: str, patience_s: float) -> bool:
+        """Wait to be let in, and counted; tell whether it came to that before it was too long."""
         loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
         mine: asyncio.Future[None] = loop.create_future()
@@ -89,7 +90,7 @@ class Room:
             raise
         finally:
             self._forget(host, mine)
-        self._coming += not mine.done()
+        return mine.done()
 
     def _forget(self, host: str, mine: asyncio.Future[None]) -> None:
         if not mine.done():
@@ -98,7 +99,10 @@ class Room:
                 del self._lines[host]
 
     def _has_room(self) -> bool:
-        return self._intake.has_room(int(self._coming * self._usual_bytes))
+        return self._intake.has_room(self._coming_bytes())
+
+    def _coming_bytes(self) -> int:
+        return int(self._coming * self._usual_bytes)
 
     def let_in(self) -> None:
         """Let in those that wait, as far as there is room."""

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from collector.decoding.decode import Body
 from collector.doors.room import USUAL_BYTES, Room
-from collector.intake import RefusedError
+from collector.groups import Groups
+from collector.ingest import ingest
+from collector.intake import Intake, RefusedError
+from collector.telemetry import Telemetry
+from seamscope.store import Store
 from tests.collector import traffic
 
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ class Queue:
     def has_room(self, coming_bytes: int) -> bool:
         return self.stopping or self.held + coming_bytes < self.limit
 
-    def check_room(self, signal: str) -> None:
+    def check_room(self, signal: str, _coming_bytes: int | None = None) -> None:
         if self.stopping or self.held >= self.limit:
             raise RefusedError(f"no room for {signal}", 1.0)
 
@@ -103,6 +108,34 @@ def test_who_waits_too_long_is_refused_and_takes_no_room() -> None:
         await third
 
     run(work)
+
+
+def test_those_who_wait_too_long_are_not_all_read_when_memory_is_short(tmp_path: Path) -> None:
+    """Half of the queue may be full, and is: of many who run out of patience none is read to be refused then."""
+    held = Body(traffic.spans(8).SerializeToString(), "protobuf", "traces")
+    telemetry = Telemetry()
+    read = 0
+
+    async def late(room: Room) -> None:
+        nonlocal read
+        async with room.place("host", "traces"):
+            read += 1
+
+    async def work(intake: Intake) -> None:
+        room = Room(intake, patience_s=0.02)
+        gone = await asyncio.gather(*(late(room) for _ in range(20)), return_exceptions=True)
+        assert all(isinstance(each, RefusedError) for each in gone)
+
+    with Store.open(tmp_path / "s.duckdb") as store:
+        groups = Groups(ingest, store, telemetry)
+        intake = Intake(groups, telemetry, queue_bytes=int(2.5 * len(held.data)), room=lambda: 0.5)
+        first = intake.submit(held)
+        run(lambda: work(intake))
+        assert read == 0
+        intake.start()
+        assert first.result(traffic.DEADLINE_S).accepted == 8
+        intake.stop()
+    assert telemetry.snapshot()["signals"]["traces"]["refused_requests"] == {"memory": 20}  # type: ignore[index]
 
 
 def test_a_sender_that_goes_while_it_waits_leaves_its_place_to_others() -> None:
