@@ -72,8 +72,11 @@ def test_the_analysis_gets_its_share(tmp_path: Path) -> None:
 
 
 def test_what_the_kernel_allows_counts(tmp_path: Path) -> None:
-    assert shares(4096 * MIB, 1024 * MIB) == shares(1024 * MIB)
+    assert shares(4096 * MIB, 1280 * MIB) == shares(1024 * MIB)  # a fifth away from what ends the process
+    assert shares(1024 * MIB, 1280 * MIB) == shares(1024 * MIB)
     assert shares(1024 * MIB, 4096 * MIB) == shares(1024 * MIB)
+    assert shares(1024 * MIB, 600 * MIB) == shares(512 * MIB)
+    assert shares(1024 * MIB, 512 * MIB) == shares(512 * MIB)
     for text, expected in (("max\n", None), ("1073741824\n", 1 << 30)):
         (tmp_path / "memory.max").write_text(text)
         assert kernels_limit(tmp_path / "memory.max") == expected
