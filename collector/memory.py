@@ -28,7 +28,7 @@ MiB, of which the queue had 40 and DuckDB some 50."""
 
 LEAST_BYTES: Final = 512 * MIB
 """The least bound. Where the kernel has one, four fifths of it are the most: under lasting overload the process
-passes its bound for moments: 1,151 MiB with 1 GiB for 80 s, 763 with 640 MiB for 100, 856 for 220."""
+passes its bound: 1,151 MiB with 1 GiB for 80 s, 763 with 640 MiB for 100, 856 for 220."""
 LEAST_DUCKDB_BYTES: Final = 80 * MIB
 """What is left for it of 512 MiB."""
 MOST_QUEUE_BYTES: Final = 64 * MIB
