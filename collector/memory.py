@@ -39,8 +39,9 @@ GROUPS: Final = 4
 PLENTY_BYTES: Final = 1 << 30
 STREAMS: Final = 256
 FEWEST_STREAMS: Final = 100
-"""A call that waits unread holds most of its body all the same, in windows that grpcio widens: 480 in flight at once,
-256 of them open, held 64 MiB in its threads. HTTP/2 advises to allow no fewer (RFC 9113, 6.5.2)."""
+"""A call that waits unread holds part of its body all the same, as far as flow control lets it come: with 480 in flight
+at once, 256 of them open, 64 MiB were of the C library's, and no Python had asked for them. HTTP/2 advises to allow no
+fewer (RFC 9113, 6.5.2)."""
 
 COMPARED_BYTES: Final = 1_250
 """What the analysis holds for each span of a window: 104,000, each of them a call, took 130 MiB at the peak; with one
@@ -56,8 +57,9 @@ LEAST_COMPARED_SPANS: Final = 25_000
 HIGH: Final = 0.9
 """Share of the limit that is shared out. From there on the analysis makes way, and the queue may hold less and less: at
 the limit, one body at a time. Where it came to that at once, groups of one body, 640 MiB and 480 requests in flight:
-74,000, 24,000, 17,000 and 14,000 spans/s in four times 20 s, and 99,000, 64,000, 36,000 and 27,000 as it is. With the
-slope between 0.85 and 0.95 the peak was the same, and the pace 103,000, 44,000, 27,000 and 25,000."""
+81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s, and 91,000, 71,000, 44,000 and 31,000 as it is, right
+after. With the slope between 0.85 and 0.95 the peak was the same; the pace, another time, 103,000, 44,000, 27,000 and
+25,000, and with this one 99,000, 64,000, 36,000 and 27,000."""
 
 EVERY_S: Final = 0.02
 ASKED_S: Final = 1.0
@@ -96,7 +98,7 @@ class Shares:
 
 def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     """Share out; where the kernel ends a process that holds `kernel_bytes`, the bound keeps away from that."""
-    limit = min(max_bytes, max(kernel_bytes * 4 // 5, min(kernel_bytes, LEAST_BYTES)) if kernel_bytes else max_bytes)
+    limit = min(max_bytes, _away_from(kernel_bytes)) if kernel_bytes else max_bytes
     rest = max(0, int(HIGH * limit) - PROGRAM_BYTES)
     duckdb = max(LEAST_DUCKDB_BYTES, rest * 3 // 10)
     queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 16))
@@ -107,6 +109,10 @@ def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     group = min(MOST_GROUP_BYTES, queue // GROUPS)
     streams = STREAMS if limit >= PLENTY_BYTES else FEWEST_STREAMS
     return Shares(limit, duckdb, queue, group, streams, min(256 * MIB, duckdb // 3), compared, ahead)
+
+
+def _away_from(kernel_bytes: int) -> int:
+    return max(kernel_bytes * 4 // 5, min(kernel_bytes, LEAST_BYTES))
 
 
 def kernels_limit(place: Path = _CGROUP) -> int | None:

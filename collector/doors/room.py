@@ -65,9 +65,9 @@ class Room:
             RefusedError: there was no room for too long, or the collector is stopping.
         """
         others = None
-        at_once = not self._lines and self._has_room()
-        if at_once or not await self._stand(host, patience_s):
-            others = None if at_once else self._coming_bytes()
+        if self._lines or not self._has_room():
+            others = await self._stand(host, patience_s)
+        else:
             self._coming += 1
         try:
             self._intake.check_room(signal, others)
@@ -75,8 +75,8 @@ class Room:
             self._coming -= 1
             raise
 
-    async def _stand(self, host: str, patience_s: float) -> bool:
-        """Wait to be let in, and counted; tell whether it came to that before it was too long."""
+    async def _stand(self, host: str, patience_s: float) -> int | None:
+        """Wait to be let in; who has waited long enough comes all the same, and is told how many bytes come already."""
         loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
         mine: asyncio.Future[None] = loop.create_future()
@@ -90,7 +90,11 @@ class Room:
             raise
         finally:
             self._forget(host, mine)
-        return mine.done()
+        if mine.done():
+            return None
+        others = self._coming_bytes()
+        self._coming += 1
+        return others
 
     def _forget(self, host: str, mine: asyncio.Future[None]) -> None:
         if not mine.done():

@@ -20,6 +20,7 @@ from collector.ingest import ingest
 from collector.intake import GROUP_BYTES, Intake, RefusedError
 from collector.memory import MIB, MemoryWatch, kernels_limit, resident_bytes, shares
 from collector.telemetry import Telemetry
+from seamscope.commands.quantities import LEAST_MEMORY
 from seamscope.store import Store
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 from tests.collector import traffic
@@ -77,6 +78,7 @@ def test_what_the_kernel_allows_counts(tmp_path: Path) -> None:
     assert shares(1024 * MIB, 4096 * MIB) == shares(1024 * MIB)
     assert shares(1024 * MIB, 600 * MIB) == shares(512 * MIB)
     assert shares(1024 * MIB, 512 * MIB) == shares(512 * MIB)
+    assert memory.LEAST_BYTES == LEAST_MEMORY  # which the option refuses to go below
     for text, expected in (("max\n", None), ("1073741824\n", 1 << 30)):
         (tmp_path / "memory.max").write_text(text)
         assert kernels_limit(tmp_path / "memory.max") == expected
