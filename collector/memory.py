@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from collector.arriving import give_back
-from seamscope import code_pages
+from seamscope import allocators, code_pages
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ the limit, one body at a time. Where it came to that at once, groups of one body
 81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s, and 91,000, 71,000, 44,000 and 31,000 as it is, right
 after. With the slope between 0.85 and 0.95 the peak was the same; the pace, another time, 103,000, 44,000, 27,000 and
 25,000, and with this one 99,000, 64,000, 36,000 and 27,000."""
+
+EASY: Final = 0.7
+SCARCE: Final = 0.8
+"""Below the first share of the limit what is freed is kept warm (`allocators.keep`), until it comes to the second."""
 
 EVERY_S: Final = 0.02
 ASKED_S: Final = 1.0
@@ -139,11 +143,19 @@ class MemoryWatch:
     Args:
         limit_bytes: what it may hold.
         resident: tells what it holds.
+        keep: told whether there is memory enough to keep what is freed, whenever that changes.
     """
 
-    def __init__(self, limit_bytes: int, resident: Callable[[], int] = resident_bytes) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        resident: Callable[[], int] = resident_bytes,
+        keep: Callable[[bool], None] = allocators.keep,
+    ) -> None:
         self._limit = limit_bytes
         self._resident = resident
+        self._keep = keep
+        self._keeps: bool | None = None
         self._lock = threading.Lock()
         self._look_at = self._trim_at = 0.0
         self._asked_at = -ASKED_S
@@ -156,7 +168,8 @@ class MemoryWatch:
 
     def presses(self) -> bool:
         """Tell it who could make way: only while others want to bring more."""
-        return time.monotonic() < self._asked_at + ASKED_S and self._look() < 1
+        share = self._look()
+        return share < 1 and time.monotonic() < self._asked_at + ASKED_S
 
     def _look(self) -> float:
         """Look, unless somebody has just looked; free memory is first handed back to the system."""
@@ -164,18 +177,25 @@ class MemoryWatch:
         if now < self._look_at or not self._lock.acquire(blocking=False):
             return self._share
         try:
-            share = self._left()
-            if share < 1 and now >= self._trim_at:
+            held = self._held()
+            self._keep_freed(held)
+            if held > HIGH and now >= self._trim_at:
                 give_back()
                 code_pages.let_go()
                 self._trim_at = now + TRIM_EVERY_S
-                share = self._left()
-            self._share = share
+                held = self._held()
+            self._share = min(1.0, max(0.0, (1 - held) / (1 - HIGH)))
             self._look_at = now + EVERY_S
         finally:
             self._lock.release()
         return self._share
 
-    def _left(self) -> float:
-        left = (self._limit - self._resident()) / (self._limit * (1 - HIGH))
-        return min(1.0, max(0.0, left))
+    def _held(self) -> float:
+        return self._resident() / self._limit
+
+    def _keep_freed(self, held: float) -> None:
+        """Have what is freed kept, or no longer."""
+        keeps = held < (SCARCE if self._keeps else EASY)
+        if keeps != self._keeps:
+            self._keeps = keeps
+            self._keep(keeps)

@@ -29,11 +29,15 @@ POLARS: Final = "dirty_decay_ms:5000"
 
 LITTLE: Final = {_MMAP_THRESHOLD: MIB // 4, _TRIM_THRESHOLD: MIB // 4, _TOP_PAD: MIB // 4, _ARENA_MAX: 2}
 LITTLE_POLARS: Final = "background_thread:true,dirty_decay_ms:200,muzzy_decay_ms:0,narenas:2"
-"""What a process keeps that must stay within a bound: a collector with 1 GiB, taking all it could for 15 s from 480
-requests in flight and then analysing it, peaked at 1,278 MiB, and at 1,931 with `KEPT`, of which the C library held
-1,200 free; the CPU was the same. Polars' allocator has an arena a thread, and looks at one only as it is used, if no
-thread of its own does: with 640 MiB and 480 in flight the process held 593 to 645 MiB where it had 583 to 704, the CPU
-the same again. Giving back at once (`dirty_decay_ms:0`): 22.0 s of CPU per million spans, live, not 19.3 to 20.4."""
+"""What a process keeps that must stay within a bound, of Polars always, of the C library while memory is short: a
+collector with 1 GiB, taking all it could for 15 s from 480 requests in flight and then analysing it, peaked at 1,278
+MiB, and at 1,931 with `KEPT` all the time, of which the C library held 1,200 free. Where there is memory, keeping costs
+less: 820,000 spans live, in turn, 25.3 and 28.4 s of CPU per million with `LITTLE`, 22.9 and 22.8 with `KEPT`; in four
+times 20 s of overload after that, both by what there is, peaks were as with `LITTLE` alone.
+
+Polars' allocator has an arena a thread, and looks at one only as it is used, if no thread of its own does: with 640 MiB
+and 480 in flight the process held 593 to 645 MiB where it had 583 to 704, the CPU the same. Giving back at once
+(`dirty_decay_ms:0`): 22.0 s of CPU per million spans, live, not 19.3 to 20.4."""
 
 
 def keep_freed() -> None:
@@ -51,6 +55,13 @@ def keep_little() -> None:
     if "polars" not in sys.modules and os.environ.get("_RJEM_MALLOC_CONF", POLARS) == POLARS:
         os.environ["_RJEM_MALLOC_CONF"] = LITTLE_POLARS
     _set(LITTLE)
+
+
+def keep(freed: bool) -> None:
+    """Have the C library keep what is freed from now on, or give it back, and what it kept with it."""
+    _set(KEPT if freed else LITTLE)
+    if not freed:
+        give_back()
 
 
 def _set(kept: dict[int, int]) -> None:

@@ -122,6 +122,18 @@ def test_the_nearer_the_limit_the_less_is_taken(monkeypatch: pytest.MonkeyPatch,
     assert MemoryWatch(1_000, lambda: held).room() == pytest.approx(share)
 
 
+def test_what_is_freed_is_kept_while_there_is_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, holds = [100.0], [0]
+    told: list[bool] = []
+    monkeypatch.setattr("collector.memory.time.monotonic", lambda: now[0])
+    watch = MemoryWatch(1_000, lambda: holds[0], told.append)
+    for held in (690, 790, 810, 790, 710, 690):  # between the two shares it stays as it was
+        now[0] += 1
+        holds[0] = held
+        watch.presses()
+    assert told == [True, False, True]
+
+
 def test_nobody_makes_way_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("collector.memory.time.monotonic", lambda: now[0])
