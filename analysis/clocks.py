@@ -22,9 +22,10 @@ import numpy as np
 import polars as pl
 
 from analysis import namesakes
+from analysis.bounds import FAR, PAIR, bounds_of
 from analysis.facts import host_keys, process_keys
 from analysis.grouping import number_pairs
-from analysis.intervals import FAR, PAIR, bounds_of, intervals_of
+from analysis.intervals import intervals_of
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ def settle(facts: pl.DataFrame) -> Clocks:
     """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
     several = namesakes.find(facts)
     bounds = bounds_of(namesakes.told_apart(facts, several))
-    origin_ns = cast("int", bounds.get_column("start").min()) if bounds.height else 0
+    origin_ns = cast("int", bounds.calls.get_column("start").min()) if bounds.calls.height else 0
     intervals = intervals_of(bounds)
     if (intervals.get_column("verdict") == "empty").any():
-        odd = intervals.filter(pl.col("verdict") == "empty").select(PAIR)
-        intervals = _with_drifts(intervals, bounds.join(odd, on=PAIR, how="semi"), origin_ns)
+        odd = intervals.filter(pl.col("verdict") == "empty")
+        intervals = _with_drifts(intervals, bounds.of(odd), origin_ns)
     return Clocks(intervals, origin_ns, _place(intervals), several)
 
 

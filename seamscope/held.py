@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 KEYS: Final = ("trace_hi", "trace_lo")
 
@@ -57,9 +57,8 @@ class Held:
 
     def set(self, traces: pl.DataFrame, **values: bool) -> None:
         """Have columns of some traces say something else."""
-        changed = self.of(traces).with_columns(**{name: pl.lit(value) for name, value in values.items()})
-        if changed.height:
-            self.put(changed)
+        hit = _hit(self._blocks, traces)
+        self._blocks = tuple(block if rows is None else _said(block, rows, values) for block, rows in hit)
 
 
 def _hit(blocks: tuple[pl.DataFrame, ...], traces: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.Series | None]]:
@@ -74,6 +73,11 @@ def _hit(blocks: tuple[pl.DataFrame, ...], traces: pl.DataFrame) -> Iterator[tup
         here = found[first : first + block.height]
         yield block, pl.Series(here) if here.any() else None
         first += block.height
+
+
+def _said(block: pl.DataFrame, rows: pl.Series, values: Mapping[str, bool]) -> pl.DataFrame:
+    told = (pl.when(rows).then(value).otherwise(pl.col(name)).alias(name) for name, value in values.items())
+    return block.with_columns(*told)
 
 
 def _without(blocks: tuple[pl.DataFrame, ...], traces: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -249,7 +249,7 @@ class Settler:
 
     def _alone(self, traces: pl.DataFrame, *, written: bool) -> None:
         """Take traces through everything by themselves, to see whether that fails."""
-        read = self._shelf.read(traces, traces)
+        read = self._shelf.read(traces, pl.DataFrame.clone)
         batch = batch_of(read.taken, compare([read.prepared], self._hosts.peers)[0].results(), None)
         if written:
             write(self._store, batch, (set(), set()), anew=False)
@@ -260,7 +260,7 @@ class Settler:
         for traces in batches(ready, self._most):
             mates = roll.mates(traces)
             with self._blaming(traces, mates, None):
-                read = self._shelf.read(pl.concat([traces, mates]), traces)
+                read = self._shelf.read(pl.concat([traces, mates]), roll.waiting)
                 compared = compare([read.prepared], self._hosts.peers, near)[0]
                 batch = batch_of(read.taken, compared.results(), None)
                 roll.analysed(batch.taken.traces)

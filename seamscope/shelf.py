@@ -10,7 +10,7 @@ from seamscope.taking import take
 from seamscope.windows import CLOSE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from concurrent.futures import Executor, Future
 
     import polars as pl
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from seamscope.known_hosts import KnownHosts
     from seamscope.roll import Roll
     from seamscope.store import Store
-    from seamscope.taking import Taken
+    from seamscope.taking import Fresh, Taken
     from seamscope.windows import Window
 
     Sign = tuple[object, ...]
-    Fresh = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Shelf:
         self._read: dict[Window, Future[Read]] = {}
         self._lent: dict[Window, list[pl.DataFrame]] = {}
 
-    def read(self, traces: pl.DataFrame, fresh: pl.DataFrame) -> Read:
+    def read(self, traces: pl.DataFrame, fresh: Fresh) -> Read:
         """Read traces (`roll.TRACES`) and take them through pass A; `fresh` ones were never analysed as they are."""
         taken = take(self._store, traces, fresh)
         known = taken.resources, taken.links, self._rules, self._hosts.peers
@@ -68,13 +67,13 @@ class Shelf:
     ) -> None:
         """Have a window read and prepared in `pool`, and those beside it that it is compared with.
 
-        `fresh` gives those of some traces that have spans which nobody has looked at yet.
+        `fresh` gives those of some traces that have spans which nobody has looked at yet, on any thread.
         """
         small = roll.census.small(window)
         for one in (*roll.census.lending(window), window):
             lent = one != window and not small and one in self._lent
             if one in members and one not in self._read and not lent:
-                self._read[one] = pool.submit(self.read, members[one], fresh(members[one]))
+                self._read[one] = pool.submit(self.read, members[one], fresh)
 
     def window(self, window: Window) -> Read:
         """Give a window that was wanted."""

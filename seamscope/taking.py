@@ -18,9 +18,11 @@ from seamscope.statements import statement
 from seamscope.store.spans import spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from seamscope.store import Store
+
+    Fresh = Callable[[pl.DataFrame], pl.DataFrame]
 
 KEYS: Final = ("trace_hi", "trace_lo")
 
@@ -50,11 +52,14 @@ class Taken:
     resources: pl.DataFrame
 
 
-def take(store: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Taken:
-    """Read what the analysis of some traces (`roll.TRACES`) needs; `fresh` ones have spans nobody has looked at yet."""
+def take(store: Store, traces: pl.DataFrame, fresh: Fresh) -> Taken:
+    """Read what the analysis of some traces (`roll.TRACES`) needs.
+
+    `fresh` gives those of them that have spans which nobody has looked at yet; it is asked only where messages are.
+    """
     any_link = store.query(statement("runs/any_link")).height > 0
     nobody = traces.select(KEYS).clear()
-    senders, receivers = _tied(store, traces, fresh) if any_link else (nobody, nobody)
+    senders, receivers = _tied(store, traces, fresh(traces)) if any_link else (nobody, nobody)
     beside = pl.concat([senders, receivers]).unique(maintain_order=True).join(traces, on=KEYS, how="anti")
     parts = list(_parts(traces, beside))
     return Taken(

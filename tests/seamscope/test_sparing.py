@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from seamscope.taking import Fresh
+
 BEGINNING = -(1 << 63)
 LATER_MS = 3 * 600_000
 WHOLE = prepare
@@ -150,7 +152,7 @@ def test_traces_that_do_not_fit_together_are_halved(store: Store, monkeypatch: p
     commit(store, [*page(1), *page(2)], 0)
     settler = runs.Settler(store)
 
-    def fits(at_hand: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Any:
+    def fits(at_hand: Store, traces: pl.DataFrame, fresh: Fresh) -> Any:
         if traces.height > 1:
             raise QueryLaterError("no memory")
         return take(at_hand, traces, fresh)
@@ -167,7 +169,7 @@ def test_one_that_never_fits_does_not_hold_up_the_others(store: Store, monkeypat
     commit(store, later(2), 0)
     settler = runs.Settler(store)
 
-    def fits(at_hand: Store, traces: pl.DataFrame, fresh: pl.DataFrame) -> Any:
+    def fits(at_hand: Store, traces: pl.DataFrame, fresh: Fresh) -> Any:
         if traces.filter(pl.col("trace_lo") == 1).height:
             raise QueryLaterError("no memory")
         return take(at_hand, traces, fresh)
