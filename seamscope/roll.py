@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import polars as pl
 
+from analysis.grouping import in_several
 from seamscope.held import KEYS, Held
 from seamscope.parting import parted
 from seamscope.statements import statement
@@ -322,7 +323,7 @@ class Roll:
             at = own - self._follows(traces.with_columns(own=own, begin_ns=bounds[own - 1], end_ns=bounds[own]))
             for number, window in enumerate(stretch, start=2):
                 here = traces.filter(pl.Series(at == number, dtype=pl.Boolean))
-                found |= parted(window, here, self._most, self._ids)
+                found |= parted(window, here, self._most, self._shared)
         return found
 
     def mates(self, traces: pl.DataFrame) -> pl.DataFrame:
@@ -352,10 +353,8 @@ class Roll:
 
         `own` numbers the windows that they begin in, which reach from `begin_ns` to `end_ns`.
         """
-        ids = self._ids(traces)
-        shared = ids.filter(pl.len().over("id") > 1).join(
-            traces.select(*KEYS, "start_ns", "own", "begin_ns", "end_ns"), on=KEYS
-        )
+        places = traces.select(*KEYS, "start_ns", "own", "begin_ns", "end_ns")
+        shared = self._shared(traces).join(places, on=KEYS)
         there = shared.filter(pl.col("start_ns") >= pl.col("end_ns") - PIECES_NS)
         before = there.group_by("id", pl.col("own") + 1).agg(last_ns=pl.col("start_ns").max(), earlier=pl.len())
         here = shared.filter(pl.col("start_ns") < pl.col("begin_ns") + PIECES_NS)
@@ -366,8 +365,14 @@ class Roll:
         follows: npt.NDArray[np.bool_] = joined["follows"].fill_null(value=False).to_numpy()
         return follows
 
+    def _shared(self, traces: pl.DataFrame) -> pl.DataFrame:
+        """Give the ids that spans of more than one of some traces carry, each once for every such trace."""
+        told = self._ids(traces)
+        several = in_several(*(told[name].to_numpy().view(np.int64) for name in ("id", *KEYS)))
+        return told.filter(pl.Series(several)).unique()
+
     def _ids(self, traces: pl.DataFrame) -> pl.DataFrame:
-        """Give the ids of requests that spans of some traces carry, as numbers that tell them apart."""
+        """Give the ids of requests that spans of some traces carry, as numbers that tell them apart, span by span."""
         if not traces.height:
             return pl.DataFrame(schema=dict.fromkeys((*KEYS, "id"), pl.UInt64))
         bounds = {"first_commit": traces["first_commit"].min(), "last_commit": traces["last_commit"].max()}

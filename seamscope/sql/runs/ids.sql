@@ -1,22 +1,36 @@
--- Ids of requests that spans of some traces carry, among those that came in a range of commits. Their hashes: millions
--- of texts are not to be held in memory to find the few that are shared.
-SELECT DISTINCT
-    trace_hi,
-    trace_lo,
-    id
-FROM (
+-- Ids of requests that spans of some traces carry, among those that came in a range of commits, as often as they do.
+-- Their hashes: millions of texts are not to be held in memory to find the few that are shared.
+WITH told AS (
     SELECT
         trace_hi,
         trace_lo,
-        unnest([
-            CASE WHEN correlation_id IS NOT NULL THEN hash(correlation_id) END,
-            CASE WHEN correlation_uuid IS NOT NULL THEN hash(correlation_uuid) END,
-            CASE WHEN platform_id IS NOT NULL THEN hash(platform_id) END
-        ]) AS id
+        correlation_id,
+        correlation_uuid,
+        platform_id
     FROM base.span_rows
     SEMI JOIN wanted USING (trace_hi, trace_lo)
     WHERE
         (correlation_id IS NOT NULL OR correlation_uuid IS NOT NULL OR platform_id IS NOT NULL)
         AND commit_no >= $first_commit AND commit_no <= $last_commit
 )
-WHERE id IS NOT NULL;
+
+SELECT
+    trace_hi,
+    trace_lo,
+    hash(correlation_id) AS id
+FROM told
+WHERE correlation_id IS NOT NULL
+UNION ALL
+SELECT
+    trace_hi,
+    trace_lo,
+    hash(correlation_uuid)
+FROM told
+WHERE correlation_uuid IS NOT NULL
+UNION ALL
+SELECT
+    trace_hi,
+    trace_lo,
+    hash(platform_id)
+FROM told
+WHERE platform_id IS NOT NULL;
