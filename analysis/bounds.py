@@ -30,16 +30,27 @@ _MARKS: Final = ("waits", "whole_body", "unsaid", "failed")
 class Bounds:
     """Every call across hosts: the clock of its pair's greater key less that of the lesser, at least and at most."""
 
-    calls: pl.DataFrame
-    """Columns `SHOWN`, `start`, `slack`, `PAIR`, and `low`, `high`, `tight_low`, `tight_high`: for sure, and drawn
-    closer; null where a call does not say."""
     pairs: pl.DataFrame
     """A row per pair: `PAIR`, `calls`, how far all of its calls let their clocks be apart (`low`, `high`, what is drawn
     closer, and that for sure: `told_low`, `told_high`), and the same without slack (`raw_…`); `FAR` where none says."""
+    origin_ns: int
+    """When the first of the calls began; 0 where there is none."""
+    facts: pl.DataFrame
+    rows: Int64s
+    """The calls' rows in `facts`."""
+    one: Int64s
+    other: Int64s
+    sides: Int64s
+    """A row for each of `low`, `high`, `tight_low` and `tight_high`: for sure, and drawn closer; `MISSING` where a call
+    does not say."""
 
     def of(self, some: pl.DataFrame) -> pl.DataFrame:
-        """Return the calls of some pairs."""
-        return self.calls.join(some, on=PAIR, how="semi", maintain_order="left")
+        """Return the calls of some pairs: `SHOWN`, `start`, `slack`, `PAIR`, and their sides, null for `MISSING`."""
+        known = self.facts.select(*SHOWN, "start", "slack")[pl.Series(self.rows.astype(np.uint32))]
+        sides = dict(zip(_SIDES, self.sides, strict=True))
+        calls = known.with_columns(pl.Series("one", self.one), pl.Series("other", self.other), **sides)
+        calls = calls.join(some, on=PAIR, how="semi", maintain_order="left")
+        return calls.with_columns(pl.when(pl.col(name) != MISSING).then(name).alias(name) for name in _SIDES)
 
 
 def bounds_of(facts: pl.DataFrame) -> Bounds:
@@ -54,12 +65,10 @@ def bounds_of(facts: pl.DataFrame) -> Bounds:
     told = np.zeros(first.size, np.bool_)
     told[number[_is_sure(alone, times, marks)]] = True
     sides = _bounds(number, told, here < there, alone, times, marks)
-    slack = facts["slack"].to_numpy()[rows]
-    known = facts.select(*SHOWN, "start")[pl.Series(rows.astype(np.uint32))]
-    calls = known.with_columns(slack=slack, one=one, other=other, **dict(zip(_SIDES, sides, strict=True)))
-    calls = calls.with_columns(pl.when(pl.col(name) != MISSING).then(name).alias(name) for name in _SIDES)
     of_pair = {"one": one[first], "other": other[first], "calls": np.bincount(number, minlength=first.size)}
-    return Bounds(calls, pl.DataFrame(of_pair | _summed(number, first.size, slack, sides, told)))
+    pairs = pl.DataFrame(of_pair | _summed(number, first.size, facts["slack"].to_numpy()[rows], sides, told))
+    origin_ns = int(times[0].min()) if rows.size else 0
+    return Bounds(pairs, origin_ns, facts, rows, one, other, sides)
 
 
 def _across(facts: pl.DataFrame) -> Mask:

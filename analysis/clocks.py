@@ -16,7 +16,7 @@ drift, and anything else is said and left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -111,12 +111,11 @@ def settle(facts: pl.DataFrame) -> Clocks:
     """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
     several = namesakes.find(facts)
     bounds = bounds_of(namesakes.told_apart(facts, several))
-    origin_ns = cast("int", bounds.calls.get_column("start").min()) if bounds.calls.height else 0
     intervals = intervals_of(bounds)
     if (intervals.get_column("verdict") == "empty").any():
         odd = intervals.filter(pl.col("verdict") == "empty")
-        intervals = _with_drifts(intervals, bounds.of(odd), origin_ns)
-    return Clocks(intervals, origin_ns, _place(intervals), several)
+        intervals = _with_drifts(intervals, bounds.of(odd), bounds.origin_ns)
+    return Clocks(intervals, bounds.origin_ns, _place(intervals), several)
 
 
 def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame, origin_ns: int) -> pl.DataFrame:
