@@ -30,6 +30,11 @@ class Held:
         self._empty = empty
         self._blocks: tuple[pl.DataFrame, ...] = ()
 
+    @property
+    def height(self) -> int:
+        """How many traces are held."""
+        return sum(block.height for block in self._blocks)
+
     def pick(self, some: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
         """Give what `some` gives of each block, together."""
         return pl.concat([some(self._empty), *(some(block) for block in self._blocks)])

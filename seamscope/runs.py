@@ -111,7 +111,7 @@ class Settler:
         self.failing = False
         """Whether the last step failed, and the next one tries again."""
         self.more_is_due = False
-        """Whether windows that had settled were left to the next step."""
+        """Whether something that had settled was left to the next step."""
 
     @property
     def set_aside(self) -> int:
@@ -127,12 +127,13 @@ class Settler:
             return done
 
     def _settled(self, now_ns: int, progress: Progress | None) -> Iterator[RunSummary]:
-        roll = self._looked()
+        roll = self._looked(WINDOWS_A_STEP)
+        now_ns = roll.known_ns(now_ns)
         due = roll.due(now_ns)
         while (ready := roll.ready(now_ns, due)).height:
             yield from self._told(self._by_trace(roll, ready), progress)
         yield from self._told(self._by_window(roll, due[:WINDOWS_A_STEP]), progress)
-        self.more_is_due = len(due) > WINDOWS_A_STEP
+        self.more_is_due = len(due) > WINDOWS_A_STEP or roll.is_behind
         roll.forget()
         if not roll.todo:
             self._shelf.clear()
@@ -211,14 +212,14 @@ class Settler:
             except Exception:  # noqa: BLE001 - the loop lives on
                 _log.exception("settled traces could not be analysed")
 
-    def _looked(self) -> Roll:
-        """Take note of what came since the last look."""
+    def _looked(self, enough_due: int | None = None) -> Roll:
+        """Take note of what came since the last look; where much of it waits, until so many windows are due."""
         if self._known is None:
             self._hosts.remember(self._store)
             self._services = _services(self._store.query(statement("runs/resources")))
             self._known = Roll(self._store, self._settle_ns, self._most, self._sparing.aside)
         else:
-            self._known.look()
+            self._known.look(enough_due)
         return self._known
 
     def _told(self, parts: Iterator[RunSummary], progress: Progress | None) -> Iterator[RunSummary]:

@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 import analysis
-from seamscope import known_hosts, runs
+from seamscope import known_hosts, roll, runs
 from seamscope.batches import batches
 from seamscope.errors import QueryLaterError
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.store import Store
+from seamscope.windows import COMPARED_SPANS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,12 +75,12 @@ def rows_of(store: Store) -> dict[str, pl.DataFrame]:
     return found
 
 
-def assert_as_from_the_start(store: Store, settler: runs.Settler) -> None:
+def assert_as_from_the_start(store: Store, settler: runs.Settler, compared_spans: int = COMPARED_SPANS) -> None:
     """What was analysed as it came is, once it has settled, what an analysis of everything at once gives."""
     settler.step(at(3_000))
     live = rows_of(store)
     assert live["requests"]["final"].all()
-    runs.analyze(store, everything=True)
+    runs.Settler(store, compared_spans=compared_spans).analyze(everything=True)
     again = rows_of(store)
     for name in TABLES:
         assert live[name].equals(again[name]), name
@@ -360,6 +361,37 @@ def test_windows_left_to_the_next_step_are_known(store: Store) -> None:
     later = START + HOURS
     assert (settler.step(later).spans, settler.more_is_due) == (runs.WINDOWS_A_STEP, True)
     assert (settler.step(later).spans, settler.more_is_due) == (1, False)
+
+
+def test_what_comes_faster_than_it_is_analysed_waits_in_the_store(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    forget = roll.Roll.forget
+
+    def counted(known: roll.Roll) -> None:
+        held.append(known.held)
+        forget(known)
+
+    monkeypatch.setattr(roll, "MOST_HELD", 8)
+    monkeypatch.setattr(roll, "LOOKED_COMMITS", 1)
+    monkeypatch.setattr(roll.Roll, "forget", counted)
+    settler = runs.Settler(store, compared_spans=6)
+    settler.step(at(0))
+    for trace in range(1, 41):  # all of it within 200 s, and nothing is analysed meanwhile
+        moved = {"start_ns": 5 * trace * SECOND, "end_ns": 5 * trace * SECOND}
+        commit(
+            store, [{**row, **{name: row[name] + by for name, by in moved.items()}} for row in page(trace)], 5 * trace
+        )
+    assert 0 < settler.step(at(300)).spans <= 6 * runs.WINDOWS_A_STEP
+    assert settler.lag_ns(at(300)) > 200 * SECOND
+    steps = 1
+    while settler.more_is_due:
+        settler.step(at(300))
+        steps += 1
+    assert steps > 40 * 3 // (6 * runs.WINDOWS_A_STEP)
+    assert 8 < max(held[1:]) < 20
+    assert_as_from_the_start(store, settler, compared_spans=6)
 
 
 def test_following_ends_when_it_is_told_to(store: Store) -> None:

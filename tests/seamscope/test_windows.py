@@ -6,6 +6,7 @@ import itertools
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis import passes
-from seamscope import findings, runs
+from seamscope import findings, roll, runs
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.store import Store, retention
 from seamscope.windows import BUCKET_NS, BUCKETS, READ_AHEAD, WINDOW_NS, Census, Window
@@ -226,21 +227,33 @@ def deal(seed: int, pieces: int, rows: Rows = SPANS_MADE) -> Iterator[tuple[floa
         yield (turn + 1) * slot / SECOND, dealt[turn]
 
 
-@given(seed=st.integers(0, 10**6), pieces=st.integers(2, 6), restarts=st.booleans())
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10**6),
+    pieces=st.integers(2, 6),
+    restarts=st.booleans(),
+    every=st.sampled_from([1, 3]),
+    held=st.sampled_from([5, roll.MOST_HELD]),
+)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_of_arrival_ends_in_the_same(
     tmp_path_factory: pytest.TempPathFactory,
     expected: dict[str, pl.DataFrame],
     seed: int,
     pieces: int,
     restarts: bool,
+    every: int,
+    held: int,
 ) -> None:
     last_s = 0.0
-    with Store.open(tmp_path_factory.mktemp("live") / "live.duckdb") as store:
+    with (
+        Store.open(tmp_path_factory.mktemp("live") / "live.duckdb") as store,
+        mock.patch.multiple(roll, MOST_HELD=held, LOOKED_COMMITS=1),
+    ):
         settler = runs.Settler(store, compared_spans=MOST)
-        for at_s, rows in deal(seed, pieces):
+        for turn, (at_s, rows) in enumerate(deal(seed, pieces)):
             commit(store, rows, at_s)
-            settler.step(BORDER + round((at_s + 11) * SECOND))
+            if turn % every == 0:
+                settler.step(BORDER + round((at_s + 11) * SECOND))
             last_s = at_s
             if restarts:
                 settler = runs.Settler(store, compared_spans=MOST)
