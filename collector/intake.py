@@ -117,7 +117,7 @@ class Intake:
             recorder's `write`.
         queue_bytes: see `QUEUE_BYTES`.
         group_bytes: see `GROUP_BYTES`.
-        room: tells what share of the queue may be full, by what memory is left; of none, one body at a time is taken.
+        room: tells what share of the queue may be full, by what memory is left; of none, a body at a time is taken.
     """
 
     def __init__(

@@ -56,10 +56,15 @@ LEAST_COMPARED_SPANS: Final = 25_000
 
 HIGH: Final = 0.9
 """Share of the limit that is shared out. From there on the analysis makes way, and the queue may hold less and less: at
-the limit, one body at a time. Where it came to that at once, groups of one body, 640 MiB and 480 requests in flight:
-81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s, and 91,000, 71,000, 44,000 and 31,000 as it is, right
+the limit, as much as makes a group (`LEAST_SHARE`). Where it came to one body at a time at once, 640 MiB and 480 in
+flight: 81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s, and 91,000, 71,000, 44,000 and 31,000 as it is, right
 after. With the slope between 0.85 and 0.95 the peak was the same; the pace, another time, 103,000, 44,000, 27,000 and
 25,000, and with this one 99,000, 64,000, 36,000 and 27,000."""
+
+LEAST_SHARE: Final = 1 / GROUPS
+"""Of the queue, what may be taken at the limit and beyond: a group costs much the same, however small it is. 640 MiB,
+480 requests in flight, six times 20 s: 40,900 spans/s in the last 20 where it was one body at a time, 55,000 with an
+eighth of the queue, 66,700 with a quarter; 710, 704 and 697 MiB at the peak."""
 
 EASY: Final = 0.7
 SCARCE: Final = 0.8
@@ -162,7 +167,7 @@ class MemoryWatch:
         self._share = 1.0
 
     def room(self) -> float:
-        """Tell who would bring more into memory what share of their queue may be full; with none, one body may be."""
+        """Tell who would bring more into memory what share of their queue may be full: `LEAST_SHARE` or more."""
         self._asked_at = time.monotonic()
         return self._look()
 
@@ -184,7 +189,7 @@ class MemoryWatch:
                 code_pages.let_go()
                 self._trim_at = now + TRIM_EVERY_S
                 held = self._held()
-            self._share = min(1.0, max(0.0, (1 - held) / (1 - HIGH)))
+            self._share = min(1.0, max(LEAST_SHARE, (1 - held) / (1 - HIGH)))
             self._look_at = now + EVERY_S
         finally:
             self._lock.release()

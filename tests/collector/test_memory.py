@@ -116,7 +116,7 @@ def test_free_memory_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> Non
     assert watch.room() == 1
 
 
-@pytest.mark.parametrize(("held", "share"), [(0, 1), (900, 1), (910, 0.9), (990, 0.1), (1_000, 0), (2_000, 0)])
+@pytest.mark.parametrize(("held", "share"), [(0, 1), (900, 1), (910, 0.9), (960, 0.4), (990, 0.25), (2_000, 0.25)])
 def test_the_nearer_the_limit_the_less_is_taken(monkeypatch: pytest.MonkeyPatch, held: int, share: float) -> None:
     monkeypatch.setattr(memory, "give_back", lambda: None)
     assert MemoryWatch(1_000, lambda: held).room() == pytest.approx(share)
