@@ -56,10 +56,10 @@ LEAST_COMPARED_SPANS: Final = 25_000
 
 HIGH: Final = 0.9
 """Share of the limit that is shared out. From there on the analysis makes way, and the queue may hold less and less: at
-the limit, as much as makes a group (`LEAST_SHARE`). Where it came to one body at a time at once, 640 MiB and 480 in
-flight: 81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s, and 91,000, 71,000, 44,000 and 31,000 as it is, right
-after. With the slope between 0.85 and 0.95 the peak was the same; the pace, another time, 103,000, 44,000, 27,000 and
-25,000, and with this one 99,000, 64,000, 36,000 and 27,000."""
+the limit, as much as makes a group (`LEAST_SHARE`). With 640 MiB and 480 requests in flight, where it came to one body
+at a time from here on: 81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s; where it came down to that at the
+limit, right after: 91,000, 71,000, 44,000 and 31,000. With the slope between 0.85 and 0.95 the peak was the same; the
+pace, another time, 103,000, 44,000, 27,000 and 25,000, not 99,000, 64,000, 36,000 and 27,000."""
 
 LEAST_SHARE: Final = 1 / GROUPS
 """Of the queue, what may be taken at the limit and beyond: a group costs much the same, however small it is. 640 MiB,
