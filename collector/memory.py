@@ -162,7 +162,7 @@ class MemoryWatch:
         self._keep = keep
         self._keeps: bool | None = None
         self._lock = threading.Lock()
-        self._look_at = self._trim_at = 0.0
+        self._look_at = self._trim_at = self._turn_at = 0.0
         self._asked_at = -ASKED_S
         self._share = 1.0
 
@@ -183,7 +183,7 @@ class MemoryWatch:
             return self._share
         try:
             held = self._held()
-            self._keep_freed(held)
+            self._keep_freed(held, now)
             if held > HIGH and now >= self._trim_at:
                 give_back()
                 code_pages.let_go()
@@ -198,9 +198,10 @@ class MemoryWatch:
     def _held(self) -> float:
         return self._resident() / self._limit
 
-    def _keep_freed(self, held: float) -> None:
-        """Have what is freed kept, or no longer."""
+    def _keep_freed(self, held: float, now: float) -> None:
+        """Have what is freed kept, or no longer; not to and fro, for what is handed back at once may be much."""
         keeps = held < (SCARCE if self._keeps else EASY)
-        if keeps != self._keeps:
+        if keeps != self._keeps and now >= self._turn_at:
+            self._turn_at = now + TRIM_EVERY_S
             self._keeps = keeps
             self._keep(keeps)

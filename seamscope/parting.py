@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from seamscope.windows import Window
 
     Ids = Callable[[pl.DataFrame], pl.DataFrame]
-    """Gives the ids of requests (`id`) that some traces carry."""
+    """Gives the ids of requests (`id`) that several of some traces carry, once for each of them."""
 
 KEYS: Final = ("trace_hi", "trace_lo")
 

@@ -46,7 +46,8 @@ AHEAD_NS: Final = 3_600_000_000_000
 
 MOST_HELD: Final = 1 << 18
 """Traces that are held, 57 bytes each, before what came after them is left in the store while windows are due: they are
-analysed as of the time up to which all is known. 15 MB; a load of 130,000 spans/s comes to 210,000 until it settles."""
+analysed as of the time up to which all is known. 15 MB; a load of 130,000 spans/s comes to 210,000 until it settles.
+What waits at a start, or after a step that failed, is held whatever it is."""
 
 LOOKED_COMMITS: Final = 32
 """Commits that are taken note of together: a second's, mostly."""
@@ -104,9 +105,10 @@ class Roll:
         return self._wanted(self._held.of(traces).filter("waiting").drop("waiting"))
 
     def longest_ns(self) -> int | None:
-        """Give when the last span came of the trace that waits longest; None where none waits."""
+        """Give when the last span came of the trace that waits longest, as far as is known; None where none waits."""
         last = self._held.pick(lambda block: self._wanted(block.filter("waiting")).select(pl.col("last_ns").min()))
-        return cast("int | None", last["last_ns"].min())
+        first_ns = cast("int | None", last["last_ns"].min())
+        return min(self._seen_ns, first_ns or _EVER) if self.is_behind else first_ns
 
     def _wanted(self, traces: pl.DataFrame) -> pl.DataFrame:
         return traces.join(self._aside, on=KEYS, how="anti") if self._aside.height else traces
@@ -145,19 +147,19 @@ class Roll:
         later = self._near(self._since_ns, _EVER).join(waiting, on=KEYS, how="anti")
         self._held.put(later.with_columns(waiting=False))
 
-    def look(self, enough_due: int | None = None) -> None:
+    def look(self, now_ns: int = _EVER, enough_due: int | None = None) -> None:
         """Take note of the spans that came since the last look.
 
         Where many traces are held already, and so many windows are due without any that came later, those stay in the
         store (`known_ns`).
         """
         upto = self._store.last_numbers()["commit_no"]  # no statement: asked every second, of stores of any size
-        while self._seen < upto and not self._is_enough(enough_due):
+        while self._seen < upto and not self._is_enough(min(now_ns, self._seen_ns), enough_due):
             self._note(min(upto, self._seen + LOOKED_COMMITS))
         self.is_behind = self._seen < upto
 
-    def _is_enough(self, due: int | None) -> bool:
-        return due is not None and self.held > MOST_HELD and len(self.due(self._seen_ns)) >= due
+    def _is_enough(self, known_ns: int, due: int | None) -> bool:
+        return due is not None and self.held > MOST_HELD and len(self.due(known_ns)) >= due
 
     def known_ns(self, now_ns: int) -> int:
         """Give the time by which all that had come is known: now, or when the last commit came that was looked at."""
@@ -169,9 +171,9 @@ class Roll:
         if not arrived.height:  # logs or metrics came
             self._seen = upto
             return
-        self._seen_ns = max(self._seen_ns, cast("int", arrived["last_ns"].max()))
         before = self._before(arrived)
         self._seen = upto
+        self._seen_ns = arrived["last_ns"][cast("int", arrived["last_commit"].arg_max())]
         both = _traces(pl.concat([before, arrived], how="vertical_relaxed"))
         after = both.group_by(KEYS).agg(
             pl.col("start_ns", "first_commit").min(), pl.col("last_commit", "last_ns").max(), pl.col("spans").sum()
@@ -331,15 +333,23 @@ class Roll:
     def forget(self) -> None:
         """Let go of traces that no window which waits is compared with."""
         wait = [window for window in self.todo if window.start_ns >= self._since_ns]
-        # those still further back are asked for by what is analysed before its window settles, as far as they are here
-        margin_ns = PIECES_NS if self.held <= MOST_HELD else 0
-        kept_from = min((self.census.beside(window)[0].start_ns for window in wait), default=_EVER) - margin_ns
-        if kept_from >= _EVER - margin_ns:
+        many = self.held > MOST_HELD
+        kept_from = min((self._needed_from(window, many=many) for window in wait), default=_EVER)
+        if kept_from == _EVER:
             latest = self._held.pick(lambda block: block.select(pl.col("start_ns").max()))["start_ns"]
             kept_from = cast("int", latest.max() or self._since_ns)
         self._since_ns = max(self._since_ns, kept_from)
         self._held.keep(pl.col("waiting") | (pl.col("start_ns") >= self._since_ns))
         self._turns = {window: turns for window, turns in self._turns.items() if window.end_ns > kept_from - WINDOW_NS}
+
+    def _needed_from(self, window: Window, *, many: bool) -> int:
+        """Give from when on traces are wanted for a window that waits; of `many`, no further back than `members` asks.
+
+        What is analysed before its window settles is also joined to pieces from before that.
+        """
+        first = self.census.beside(window)[0]
+        near_ns = first.start_ns - PIECES_NS
+        return max(near_ns, self.census.beside(first)[0].start_ns) if many else near_ns
 
     def members(self, windows: Sequence[Window]) -> dict[Window, pl.DataFrame]:
         """Give the traces of each of some windows; a piece of a request that began one window earlier belongs there.

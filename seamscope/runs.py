@@ -127,7 +127,7 @@ class Settler:
             return done
 
     def _settled(self, now_ns: int, progress: Progress | None) -> Iterator[RunSummary]:
-        roll = self._looked(WINDOWS_A_STEP)
+        roll = self._looked(now_ns, WINDOWS_A_STEP)
         now_ns = roll.known_ns(now_ns)
         due = roll.due(now_ns)
         while (ready := roll.ready(now_ns, due)).height:
@@ -212,14 +212,14 @@ class Settler:
             except Exception:  # noqa: BLE001 - the loop lives on
                 _log.exception("settled traces could not be analysed")
 
-    def _looked(self, enough_due: int | None = None) -> Roll:
+    def _looked(self, now_ns: int = _EVER, enough_due: int | None = None) -> Roll:
         """Take note of what came since the last look; where much of it waits, until so many windows are due."""
         if self._known is None:
             self._hosts.remember(self._store)
             self._services = _services(self._store.query(statement("runs/resources")))
             self._known = Roll(self._store, self._settle_ns, self._most, self._sparing.aside)
         else:
-            self._known.look(enough_due)
+            self._known.look(now_ns, enough_due)
         return self._known
 
     def _told(self, parts: Iterator[RunSummary], progress: Progress | None) -> Iterator[RunSummary]:

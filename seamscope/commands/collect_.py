@@ -95,7 +95,7 @@ def patiently(words: str) -> Iterator[None]:
 
 
 ROOMY_BYTES: Final = 2 << 30
-"""With less, freed memory is given back at once, to stay within it."""
+"""With less, Polars gives freed memory back soon, to stay within it (`seamscope.allocators`)."""
 
 
 @contextmanager

@@ -363,6 +363,12 @@ def test_windows_left_to_the_next_step_are_known(store: Store) -> None:
     assert (settler.step(later).spans, settler.more_is_due) == (1, False)
 
 
+def moved(trace: int) -> list[dict[str, Any]]:
+    """A page, five seconds later for each trace."""
+    by = 5 * trace * SECOND
+    return [{**row, "start_ns": row["start_ns"] + by, "end_ns": row["end_ns"] + by} for row in page(trace)]
+
+
 def test_what_comes_faster_than_it_is_analysed_waits_in_the_store(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,20 +384,32 @@ def test_what_comes_faster_than_it_is_analysed_waits_in_the_store(
     monkeypatch.setattr(roll.Roll, "forget", counted)
     settler = runs.Settler(store, compared_spans=6)
     settler.step(at(0))
-    for trace in range(1, 41):  # all of it within 200 s, and nothing is analysed meanwhile
-        moved = {"start_ns": 5 * trace * SECOND, "end_ns": 5 * trace * SECOND}
-        commit(
-            store, [{**row, **{name: row[name] + by for name, by in moved.items()}} for row in page(trace)], 5 * trace
-        )
+    for trace in range(1, 41):  # all of it within 205 s, the last span of each four seconds later
+        commit(store, moved(trace)[:2], 5 * trace)
+        commit(store, moved(trace)[2:], 5 * trace + 4)
     assert 0 < settler.step(at(300)).spans <= 6 * runs.WINDOWS_A_STEP
     assert settler.lag_ns(at(300)) > 200 * SECOND
     steps = 1
     while settler.more_is_due:
+        assert store.query("SELECT count(*) FROM base.requests WHERE final AND spans < 3").item() == 0
         settler.step(at(300))
         steps += 1
     assert steps > 40 * 3 // (6 * runs.WINDOWS_A_STEP)
     assert 8 < max(held[1:]) < 20
     assert_as_from_the_start(store, settler, compared_spans=6)
+
+
+def test_a_clock_that_was_ahead_does_not_hold_up_what_came_after(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll, "MOST_HELD", 8)
+    monkeypatch.setattr(roll, "LOOKED_COMMITS", 1)
+    settler = runs.Settler(store, compared_spans=6)
+    settler.step(at(0))
+    for trace in range(1, 41):
+        commit(store, moved(trace), 5 * trace + (3_600 if trace <= 12 else 0))
+    for second in range(300, 340):
+        settler.step(at(second))
+    assert not settler.more_is_due
+    assert store.query("SELECT count(*) FROM base.requests").item() > 20
 
 
 def test_following_ends_when_it_is_told_to(store: Store) -> None:
