@@ -234,7 +234,8 @@ class Guest:
     def _interrupt(self) -> bool:
         with self._lock:
             if self._cursor is not None:
-                self._cursor.interrupt()
+                with suppress(duckdb.ConnectionException):  # the store was closed meanwhile
+                    self._cursor.interrupt()
             return self._cursor is not None
 
     def _insist(self) -> None:
