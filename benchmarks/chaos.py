@@ -88,7 +88,7 @@ def kill(nursery: Nursery, folder: Path, kind: str, seed: int, ledger: Ledger) -
     else:
         with load(collector.endpoint(), ledger, seed, moment.spans, moment.senders):
             wait_for(ledger, moment.answers, collector.process)
-            time.sleep(dice.uniform(0.0, 0.05))
+            time.sleep(dice.uniform(0.0, 0.05) + 1.5 * (moment.age_s or 0))  # until something is too old
             if kind == "while it stops":
                 collector.process.send_signal(signal.SIGTERM)
                 time.sleep(dice.uniform(0.0, 0.2))

@@ -32,12 +32,17 @@ LITTLE_POLARS: Final = "background_thread:true,dirty_decay_ms:200,muzzy_decay_ms
 """What a process keeps that must stay within a bound, of Polars always, of the C library while memory is short: a
 collector with 1 GiB, taking all it could for 15 s from 480 requests in flight and then analysing it, peaked at 1,278
 MiB, and at 1,931 with `KEPT` all the time, of which the C library held 1,200 free. Where there is memory, keeping costs
-less: 820,000 spans live, in turn, 25.3 and 28.4 s of CPU per million with `LITTLE`, 22.9 and 22.8 with `KEPT`; in four
-times 20 s of overload after that, both by what there is, peaks were as with `LITTLE` alone.
+less: 820,000 spans live, in turn, 25.3 and 28.4 s of CPU per million with `LITTLE`, 22.9 and 22.8 with `KEPT`; but then
+a packed bomb of 64 MiB grew the process by 130.
 
 Polars' allocator has an arena a thread, and looks at one only as it is used, if no thread of its own does: with 640 MiB
 and 480 in flight the process held 593 to 645 MiB where it had 583 to 704, the CPU the same. Giving back at once
 (`dirty_decay_ms:0`): 22.0 s of CPU per million spans, live, not 19.3 to 20.4."""
+
+
+WARM: Final = {_MMAP_THRESHOLD: 4 * MIB, _TRIM_THRESHOLD: 32 * MIB, _TOP_PAD: 8 * MIB, _ARENA_MAX: 2}
+"""What it keeps while there is memory enough: what windows and groups are made of, nothing of large bodies. The bomb
+grew it by 77 MiB, with `LITTLE` by 72."""
 
 
 def keep_freed() -> None:
@@ -59,7 +64,7 @@ def keep_little() -> None:
 
 def keep(freed: bool) -> None:
     """Have the C library keep what is freed from now on, or give it back, and what it kept with it."""
-    _set(KEPT if freed else LITTLE)
+    _set(WARM if freed else LITTLE)
     if not freed:
         give_back()
 
