@@ -108,7 +108,7 @@ def test_free_memory_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> Non
     holds = [950]
     monkeypatch.setattr(memory, "give_back", lambda: holds.__setitem__(0, 840))
     monkeypatch.setattr(memory, "EVERY_S", 0.0)
-    watch = MemoryWatch(1_000, lambda: holds[0])
+    watch = MemoryWatch(1_000, lambda: holds[0], lambda _: None)
     assert watch.room() == 1
     holds[0] = 970
     assert watch.room() == pytest.approx(0.3)  # it has just been tried
@@ -119,7 +119,7 @@ def test_free_memory_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(("held", "share"), [(0, 1), (900, 1), (910, 0.9), (960, 0.4), (990, 0.25), (2_000, 0.25)])
 def test_the_nearer_the_limit_the_less_is_taken(monkeypatch: pytest.MonkeyPatch, held: int, share: float) -> None:
     monkeypatch.setattr(memory, "give_back", lambda: None)
-    assert MemoryWatch(1_000, lambda: held).room() == pytest.approx(share)
+    assert MemoryWatch(1_000, lambda: held, lambda _: None).room() == pytest.approx(share)
 
 
 def test_what_is_freed_is_kept_while_there_is_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_what_is_freed_is_kept_while_there_is_memory(monkeypatch: pytest.MonkeyP
 def test_nobody_makes_way_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("collector.memory.time.monotonic", lambda: now[0])
-    watch = MemoryWatch(1_000, lambda: 960)
+    watch = MemoryWatch(1_000, lambda: 960, lambda _: None)
     assert not watch.presses()
     assert watch.room() == pytest.approx(0.4)
     assert watch.presses()
