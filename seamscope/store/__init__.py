@@ -4,7 +4,8 @@ One process writes (`Store.open`); every other reads through it, or opens the fi
 (`open_file`). `seamscope.remote.open_store` finds out which.
 """
 
-from seamscope.store.file import Store, StoreFile
+from seamscope.store.file import Store
+from seamscope.store.opened import StoreFile
 from seamscope.store.reading import Guest, Reader
 from seamscope.store.receipts import CommitReceipt
 from seamscope.store.settings import Settings

@@ -10,11 +10,11 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.schema.tables import OWNERS, RESULTS
+from seamscope.store.cursors import let_go
 from seamscope.store.inserting import begin, insert, inserts_often, roll_back
 from seamscope.store.kinds import Kinds, Numbered
 from seamscope.store.layout import LISTS, tables_of_requests
 from seamscope.store.lists import lists
-from seamscope.store.reading import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

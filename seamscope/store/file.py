@@ -1,4 +1,4 @@
-"""A store that is open in this process: to write (`Store`), or only to read (`StoreFile`)."""
+"""A store that is open to be written: one process writes it, and reads beside."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from seamscope.errors import QueryLaterError, StoreError, StoreLockedError
 from seamscope.store import opening, tables
 from seamscope.store.checkpoints import Checkpoints
 from seamscope.store.inserting import transaction
-from seamscope.store.reading import Cursors, Guest, Reading, batches, interruptible, let_go, telling
+from seamscope.store.opened import Opened
+from seamscope.store.reading import batches
 from seamscope.store.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from seamscope.store.cursors import ReadingCursor
     from seamscope.store.ingesting import ServiceTier
     from seamscope.store.learned import Learned
-    from seamscope.store.reading import ReadingCursor, Stream
     from seamscope.store.receipts import CommitReceipt
 
 T = TypeVar("T")
@@ -45,100 +46,7 @@ def refuse_written(path: Path) -> None:
         raise StoreLockedError(f"{path} is already open in this process", "close it first")
 
 
-class _Opened(Reading):
-    """A connection to the file and the cursors lent from it."""
-
-    def __init__(self, path: Path, settings: Settings) -> None:
-        self.path = path
-        self.settings = settings
-        self._connect()
-
-    def _connect(self) -> None:
-        raise NotImplementedError
-
-    @contextmanager
-    def _closing_where_it_fails(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Close a connection that cannot be used after all; DuckDB's words become ours."""
-        try:
-            yield
-        except BaseException as error:
-            connection.close()
-            opening.remove_spill_folder(self.path)
-            if isinstance(error, duckdb.Error):
-                raise opening.explained(self.path, error) from error
-            raise
-
-    def _lend(self, connection: duckdb.DuckDBPyConnection, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
-        self._connection = connection
-        self._cursors = Cursors(cursor, self.settings)
-
-    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
-        """Run a statement of the house: no deadline, no cap on rows."""
-        with self._reading() as lent:
-            yield from batches(lent.cursor, sql, params, None)
-
-    @contextmanager
-    def _reading(self) -> Iterator[ReadingCursor]:
-        with telling(), self._cursors.reader() as lent:
-            yield lent
-
-    @contextmanager
-    def guest(self, wait_seconds: float = 5.0) -> Iterator[Guest]:
-        """Lend what runs one statement of another process: bounded in time, memory and rows, and to be cancelled."""
-        with self._cursors.guest(wait_seconds) as cursor:
-            guest = Guest(cursor, self.settings.guest_rows)
-            try:
-                yield guest
-            finally:
-                guest.done()
-
-    def is_readable(self) -> bool:
-        """Read all that is stored; tell whether all of it could be."""
-        from seamscope.store.rescuing import is_readable
-
-        with self._cursors.house() as cursor:
-            return is_readable(cursor, self.path)
-
-    def close(self) -> None:
-        """Close the file; statements that still run are stopped."""
-        self._cursors.close()
-        let_go([self._connection])
-        opening.remove_spill_folder(self.path)
-
-
-class StoreFile(_Opened):
-    """A store opened to read, while no process writes it."""
-
-    def __init__(self, path: Path, settings: Settings, *, limited: bool = False) -> None:
-        self._limited = limited
-        super().__init__(path, settings)
-
-    @classmethod
-    def open(cls, path: str | Path, settings: Settings | None = None, *, limited: bool = False) -> Self:
-        """Open an existing file; `StoreError` and its kin say why it cannot be read.
-
-        `limited` bounds every statement in time, memory and rows, as a collector bounds those of its guests.
-        """
-        return cls(Path(path), settings or Settings(), limited=limited)
-
-    def stream(self, sql: str, params: Mapping[str, object] | None = None) -> Stream:
-        """Run a statement: the schema of its result, then its batches."""
-        if self._limited:
-            with self.guest() as guest:
-                yield from interruptible(guest.stream(sql, params), guest.cancel)
-        else:
-            with self._cursors.house() as cursor:
-                yield from interruptible(batches(cursor, sql, params, None), cursor.interrupt)
-
-    def _connect(self) -> None:
-        connection = opening.connect(self.path, self.settings, read_only=True)
-        with self._closing_where_it_fails(connection):
-            opening.refuse_cut_file(connection, self.path)
-            tables.check(connection, self.path)
-        self._lend(connection, connection.cursor)
-
-
-class Store(_Opened):
+class Store(Opened):
     """The writer's side: one per file, in one process. Its methods may be called from any thread.
 
     A write that returns is on disk; one that raises left nothing behind. Should DuckDB give up on the open file (a
@@ -152,6 +60,8 @@ class Store(_Opened):
         self._recent = RecentItems(settings.remembered_items)
         self._concluding, self._committing, self._writing = (threading.RLock() for _ in range(3))
         self._is_torn = False
+        self.committed_rows = 0
+        """Rows of what came in that were stored since the file was opened."""
         self._place = path.resolve()
         refuse_written(path)
         _WRITTEN.add(self._place)
@@ -240,6 +150,7 @@ class Store(_Opened):
             group = self._ingest.prepare(batch)
             if group.receipt.rows or group.raised:
                 self._durably(lambda: self._ingest.write(group, now_ns), lambda: self._ingest.has(group))
+                self.committed_rows += sum(group.receipt.rows.values())
         self._checkpoints.consider(opening.log_file(self.path), self.settings.checkpoint_bytes)
         return group.receipt
 
@@ -326,6 +237,17 @@ class Store(_Opened):
                 self._checkpoint()
             return alone
 
+    def open_anew_alone(self) -> bool:
+        """Close the file and open it anew while nobody reads or writes: what DuckDB held of it is free then.
+
+        Guests are let end as for `checkpoint_alone`; a statement of the house that runs is stopped.
+        """
+        with self._cursors.between_guests() as alone, self._silence(), opening.private_files():
+            if alone:
+                opening.refuse_lost_file(self.path, self._identity)
+                self._reopen()
+            return alone
+
     def close(self) -> None:
         """Fold the log into the file and close it."""
         self._checkpoints.stop()
@@ -387,6 +309,7 @@ class Store(_Opened):
         self._let_go()
         self._connect()
         self._is_torn = False
+        self.committed_rows = 0
 
     def _was_given_up(self, error: duckdb.Error) -> bool:
         """Tell whether the file must be opened anew, or could not be when it last had to."""

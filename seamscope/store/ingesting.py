@@ -13,6 +13,7 @@ from seamscope.schema.tables import INGESTED
 from seamscope.schema.words import TIERS, code
 from seamscope.statements import statement
 from seamscope.store.correlation import with_numbers
+from seamscope.store.cursors import let_go
 from seamscope.store.fingerprints import (
     APART,
     COPY,
@@ -29,7 +30,6 @@ from seamscope.store.fingerprints import (
 from seamscope.store.inserting import begin, insert, inserts_often, roll_back
 from seamscope.store.layout import LAYOUTS, parts
 from seamscope.store.packing import packed
-from seamscope.store.reading import let_go
 from seamscope.store.receipts import CommitReceipt
 from seamscope.store.shapes import SHAPE, Shaped, Shapes, digests
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import re
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
 import duckdb
@@ -16,14 +13,11 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.errors import QueryError, QueryLaterError
-from seamscope.store.incoming import Incoming
 from seamscope.store.opening import was_given_up
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-
-    from seamscope.store.settings import Settings
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     Stream: TypeAlias = Generator[pa.RecordBatch | pa.Schema, None, None]
     """The schema of a result, then its batches; closed early, the statement is stopped."""
@@ -34,14 +28,8 @@ WANTED: Final = "wanted"
 """By what name a statement reads rows that it is given: long lists make slow parameters."""
 _KIND: Final = re.compile(r"(?:\w[\w ]*: )?(?P<kind>Out of Memory|INTERRUPT|INTERNAL|FATAL|Connection) Error: ")
 _QUOTED: Final = 200
-HOUSE_SHARE: Final = 4
-"""Sorts and hash tables of each of the house's own statements may have a quarter of the store's memory, and two or
-three run at once: without a limit, one over all calls of a long-lived store left commits none."""
-_PATIENCE_SECONDS: Final = 2.0
 _INSIST_SECONDS: Final = 0.05
 _TRIES: Final = 20
-_POLITE_SECONDS: Final = 5.0
-"""How long guests may go on when the store wants to be alone."""
 
 
 class Reader(Protocol):
@@ -248,136 +236,3 @@ class Guest:
         with self._lock:
             self._cursor = None
         self._over.set()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingCursor:
-    """A cursor for statements that may also read rows which they are given."""
-
-    cursor: duckdb.DuckDBPyConnection
-    wanted: Incoming
-    """Those rows, by the name of `WANTED`."""
-
-
-class Cursors:
-    """Cursors lent one at a time; those of guests carry their limits."""
-
-    def __init__(self, make: Callable[[], duckdb.DuckDBPyConnection], settings: Settings) -> None:
-        self._make = make
-        self._settings = settings
-        self._lent: set[duckdb.DuckDBPyConnection] = set()
-        self._idle: list[ReadingCursor] = []
-        self._guests: queue.Queue[duckdb.DuckDBPyConnection] = queue.Queue()
-        self._of_guests = [self._limited() for _ in range(settings.guests)]
-        for cursor in self._of_guests:
-            self._guests.put(cursor)
-
-    def _limited(self) -> duckdb.DuckDBPyConnection:
-        cursor = self._make()
-        limits = self._settings
-        cursor.execute(f"SET SESSION max_execution_time = {int(limits.guest_seconds * 1000)}").complete()
-        _spill_beyond(cursor, limits.guest_memory_bytes)
-        return cursor
-
-    @contextmanager
-    def house(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a cursor for the house's own statements: no deadline, no cap on rows, a quarter of the memory."""
-        with self._lend(self._of_the_house()) as cursor:
-            yield cursor
-            cursor.close()
-
-    @contextmanager
-    def reader(self) -> Iterator[ReadingCursor]:
-        """Lend such a cursor for a statement that reads; it is kept for the next one, if nothing failed."""
-        try:
-            lent = self._idle.pop()
-        except IndexError:  # nobody asked before, or all are lent
-            lent = self._of_readers()
-        with self._lend(lent.cursor):
-            yield lent
-            self._idle.append(lent)
-
-    @contextmanager
-    def _lend(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-        self._lent.add(cursor)
-        try:
-            yield cursor
-        except BaseException:
-            cursor.close()
-            raise
-        finally:
-            self._lent.discard(cursor)
-
-    def _of_the_house(self) -> duckdb.DuckDBPyConnection:
-        cursor = self._make()
-        _spill_beyond(cursor, self._settings.memory_bytes // HOUSE_SHARE)
-        return cursor
-
-    def _of_readers(self) -> ReadingCursor:
-        cursor = self._of_the_house()
-        return ReadingCursor(cursor, Incoming(cursor, WANTED))
-
-    @contextmanager
-    def guest(self, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a limited cursor; `QueryError` when all stay taken for `wait_seconds`."""
-        try:
-            cursor = self._guests.get(timeout=wait_seconds)
-        except queue.Empty:
-            raise QueryError("the store is busy with other queries", "try again in a moment") from None
-        try:
-            yield cursor
-        finally:
-            self._guests.put(cursor)
-
-    @contextmanager
-    def without_guests(self) -> Iterator[None]:
-        """Stop the statements of guests and let none begin: what they held in memory is free meanwhile."""
-        with self.between_guests(polite_seconds=0.0):
-            yield
-
-    @contextmanager
-    def between_guests(self, polite_seconds: float = _POLITE_SECONDS) -> Iterator[bool]:
-        """Let no statement of a guest begin, and those that run end, after a while by force; False if one does not."""
-        held: list[duckdb.DuckDBPyConnection] = []
-        began = time.monotonic()
-        while len(held) < len(self._of_guests) and time.monotonic() < began + polite_seconds + _PATIENCE_SECONDS:
-            if time.monotonic() >= began + polite_seconds:
-                for cursor in self._of_guests:
-                    if cursor not in held:
-                        cursor.interrupt()
-            with suppress(queue.Empty):
-                held.append(self._guests.get(timeout=0.05))
-        try:
-            yield len(held) == len(self._of_guests)
-        finally:
-            for cursor in held:
-                self._guests.put(cursor)
-
-    def close(self) -> None:
-        """Stop what still runs and close every cursor, so that the file can be let go."""
-        let_go([*self._lent, *(idle.cursor for idle in self._idle), *self._of_guests])
-
-
-def _spill_beyond(cursor: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:
-    """Have sorts and hash tables of a cursor's statements go to disk where they would hold more; 0.1 ms."""
-    cursor.execute(f"SET SESSION operator_memory_limit = '{memory_bytes}B'").complete()
-
-
-def let_go(cursors: Iterable[duckdb.DuckDBPyConnection]) -> None:
-    """Stop what they run and close them; one whose statement does not stop within a while stays as it is."""
-    patience = time.monotonic() + _PATIENCE_SECONDS
-    for cursor in cursors:
-        while not _closed(cursor) and time.monotonic() < patience:
-            time.sleep(0.005)  # its statement has been told to stop, and needs a moment
-
-
-def _closed(cursor: duckdb.DuckDBPyConnection) -> bool:
-    """Stop what a cursor runs and close it; False while it is still busy."""
-    try:
-        cursor.interrupt()
-        cursor.close()
-    except duckdb.ResourceInUseException:
-        return False
-    except duckdb.ConnectionException:  # closed already
-        return True
-    return True

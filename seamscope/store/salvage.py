@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from seamscope.errors import StoreDamagedError, StoreError, StoreVersionError
-from seamscope.store.file import StoreFile, refuse_written
+from seamscope.store.file import refuse_written
 from seamscope.store.log_entries import has_head
+from seamscope.store.opened import StoreFile
 from seamscope.store.opening import log_file, missing
 from seamscope.store.rescuing import rescue
 from seamscope.store.settings import Settings

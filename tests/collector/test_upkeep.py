@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from collector.settling import Settling
-from collector.upkeep import Bounds, Clock, Upkeep
+from collector.upkeep import HELD_SHARE, Bounds, Clock, Upkeep
 from seamscope.config import Config
 from seamscope.store import Settings, Store, giving_back, retention
 from tests.collector import traffic
@@ -194,6 +194,38 @@ def test_the_log_of_a_small_store_is_folded_in(store: Store, monkeypatch: pytest
     assert store.log_bytes() > 1_000
     upkeep(store, Bounds()).work()
     assert store.log_bytes() == 0
+
+
+def test_the_file_is_opened_anew_after_so_many_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = upkeep(store, Bounds())
+    commit(store, 0, 99, 1)
+    monkeypatch.setattr("collector.upkeep.HELD_BYTES", store.settings.memory_bytes // HELD_SHARE // 100)
+    before = store._connection
+    keeper.work()
+    assert (store._connection is before, store.committed_rows) == (True, 99)
+    commit(store, 99, 2, 2)
+    keeper.work()
+    assert (store._connection is before, store.committed_rows) == (False, 0)
+    commit(store, 0, 102, 3)
+    assert store.query("SELECT count(*), max(commit_no) FROM base.span_rows").row(0) == (102, 3)
+
+
+def test_a_file_that_is_read_is_opened_anew_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.upkeep.HELD_BYTES", store.settings.memory_bytes)
+    tries: list[bool] = []
+
+    def tried() -> bool:
+        tries.append(False)
+        return False
+
+    monkeypatch.setattr(store, "open_anew_alone", tried)
+    hands = Hands()
+    keeper = upkeep(store, Bounds(), hands)
+    commit(store, 0, 1, 1)
+    for seconds in (0, 59, 1, 59):
+        hands.pass_by(seconds)
+        keeper.work()
+    assert len(tries) == 2
 
 
 def test_a_collector_with_a_bound(tmp_path: Path) -> None:

@@ -31,7 +31,11 @@ print("open", flush=True)
 for number in range(10_000):
     store.commit({"spans": spans(20, first=20 * number)}, now_ns=number + 1)
     print(number + 1, flush=True)
+    if number % int(sys.argv[3]) == 0:
+        store.open_anew_alone()
 """
+
+NEVER = 10_000
 
 FULL_DISK = """
 import resource, signal, sys
@@ -72,11 +76,16 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-@pytest.mark.parametrize(("checkpoint_bytes", "groups"), [(1 << 40, 3), (1, 12)])
-def test_killed_writer_loses_nothing_acknowledged(tmp_path: Path, checkpoint_bytes: int, groups: int) -> None:
+@pytest.mark.parametrize(
+    ("checkpoint_bytes", "opened_anew", "groups"),
+    [(1 << 40, NEVER, 3), (1, NEVER, 12), (1 << 40, 1, 1), (1 << 40, 1, 4), (1, 2, 12)],
+)
+def test_killed_writer_loses_nothing_acknowledged(
+    tmp_path: Path, checkpoint_bytes: int, opened_anew: int, groups: int
+) -> None:
     path = tmp_path / "test.duckdb"
     acknowledged = 0
-    process = start(WRITER, path, checkpoint_bytes)
+    process = start(WRITER, path, checkpoint_bytes, opened_anew)
     while acknowledged < groups:
         said = line(process)
         assert said, process.communicate()[1]
@@ -94,7 +103,7 @@ def test_killed_writer_loses_nothing_acknowledged(tmp_path: Path, checkpoint_byt
 
 def test_log_of_a_killed_writer_is_read_by_readers(tmp_path: Path) -> None:
     path = tmp_path / "test.duckdb"
-    process = start(WRITER, path, 1 << 40)
+    process = start(WRITER, path, 1 << 40, NEVER)
     while line(process) != "2":
         assert process.poll() is None
     process.kill()
@@ -105,7 +114,7 @@ def test_log_of_a_killed_writer_is_read_by_readers(tmp_path: Path) -> None:
 
 def test_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
     path = tmp_path / "test.duckdb"
-    process = start(WRITER, path, 1 << 40)
+    process = start(WRITER, path, 1 << 40, NEVER)
     try:
         assert line(process) == "open"
         for opening in (Store.open, StoreFile.open):

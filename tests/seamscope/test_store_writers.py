@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ import pytest
 
 from seamscope.errors import QueryLaterError, StoreError
 from seamscope.store import Store, answers, ingesting, opening, reading
-from tests.seamscope.store_rows import owner, request, rows, spans
+from tests.seamscope.store_rows import owner, request, rows, span, spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
 PATIENCE_S = 60.0
@@ -87,6 +89,77 @@ def test_two_writers_whose_file_was_given_up_both_store_theirs_once(
     assert store.query("SELECT count(*) FROM base.spans").item() == 3
     assert store.query("SELECT list(request_no) FROM base.requests").item().to_list() == [1]
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
+
+
+def test_a_file_that_is_opened_anew_loses_nothing_beside_commits_results_and_guests(
+    store: Store, threads: ThreadPoolExecutor
+) -> None:
+    over = threading.Event()
+
+    def again_and_again(work: Callable[[], object]) -> int:
+        times = 0
+        while not over.is_set() or not times:
+            work()
+            times += 1
+        return times
+
+    def one_more() -> None:
+        store.commit({"spans": rows("spans", span(next(numbers)))}, now_ns=1)
+
+    def read() -> None:
+        with store.guest() as guest:
+            list(guest.stream("SELECT count(*) FROM base.spans"))
+
+    numbers = itertools.count()
+    working = [threads.submit(again_and_again, work) for work in (one_more, lambda: conclude(store), read)]
+    opened = [store.open_anew_alone() for _ in range(5)]
+    over.set()
+    commits, results, _ = (each.result(PATIENCE_S) for each in working)
+    assert opened == [True] * 5
+    assert store.query("SELECT count(*), count(DISTINCT span_id) FROM base.span_rows").row(0) == (commits, commits)
+    assert store.query("SELECT count(*) FROM base.requests").item() == results
+    assert store.commit({"spans": rows("spans", span(0))}, now_ns=2).duplicate_spans == 1
+
+
+def test_a_guest_that_waited_while_the_file_was_opened_anew_is_served(
+    store: Store, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a cursor of the file that was closed gets one of the file as it is open now."""
+    waits, reopen = threading.Event(), store._reopen
+    wait = store._cursors._back.wait_for
+
+    def waited(*said: Any) -> bool:
+        waits.set()
+        return bool(wait(*said))
+
+    def read() -> int:
+        with store.guest(PATIENCE_S) as guest:
+            _, counted = guest.stream("SELECT count(*) FROM base.spans")
+            return int(counted.column(0)[0].as_py())
+
+    def reopened() -> None:
+        monkeypatch.setattr(store._cursors._back, "wait_for", waited)
+        waiting.append(threads.submit(read))
+        assert waits.wait(PATIENCE_S)
+        reopen()
+
+    waiting: list[Future[int]] = []
+    monkeypatch.setattr(store, "_reopen", reopened)
+    store.commit({"spans": spans(3)}, now_ns=1)
+    assert store.open_anew_alone()
+    assert waiting[0].result(PATIENCE_S) == 3
+
+
+def test_a_file_that_was_moved_stays_open(store: Store) -> None:
+    path = store.path
+    store.commit({"spans": spans(3)}, now_ns=1)
+    path.rename(path.with_name("moved"))
+    with pytest.raises(StoreError, match="no longer the file"):
+        store.open_anew_alone()
+    assert store.query("SELECT count(*) FROM base.spans").item() == 3
+    path.with_name("moved").rename(path)
+    assert store.open_anew_alone()
+    assert store.query("SELECT count(*) FROM base.spans").item() == 3
 
 
 def test_a_reader_whose_file_was_given_up_has_it_opened_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

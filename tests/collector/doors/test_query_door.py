@@ -91,7 +91,7 @@ def lent(store: Store, path: Path) -> Iterator[Lent]:
 def wait_for_guest(store: Store) -> None:
     """Wait until the first query of a test has its cursor."""
     patience = time.monotonic() + 10
-    while store._cursors._guests.qsize() == store.settings.guests:
+    while len(store._cursors._free) == store.settings.guests:
         assert time.monotonic() < patience
         threading.Event().wait(0.001)
 
@@ -202,7 +202,7 @@ def test_closing_stops_what_runs(path: Path) -> None:
         store.close()
         with pytest.raises((EndpointError, QueryError)):
             query.result()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     with Store.open(path) as again:
         assert again.query("SELECT 1 AS one").item() == 1
 
