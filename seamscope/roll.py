@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import polars as pl
 
-from analysis.grouping import in_several
 from seamscope.held import KEYS, Held
 from seamscope.parting import parted
+from seamscope.pieces import PIECES_NS, Pieces
 from seamscope.statements import statement
 from seamscope.windows import BUCKET_NS, COMPARED_SPANS, WINDOW_NS, Census, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import numpy.typing as npt
 
     from seamscope.store import Store
 
@@ -34,12 +32,6 @@ TRACES: Final = {
     "last_commit": pl.Int64, "last_ns": pl.Int64, "spans": pl.Int64,
 }  # fmt: skip
 """Traces: when their earliest span starts, the first and last commit that brought spans, when the last came."""
-
-PIECES_NS: Final = 60_000_000_000
-"""Pieces of one request that share an id begin within so much of each other, or are left to their own windows."""
-
-MOST_PIECES: Final = 64
-"""An id on more traces of that time is no request's (`analysis.stitch`)."""
 
 AHEAD_NS: Final = 3_600_000_000_000
 """Clocks may be ahead by so much before their traces stop being kept in memory."""
@@ -78,6 +70,7 @@ class Roll:
     ) -> None:
         self._store = store
         self._aside = aside if aside is not None else pl.DataFrame(schema=dict.fromkeys(KEYS, pl.UInt64))
+        self._pieces = Pieces(store)
         self._settle_ns = settle_ns
         self._seen = self._last_commit()[0]
         self._seen_ns = -_EVER
@@ -364,22 +357,19 @@ class Roll:
             traces = self._around(since_ns, min(after.end_ns, stretch[-1].end_ns + PIECES_NS))
             own = np.searchsorted(edges, traces["start_ns"].to_numpy(), "right")
             bounds = np.array(edges)
-            at = own - self._follows(traces.with_columns(own=own, begin_ns=bounds[own - 1], end_ns=bounds[own]))
+            at = own - self._pieces.follows(traces.with_columns(own=own, begin_ns=bounds[own - 1], end_ns=bounds[own]))
             for number, window in enumerate(stretch, start=2):
                 here = traces.filter(pl.Series(at == number, dtype=pl.Boolean))
-                found |= parted(window, here, self._most, self._shared)
+                found |= parted(window, here, self._most, self._pieces.shared)
         return found
 
     def mates(self, traces: pl.DataFrame) -> pl.DataFrame:
         """Give analysed traces in memory that share an id with some that are not."""
-        ids = self._ids(traces).select("id").unique()
-        if not ids.height:
-            return traces.clear()
+        if not traces.height:
+            return traces
         first, last = cast("int", traces["start_ns"].min()), cast("int", traces["start_ns"].max())
         begins = pl.col("start_ns").is_between(first - PIECES_NS, last + PIECES_NS)
-        near = self._held.where(begins, ~pl.col("waiting"))
-        others = near.drop("waiting").join(traces, on=KEYS, how="anti")
-        return others.join(self._ids(others).join(ids, on="id", how="semi"), on=KEYS, how="semi")
+        return self._pieces.of(traces, lambda: self._held.where(begins, ~pl.col("waiting")).drop("waiting"))
 
     def _around(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         begins = pl.col("start_ns").is_between(since_ns, until_ns, closed="left")
@@ -391,36 +381,6 @@ class Roll:
         """Ask the store for traces with spans in a stretch of time."""
         bounds = {"since": since_ns, "until": until_ns, "upto": self._seen}
         return self._as_stored(self._store.query(statement("runs/near"), bounds))
-
-    def _follows(self, traces: pl.DataFrame) -> npt.NDArray[np.bool_]:
-        """Mark traces that may be pieces of a request one of whose traces began one window earlier.
-
-        `own` numbers the windows that they begin in, which reach from `begin_ns` to `end_ns`.
-        """
-        places = traces.select(*KEYS, "start_ns", "own", "begin_ns", "end_ns")
-        shared = self._shared(traces).join(places, on=KEYS)
-        there = shared.filter(pl.col("start_ns") >= pl.col("end_ns") - PIECES_NS)
-        before = there.group_by("id", pl.col("own") + 1).agg(last_ns=pl.col("start_ns").max(), earlier=pl.len())
-        here = shared.filter(pl.col("start_ns") < pl.col("begin_ns") + PIECES_NS)
-        known = here.with_columns(pieces=pl.len().over("id", "own")).join(before, on=["id", "own"])
-        is_near = pl.col("start_ns") - pl.col("last_ns") <= PIECES_NS
-        found = known.filter(is_near & (pl.col("earlier") + pl.col("pieces") <= MOST_PIECES)).select(KEYS).unique()
-        joined = traces.join(found.with_columns(follows=pl.lit(value=True)), on=KEYS, how="left", maintain_order="left")
-        follows: npt.NDArray[np.bool_] = joined["follows"].fill_null(value=False).to_numpy()
-        return follows
-
-    def _shared(self, traces: pl.DataFrame) -> pl.DataFrame:
-        """Give the ids that spans of more than one of some traces carry, each once for every such trace."""
-        told = self._ids(traces)
-        several = in_several(*(told[name].to_numpy().view(np.int64) for name in ("id", *KEYS)))
-        return told.filter(pl.Series(several)).unique()
-
-    def _ids(self, traces: pl.DataFrame) -> pl.DataFrame:
-        """Give the ids of requests that spans of some traces carry, as numbers that tell them apart, span by span."""
-        if not traces.height:
-            return pl.DataFrame(schema=dict.fromkeys((*KEYS, "id"), pl.UInt64))
-        bounds = {"first_commit": traces["first_commit"].min(), "last_commit": traces["last_commit"].max()}
-        return self._store.query_with(statement("runs/ids"), traces.select(KEYS), bounds)
 
 
 def _traces(found: pl.DataFrame) -> pl.DataFrame:
