@@ -67,8 +67,8 @@ HELD_BYTES: Final = 6
 12,600,000."""
 HELD_SHARE: Final = 4
 """The file is opened anew when that comes to a quarter of DuckDB's memory; it takes 0.1 to 0.3 s."""
-ALONE_NS: Final = 60_000_000_000
-"""After a try that found the store busy, the next one comes so much later."""
+ALONE_NS: Final = 10_000_000_000
+"""After a try that found guests busy, the next one comes so much later; they are let be, until it is twice as much."""
 
 _RUNNING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """It goes on while the machine sleeps, where there is such a clock."""
@@ -228,14 +228,13 @@ class Upkeep:
 
     def _open_anew(self) -> None:
         """Open the file anew where DuckDB holds much that it does not count."""
-        held_bytes = self._store.committed_rows * HELD_BYTES
-        if HELD_SHARE * held_bytes < self._store.settings.memory_bytes:
-            return
-        if self._clock.running_ns() < self._open_anew_at_ns:
+        held_bytes = HELD_SHARE * HELD_BYTES * self._store.committed_rows
+        most_bytes = self._store.settings.memory_bytes
+        if held_bytes < most_bytes or self._clock.running_ns() < self._open_anew_at_ns:
             return
 
         def work() -> pl.DataFrame:
-            if not self._store.open_anew_alone():
+            if not self._store.open_anew_alone(insist=held_bytes > 2 * most_bytes):
                 self._open_anew_at_ns = self._clock.running_ns() + ALONE_NS
             return retention.NO_TRACES
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 HOUSE_SHARE: Final = 4
 """Sorts and hash tables of each of the house's own statements may have a quarter of the store's memory, and two or
 three run at once: without a limit, one over all calls of a long-lived store left commits none."""
-_PATIENCE_SECONDS: Final = 10.0
+_CLOSING_SECONDS: Final = 10.0
+"""What runs when the file is closed has so long to stop."""
+_STOPPING_SECONDS: Final = 2.0
+"""What guests run has so long to stop where it must."""
 _INSIST_SECONDS: Final = 0.05
 _POLITE_SECONDS: Final = 5.0
 """How long guests may go on when the store wants to be alone."""
@@ -118,12 +121,15 @@ class Cursors:
             yield
 
     @contextmanager
-    def between_guests(self, polite_seconds: float = _POLITE_SECONDS) -> Iterator[bool]:
-        """Let no statement of a guest begin, and those that run end, after a while by force; False if one does not."""
+    def between_guests(self, polite_seconds: float = _POLITE_SECONDS, *, insist: bool = True) -> Iterator[bool]:
+        """Let no statement of a guest begin, and those that run end, after a while by force, where `insist`.
+
+        Gives False if one does not end.
+        """
         with self._back:
             self._kept_from_guests += 1
         try:
-            yield self._ended(polite_seconds) or self._made_end()
+            yield self._ended(polite_seconds) or (insist and self._made_end())
         finally:
             with self._back:
                 self._kept_from_guests -= 1
@@ -136,7 +142,7 @@ class Cursors:
 
     def _made_end(self) -> bool:
         """Stop what guests run, again and again: an interrupt that comes just before a statement goes unheard."""
-        patience = time.monotonic() + _PATIENCE_SECONDS
+        patience = time.monotonic() + _STOPPING_SECONDS
         while not (ended := self._ended(_INSIST_SECONDS)) and time.monotonic() < patience:
             for cursor in set(self._of_guests) - set(self._free):
                 cursor.interrupt()
@@ -154,7 +160,7 @@ def _spill_beyond(cursor: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:
 
 def let_go(cursors: Iterable[duckdb.DuckDBPyConnection]) -> None:
     """Stop what they run and close them; one whose statement does not stop within a while stays as it is."""
-    patience = time.monotonic() + _PATIENCE_SECONDS
+    patience = time.monotonic() + _CLOSING_SECONDS
     for cursor in cursors:
         while not _closed(cursor) and time.monotonic() < patience:
             time.sleep(0.005)  # its statement has been told to stop, and needs a moment

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+_MOMENT_SECONDS: Final = 1.0
 
 _WRITTEN: set[Path] = set()
 """Stores that this process writes: DuckDB would open a file twice in one process, and two writers number alike."""
@@ -237,12 +239,14 @@ class Store(Opened):
                 self._checkpoint()
             return alone
 
-    def open_anew_alone(self) -> bool:
+    def open_anew_alone(self, *, insist: bool = False) -> bool:
         """Close the file and open it anew while nobody reads or writes: what DuckDB held of it is free then.
 
-        Guests are let end as for `checkpoint_alone`; a statement of the house that runs is stopped.
+        False, and nothing is done, where a guest does not end within a second; those who `insist` stop what it runs. A
+        statement of the house that runs is stopped.
         """
-        with self._cursors.between_guests() as alone, self._silence(), opening.private_files():
+        alone_soon = self._cursors.between_guests(_MOMENT_SECONDS, insist=insist)
+        with alone_soon as alone, self._silence(), opening.private_files():
             if alone:
                 opening.refuse_lost_file(self.path, self._identity)
                 self._reopen()

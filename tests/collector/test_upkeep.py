@@ -211,21 +211,26 @@ def test_the_file_is_opened_anew_after_so_many_rows(store: Store, monkeypatch: p
 
 
 def test_a_file_that_is_read_is_opened_anew_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.upkeep.HELD_BYTES", store.settings.memory_bytes)
+    """Who reads is let be at first, and asked again now and then; in the end what is read is stopped."""
+    monkeypatch.setattr("collector.upkeep.HELD_BYTES", store.settings.memory_bytes // HELD_SHARE)
     tries: list[bool] = []
 
-    def tried() -> bool:
-        tries.append(False)
+    def tried(*, insist: bool) -> bool:
+        tries.append(insist)
         return False
 
     monkeypatch.setattr(store, "open_anew_alone", tried)
     hands = Hands()
     keeper = upkeep(store, Bounds(), hands)
     commit(store, 0, 1, 1)
-    for seconds in (0, 59, 1, 59):
+    for seconds in (0, 9, 1, 9):
         hands.pass_by(seconds)
         keeper.work()
-    assert len(tries) == 2
+    commit(store, 1, 2, 2)
+    for seconds in (0, 1):
+        hands.pass_by(seconds)
+        keeper.work()
+    assert tries == [False, False, True]
 
 
 def test_a_collector_with_a_bound(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_file_that_is_opened_anew_loses_nothing_beside_commits_results_and_gue
 
     numbers = itertools.count()
     working = [threads.submit(again_and_again, work) for work in (one_more, lambda: conclude(store), read)]
-    opened = [store.open_anew_alone() for _ in range(5)]
+    opened = [store.open_anew_alone(insist=True) for _ in range(5)]
     over.set()
     commits, results, _ = (each.result(PATIENCE_S) for each in working)
     assert opened == [True] * 5
@@ -148,6 +148,18 @@ def test_a_guest_that_waited_while_the_file_was_opened_anew_is_served(
     store.commit({"spans": spans(3)}, now_ns=1)
     assert store.open_anew_alone()
     assert waiting[0].result(PATIENCE_S) == 3
+
+
+def test_who_reads_is_let_be_unless_somebody_insists(store: Store) -> None:
+    with store.guest() as guest:
+        reading_on = guest.stream("SELECT * FROM range(100000000) a, range(1000) b")
+        next(reading_on)
+        assert not store.open_anew_alone()
+        assert next(reading_on).num_rows
+        reading_on.close()
+    before = store._connection
+    assert store.open_anew_alone()
+    assert store._connection is not before
 
 
 def test_a_file_that_was_moved_stays_open(store: Store) -> None:
