@@ -142,8 +142,13 @@ def _two_humps(group: pl.DataFrame, sheet: Sheet, cold: Mask, where: str) -> lis
     found = _humps(wait, cold, group["slack"].to_numpy())
     if found is None or found[0] < ceilings.SURE:
         return []
-    confidence, warm, least = found
+    _, warm, least = found
     late = wait > least
+    alone = int((late & ~cold).sum())
+    told = _told_apart(group["start"].to_numpy(), wait, late, cold)
+    confidence = ceilings.wilson(float(told), float(told + alone))
+    if told < ceilings.FEWEST or confidence < ceilings.SURE:
+        return []
     at = cold & late & group["free"].to_numpy() & (sheet.setup_ns[rows] == 0)
     ns = np.maximum(wait - round(warm), 0)
     text = (
@@ -151,6 +156,21 @@ def _two_humps(group: pl.DataFrame, sheet: Sheet, cold: Mask, where: str) -> lis
         f"came {where}, as did {int(cold.sum())} of {cold.size} in all; the others usually took {ms(warm)}"
     )
     return _write(sheet, rows[at], ns[at], confidence, text)
+
+
+def _told_apart(start: Int64s, wait: Int64s, late: Mask, cold: Mask) -> int:
+    """Count the late calls on new connections that speak of connections, not of a moment when everything was late.
+
+    One does where a call on another connection, made after it, reached the server before half its wait was over. Those
+    without, that waited together, are one: as well their caller may have had no time for any of them (a burst of
+    requests at a process that has just begun, whose connections are all new).
+    """
+    begin, until = start[late & cold], (start + wait)[late & cold]
+    quick, came = start[~late & ~cold], (start + wait)[~late & ~cold]
+    soonest = np.append(np.minimum.accumulate(came[::-1])[::-1], np.iinfo(np.int64).max)
+    told = soonest[np.searchsorted(quick, begin, "left")] <= begin + (until - begin) // 2
+    together = np.cumsum(np.concatenate([[True], begin[1:] > np.maximum.accumulate(until)[:-1]])) - 1
+    return int(np.maximum(np.bincount(together, told), 1).sum())
 
 
 def _always(group: pl.DataFrame, sheet: Sheet, cold: Mask) -> list[Note]:

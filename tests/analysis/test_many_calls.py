@@ -172,6 +172,29 @@ def test_slow_calls_on_old_connections_are_left_unexplained(traces: Traces) -> N
     assert max(hop["unexplained"] for hop in told.hops()) > 70
 
 
+def burst(traces: Traces, *, beside: bool) -> Traces:
+    """A dozen calls at once whose connections are all new, then others over one of them; `beside`, one goes quickly."""
+    traces.service("web", "render")
+    traces.service("api")
+    plain = [(1_000.0 + 200 * at, 1, 9_000) for at in range(24)]
+    quick = [(-200.0, 1, 9_000), (30.0, 1, 9_000)] if beside else []
+    late = [(float(at), 300, 9_001 + at) for at in range(12)]
+    for trace, (begin, wait, port) in enumerate(sorted(plain + quick + late), start=1):
+        traces.span("GET /", "server", "web", begin, begin + 60 + wait, trace=trace)
+        traces.span("call", "client", "web", begin + 1, begin + 52 + wait, "GET /", trace=trace, extent="body")
+        first = begin + 1 + wait
+        traces.span(
+            "answer", "server", "api", first, first + 50, "call", trace=trace, extent="handler", network_peer_port=port
+        )
+    return traces
+
+
+@pytest.mark.parametrize(("beside", "setups"), [(False, 0), (True, 12)])
+def test_a_moment_when_all_was_late_says_nothing_of_connections(traces: Traces, beside: bool, setups: int) -> None:
+    leading = [row["dominant"] for row in burst(traces, beside=beside).told().requests()]
+    assert leading.count(("render:web→origin:api", "setup")) == setups
+
+
 def pool(traces: Traces, held: float = 50, pooled: bool = False) -> Traces:
     """A service whose statements wait for one of two connections."""
     traces.service("api", pooled=pooled)
