@@ -280,7 +280,7 @@ class Store(Opened):
         return held
 
     def _durably(self, write: Callable[[], object], is_stored: Callable[[], bool]) -> None:
-        """Write. Guests give way when memory is short; a file that DuckDB gave up on is opened anew.
+        """Write. Guests give way when memory is short, and the file is opened anew, as one that DuckDB gave up on is.
 
         Then the rows are written again unless they are there: a commit may be on disk though it ended in an error.
         """
@@ -289,7 +289,11 @@ class Store(Opened):
             write()
         except duckdb.OutOfMemoryException:
             with self._cursors.without_guests():
-                self._again(write)
+                with self._silence(), opening.private_files():
+                    if self._connection is connection:
+                        self._reopen()
+                if not is_stored():
+                    self._again(write)
         except duckdb.Error as error:
             if not self._was_given_up(error) and self._connection is connection:
                 raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error

@@ -91,6 +91,27 @@ def test_two_writers_whose_file_was_given_up_both_store_theirs_once(
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_commit_that_ran_out_of_memory_is_stored_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """DuckDB may run out of memory when a commit is on disk already."""
+    write = ingesting.Writer.write
+    failed: list[bool] = []
+
+    def short(*said: Any) -> None:
+        if failed or stored:
+            write(*said)
+        if not failed:
+            failed.append(True)
+            raise duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block")
+
+    monkeypatch.setattr(ingesting.Writer, "write", short)
+    assert store.commit({"spans": spans(3)}, now_ns=1).rows == {"spans": 3}
+    assert store.query("SELECT count(*), max(commit_no) FROM base.span_rows").row(0) == (3, 1)
+    assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
+
+
 def test_a_file_that_is_opened_anew_loses_nothing_beside_commits_results_and_guests(
     store: Store, threads: ThreadPoolExecutor
 ) -> None:
