@@ -140,7 +140,7 @@ def _humps(wait: Int64s, cold: Mask, slack: Int64s) -> tuple[float, float, float
 def _two_humps(group: pl.DataFrame, sheet: Sheet, cold: Mask, where: str) -> list[Note]:
     wait, rows = group["before"].to_numpy(), group["row"].to_numpy()
     found = _humps(wait, cold, group["slack"].to_numpy())
-    if found is None or found[0] < ceilings.SURE:
+    if found is None:
         return []
     _, warm, least = found
     late = wait > least

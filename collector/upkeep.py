@@ -47,6 +47,15 @@ Commits wait meanwhile: 60 to 80 ms with 8 MiB (116 ms beside 4,000,000 spans), 
 CPU in all. At 50,000 spans a second the slowest hundredth of answers took 301 ms or more, 428 with 16 MiB, 977 with
 64 (a run of 20 s each)."""
 
+HELD_BYTES: Final = 6
+"""What DuckDB goes on holding of each row that came in, beside its limit, until the file is closed: 50 KB of every
+8,192. Opened anew every 3,000,000 spans, a process that only committed stayed at 245 MiB; else it held 305 after
+12,600,000."""
+HELD_SHARE: Final = 4
+"""The file is opened anew when that comes to a quarter of DuckDB's memory; it takes 0.1 s, up to 1.4 under overload."""
+ALONE_NS: Final = 10_000_000_000
+"""After a try that found guests busy, the next one comes so much later; they are let be, until it is twice as much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -60,15 +69,6 @@ class Bounds:
     age_s: float | None = None
     size_bytes: int | None = None
 
-
-HELD_BYTES: Final = 6
-"""What DuckDB goes on holding of each row that came in, beside its limit, until the file is closed: 50 KB of every
-8,192. Opened anew every 3,000,000 spans, a process that only committed stayed at 245 MiB; else it held 305 after
-12,600,000."""
-HELD_SHARE: Final = 4
-"""The file is opened anew when that comes to a quarter of DuckDB's memory; it takes 0.1 to 0.3 s."""
-ALONE_NS: Final = 10_000_000_000
-"""After a try that found guests busy, the next one comes so much later; they are let be, until it is twice as much."""
 
 _RUNNING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """It goes on while the machine sleeps, where there is such a clock."""

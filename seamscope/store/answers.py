@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from seamscope.schema.tables import OWNERS, RESULTS
 from seamscope.store.cursors import let_go
-from seamscope.store.inserting import begin, insert, inserts_often, roll_back
+from seamscope.store.inserting import insert, inserts_often, transaction
 from seamscope.store.kinds import Kinds, Numbered
 from seamscope.store.layout import LISTS, tables_of_requests
 from seamscope.store.lists import lists
@@ -70,18 +70,13 @@ class Writer:
         frames = {name: _renumbered(name, _frame(rows), first, numbers) for name, rows in results.items()}
         tables = _tables(frames)
         numbered = self._listed(frames)
-        begin(self._cursor)
-        try:
+        with transaction(self._cursor):
             self._forget(replaces)
             self._forget_warnings(frames)
             if learned is not None:
                 self._learn(learned)
             for table, rows in {"owners": fresh, **tables, **(numbered.tables if numbered else {})}.items():
                 insert(self._cursor, table, rows)
-            self._cursor.commit()
-        except BaseException:
-            roll_back(self._cursor)
-            raise
         self._owners.update(zip(fresh["owner"].to_pylist(), fresh["owner_no"].to_pylist(), strict=True))
         if numbered:
             self._kinds.keep(numbered)

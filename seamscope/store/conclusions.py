@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seamscope.store.inserting import roll_back
+from seamscope.store.inserting import transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,19 +18,15 @@ def replace_findings(cursor: duckdb.DuckDBPyConnection, findings: pl.DataFrame, 
     """
     cursor.register("new_findings", findings.to_arrow())
     cursor.register("new_finding_requests", requests.to_arrow())
-    cursor.begin()
     try:
-        cursor.execute("DELETE FROM base.findings").complete()
-        cursor.execute("DELETE FROM base.finding_requests").complete()
-        cursor.execute("INSERT INTO base.findings BY NAME SELECT * FROM new_findings").complete()
-        cursor.execute(
-            "INSERT INTO base.finding_requests BY NAME SELECT * FROM new_finding_requests"
-            " WHERE request_no IN (SELECT request_no FROM base.requests)"
-        ).complete()
-        cursor.commit()
-    except BaseException:
-        roll_back(cursor)
-        raise
+        with transaction(cursor):
+            cursor.execute("DELETE FROM base.findings").complete()
+            cursor.execute("DELETE FROM base.finding_requests").complete()
+            cursor.execute("INSERT INTO base.findings BY NAME SELECT * FROM new_findings").complete()
+            cursor.execute(
+                "INSERT INTO base.finding_requests BY NAME SELECT * FROM new_finding_requests"
+                " WHERE request_no IN (SELECT request_no FROM base.requests)"
+            ).complete()
     finally:
         cursor.unregister("new_findings")
         cursor.unregister("new_finding_requests")

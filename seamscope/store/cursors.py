@@ -12,7 +12,7 @@ import duckdb
 
 from seamscope.errors import QueryError
 from seamscope.store.incoming import Incoming
-from seamscope.store.reading import WANTED
+from seamscope.store.reading import INSIST_SECONDS, WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,6 @@ _CLOSING_SECONDS: Final = 10.0
 """What runs when the file is closed has so long to stop."""
 _STOPPING_SECONDS: Final = 2.0
 """What guests run has so long to stop where it must."""
-_INSIST_SECONDS: Final = 0.05
 _POLITE_SECONDS: Final = 5.0
 """How long guests may go on when the store wants to be alone."""
 
@@ -143,7 +142,7 @@ class Cursors:
     def _made_end(self) -> bool:
         """Stop what guests run, again and again: an interrupt that comes just before a statement goes unheard."""
         patience = time.monotonic() + _STOPPING_SECONDS
-        while not (ended := self._ended(_INSIST_SECONDS)) and time.monotonic() < patience:
+        while not (ended := self._ended(INSIST_SECONDS)) and time.monotonic() < patience:
             for cursor in set(self._of_guests) - set(self._free):
                 cursor.interrupt()
         return ended

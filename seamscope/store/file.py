@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
@@ -37,6 +37,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _MOMENT_SECONDS: Final = 1.0
+"""How long the file waits for guests to end when it is to be opened anew and there is no hurry."""
 
 _WRITTEN: set[Path] = set()
 """Stores that this process writes: DuckDB would open a file twice in one process, and two writers number alike."""
@@ -200,8 +201,9 @@ class Store(Opened):
             with waiting, opening.private_files(), self._cursors.house() as cursor, transaction(cursor):
                 return work(cursor)
         except duckdb.Error as error:
-            self._reopen_if_given_up(connection, error)
-            raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
+            if self._was_given_up(error) or opening.was_short_of_memory(error):
+                self._reopen_once(connection, error)
+            raise self._unwritten(error) from error
 
     def last_numbers(self) -> dict[str, int]:
         """Give the last numbers of commits and requests: whatever is written from now on has larger ones."""
@@ -280,32 +282,35 @@ class Store(Opened):
         return held
 
     def _durably(self, write: Callable[[], object], is_stored: Callable[[], bool]) -> None:
-        """Write. Guests give way when memory is short, and the file is opened anew, as one that DuckDB gave up on is.
+        """Write, and once more where the file had to be opened anew: memory ran out, or DuckDB gave up on the file.
 
-        Then the rows are written again unless they are there: a commit may be on disk though it ended in an error.
+        Where memory is short, guests give way.
+        """
+        with ExitStack() as giving_way:
+            if self._failed(write, is_stored, giving_way) and (error := self._failed(write, is_stored, giving_way)):
+                raise self._unwritten(error) from error
+
+    def _failed(
+        self, write: Callable[[], object], is_stored: Callable[[], bool], giving_way: ExitStack
+    ) -> duckdb.Error | None:
+        """Write; give the error if the rows are not there now, and a second try may help.
+
+        They may be there though: a commit may be on disk that ended in an error.
         """
         connection = self._connection
         try:
             write()
-        except duckdb.OutOfMemoryException:
-            with self._cursors.without_guests():
-                with self._silence(), opening.private_files():
-                    if self._connection is connection:
-                        self._reopen()
-                if not is_stored():
-                    self._again(write)
         except duckdb.Error as error:
-            if not self._was_given_up(error) and self._connection is connection:
-                raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
-            self._reopen_if_given_up(connection, error)
-            if not is_stored():
-                self._again(write)
+            if opening.was_short_of_memory(error):
+                giving_way.enter_context(self._cursors.without_guests())
+            elif not self._was_given_up(error) and self._connection is connection:
+                raise self._unwritten(error) from error
+            self._reopen_once(connection, error)
+            return None if is_stored() else error
+        return None
 
-    def _again(self, write: Callable[[], object]) -> None:
-        try:
-            write()
-        except duckdb.Error as error:
-            raise StoreError(f"cannot write to {self.path}: {' '.join(str(error).split())[:300]}") from error
+    def _unwritten(self, error: duckdb.Error) -> StoreError:
+        return StoreError(f"cannot write to {self.path}: {opening.said(error)}")
 
     def _let_go(self) -> None:
         self._ingest.close()
@@ -329,12 +334,16 @@ class Store(Opened):
             with opening.private_files(), self._cursors.house() as cursor:
                 cursor.execute("CHECKPOINT").complete()
         except duckdb.Error as error:
-            _log.warning("a checkpoint of %s failed: %s", self.path, " ".join(str(error).split())[:300])
+            _log.warning("a checkpoint of %s failed: %s", self.path, opening.said(error))
             self._reopen_if_given_up(connection, error)
 
     def _reopen_if_given_up(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
         if self._was_given_up(error):
-            with self._silence(), opening.private_files():
-                if self._connection is connection:
-                    _log.warning("opening %s anew: %s", self.path, " ".join(str(error).split())[:300])
-                    self._reopen()
+            self._reopen_once(connection, error)
+
+    def _reopen_once(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
+        """Open the file anew, unless somebody did since it was opened as `connection`."""
+        with self._silence(), opening.private_files():
+            if self._connection is connection:
+                _log.warning("opening %s anew: %s", self.path, opening.said(error))
+                self._reopen()

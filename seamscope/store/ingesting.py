@@ -27,7 +27,7 @@ from seamscope.store.fingerprints import (
     of_logs,
     of_points,
 )
-from seamscope.store.inserting import begin, insert, inserts_often, roll_back
+from seamscope.store.inserting import insert, inserts_often, transaction
 from seamscope.store.layout import LAYOUTS, parts
 from seamscope.store.packing import packed
 from seamscope.store.receipts import CommitReceipt
@@ -130,18 +130,13 @@ class Writer:
     def write(self, group: Group, now_ns: int) -> None:
         """Write a prepared group in one transaction; where this raises, nothing of it is stored."""
         stamps = {"commit_no": group.receipt.commit_no, "ingested_ns": now_ns}
-        begin(self._cursor)
-        try:
+        with transaction(self._cursor):
             for name in group.receipt.rows:
                 for table, rows in parts(name, group.tables[name], group.receipt.commit_no).items():
                     insert(self._cursor, table, rows, stamps)
             if group.shaped is not None:
                 insert(self._cursor, _SPANS.shapes, group.shaped.fresh)
             self._raise_tiers(group.raised)
-            self._cursor.commit()
-        except BaseException:
-            roll_back(self._cursor)
-            raise
         self._stored(group)
 
     def has(self, group: Group) -> bool:

@@ -80,16 +80,16 @@ def _incoming(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[Non
 @contextmanager
 def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Commit what a block did; where it or the commit raises, undo it."""
-    begin(cursor)
+    _begin(cursor)
     try:
         yield
         cursor.commit()
     except BaseException:
-        roll_back(cursor)
+        _roll_back(cursor)
         raise
 
 
-def begin(cursor: duckdb.DuckDBPyConnection) -> None:
+def _begin(cursor: duckdb.DuckDBPyConnection) -> None:
     """Begin a transaction; one that failed when memory was too short even to undo it is undone first."""
     try:
         cursor.begin()
@@ -98,7 +98,7 @@ def begin(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.begin()
 
 
-def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
     """Undo a transaction that failed; one that is gone already (the database gave up) needs no undoing."""
     with suppress(duckdb.Error):
         cursor.rollback()

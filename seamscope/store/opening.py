@@ -299,9 +299,20 @@ def _make_private(path: Path) -> None:
             name.chmod(_PRIVATE)
 
 
+def said(error: duckdb.Error) -> str:
+    """Give DuckDB's words in one line, without what it says to whoever runs DuckDB by hand."""
+    return " ".join(str(error).split("Possible solutions:")[0].split())[:300]
+
+
 def was_given_up(error: duckdb.Error) -> bool:
     """Tell whether DuckDB gave up on the whole file (a checkpoint that failed), which then must be opened anew."""
     return isinstance(error, duckdb.FatalException) or "has been invalidated" in str(error)
+
+
+def was_short_of_memory(error: duckdb.Error) -> bool:
+    """Tell whether memory ran out. Where a commit ended so, the rows may be on disk, or the transaction still open."""
+    of_commit = isinstance(error, duckdb.TransactionException)  # it has another error's words, and not its class
+    return isinstance(error, duckdb.OutOfMemoryException) or (of_commit and "allocate" in str(error))
 
 
 def explained(path: Path, error: duckdb.Error) -> StoreError:
@@ -319,7 +330,7 @@ def explained(path: Path, error: duckdb.Error) -> StoreError:
         return StoreVersionError(f"{path} was written by a newer DuckDB", "update seamscope: pip install -U seamscope")
     if "different configuration" in text or "is already attached" in text:
         return StoreLockedError(f"{path} is already open in this process", "close it first")
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if was_short_of_memory(error):
         return StoreError(f"{path} cannot be opened with so little memory: {text[:200]}", "give it more: --max-memory")
     return _of_damage(path, text)
 

@@ -28,7 +28,8 @@ WANTED: Final = "wanted"
 """By what name a statement reads rows that it is given: long lists make slow parameters."""
 _KIND: Final = re.compile(r"(?:\w[\w ]*: )?(?P<kind>Out of Memory|INTERRUPT|INTERNAL|FATAL|Connection) Error: ")
 _QUOTED: Final = 200
-_INSIST_SECONDS: Final = 0.05
+INSIST_SECONDS: Final = 0.05
+"""A statement that is to stop is told so again every so often."""
 _TRIES: Final = 20
 
 
@@ -228,7 +229,7 @@ class Guest:
 
     def _insist(self) -> None:
         """Repeat it until the statement has ended: an interrupt that comes just before it begins goes unheard."""
-        while not self._over.wait(_INSIST_SECONDS):
+        while not self._over.wait(INSIST_SECONDS):
             self._interrupt()
 
     def done(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -91,25 +92,49 @@ def test_two_writers_whose_file_was_given_up_both_store_theirs_once(
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
 
 
-@pytest.mark.parametrize("stored", [False, True])
+SHORT = (
+    duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block"),
+    duckdb.TransactionException(
+        "TransactionContext Error: Failed to commit: failed to allocate data of size 512 bytes"
+    ),
+)
+"""What DuckDB says when memory is short, be it while it writes or while it commits."""
+
+
+def short_of_memory(write: Callable[..., None], tries: list[bool], error: duckdb.Error) -> Callable[..., None]:
+    """Fail as often as `tries` is long; where one is True, the rows are stored all the same."""
+
+    def written(*said: Any) -> None:
+        fails = bool(tries)
+        if not fails or tries.pop(0):
+            write(*said)
+        if fails:
+            raise error
+
+    return written
+
+
+@pytest.mark.parametrize("error", SHORT)
+@pytest.mark.parametrize("tries", [[False], [True], [False, True]])
 def test_a_commit_that_ran_out_of_memory_is_stored_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, stored: bool
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: duckdb.Error, tries: list[bool]
 ) -> None:
     """DuckDB may run out of memory when a commit is on disk already."""
-    write = ingesting.Writer.write
-    failed: list[bool] = []
-
-    def short(*said: Any) -> None:
-        if failed or stored:
-            write(*said)
-        if not failed:
-            failed.append(True)
-            raise duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block")
-
-    monkeypatch.setattr(ingesting.Writer, "write", short)
+    monkeypatch.setattr(ingesting.Writer, "write", short_of_memory(ingesting.Writer.write, list(tries), error))
     assert store.commit({"spans": spans(3)}, now_ns=1).rows == {"spans": 3}
     assert store.query("SELECT count(*), max(commit_no) FROM base.span_rows").row(0) == (3, 1)
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
+
+
+@pytest.mark.parametrize("error", SHORT)
+def test_a_commit_for_which_memory_stays_short_is_an_error_and_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: duckdb.Error
+) -> None:
+    monkeypatch.setattr(ingesting.Writer, "write", short_of_memory(ingesting.Writer.write, [False, False], error))
+    with pytest.raises(StoreError, match=r"cannot write to .*failed to"):
+        store.commit({"spans": spans(3)}, now_ns=1)
+    assert store.query("SELECT count(*) FROM base.span_rows").item() == 0
+    assert store.commit({"spans": spans(3)}, now_ns=2).rows == {"spans": 3}
 
 
 def test_a_file_that_is_opened_anew_loses_nothing_beside_commits_results_and_guests(
@@ -128,7 +153,7 @@ def test_a_file_that_is_opened_anew_loses_nothing_beside_commits_results_and_gue
         store.commit({"spans": rows("spans", span(next(numbers)))}, now_ns=1)
 
     def read() -> None:
-        with store.guest() as guest:
+        with suppress(QueryLaterError), store.guest() as guest:
             list(guest.stream("SELECT count(*) FROM base.spans"))
 
     numbers = itertools.count()
