@@ -100,13 +100,6 @@ class Clocks:
         return found
 
 
-def doubts(told: pl.DataFrame, known: Clocks) -> Int64s:
-    """Return, by call (`facts.gather`), how far both sides' clocks may be off; 0 on one clock."""
-    told = namesakes.told_apart(told, known.several)
-    here, there = told.get_column("caller_host").to_numpy(), told.get_column("callee_host").to_numpy()
-    return known.by_call("doubt", np.array(here), np.array(there), unknown=0)
-
-
 def settle(facts: pl.DataFrame) -> Clocks:
     """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
     several = namesakes.find(facts)

@@ -42,8 +42,9 @@ class Line:
     release: Int64s
     late: Mask
     slack: int
-    doubt: int = 0
-    """How far the clocks of both sides may be off, where begins are one side's and releases the other's."""
+    lags: bool = False
+    """Its begins are one side's and its releases the other's, whose clocks may disagree, and whose spans end when it
+    comes to them: a connection is free before its last caller says so, on a busy one by milliseconds."""
 
     def ceiling(self, handover: int) -> ceilings.Ceiling | None:
         """Find how many places there were; `handover` is the least time between a release and the next begin."""
@@ -51,7 +52,7 @@ class Line:
             return None
         wait = float(np.median((self.begin - self.arrive)[self.late]))
         near = max(2 * self.slack, round(wait * ACCIDENT))
-        early = min(2 * self.slack + self.doubt, near)
+        early = near if self.lags else min(2 * self.slack, near)
         return ceilings.find(self.arrive, self.begin, self.release, self.late, early, near + handover)
 
 

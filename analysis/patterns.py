@@ -79,7 +79,6 @@ def settle(facts: pl.DataFrame, found: clocks.Clocks, names: dict[int, str]) -> 
     facts = facts.filter(~pl.col("headless")) if facts["headless"].any() else facts
     facts = facts.drop(ONLY_OF_CLOCKS).rechunk()  # in one piece, rows are taken from it in half the time
     told = facts[_in_time(facts)].with_columns(window=pl.lit(0, pl.Int64)).with_row_index("row")
-    told = told.with_columns(doubt=pl.Series(clocks.doubts(told, found)))
     sheet, pairs = baselines.Sheet.empty(told.height), baselines.Pairs.of(told)
     notes = baselines.network(told, pairs, sheet)
     legs_known = (told["request"].to_numpy() >= 0) & ~told["failed"].to_numpy()

@@ -123,8 +123,8 @@ def _pools(served: pl.DataFrame, sheet: Sheet) -> Iterator[tuple[tuple[int, int,
     for group in lines.groups_of(served, ["window", "caller", "party"]):
         rows, start = lines.column(group, "row"), lines.column(group, "start")
         begin = start + lines.column(group, "wait")
-        slack, doubt = lines.coarsest(group), int(lines.column(group, "doubt").max())
-        line = lines.Line(rows, start, begin, lines.column(group, "end"), group["late"].to_numpy(), slack, doubt)
+        late, slack = group["late"].to_numpy(), lines.coarsest(group)
+        line = lines.Line(rows, start, begin, lines.column(group, "end"), late, slack, lags=True)
         found = line.ceiling(int(np.median(sheet.oneway[rows])))
         if found is None or found.confidence < ceilings.SURE:
             continue
