@@ -110,7 +110,7 @@ class Writer:
             return
         with _registered(self._cursor, "replaced", pa.table({"request_no": pa.array(replaces, pa.int64())})):
             for table in (*tables_of_requests(), "finding_requests"):
-                text = f"DELETE FROM base.{table} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608
+                text = f"DELETE FROM base.{table} WHERE request_no IN (SELECT request_no FROM replaced)"  # noqa: S608 - our own names
                 self._cursor.execute(text).complete()
 
     def _learn(self, learned: Learned) -> None:

@@ -119,7 +119,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, place: str, name: str) -> int:
 
 def _end(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     """Give the place after a table's last row; places of deleted rows count."""
-    return int(connection.execute(f"SELECT coalesce(max(rowid), -1) + 1 FROM store.base.{name}").fetchall()[0][0])  # noqa: S608
+    return int(connection.execute(f"SELECT coalesce(max(rowid), -1) + 1 FROM store.base.{name}").fetchall()[0][0])  # noqa: S608 - our own names
 
 
 def _replace(path: Path, fresh: Path) -> None:

@@ -88,7 +88,7 @@ def _prune(store: Store, dictionary: Dictionary) -> int:
 def _unused(dictionary: Dictionary, among: str, since: Mapping[str, int]) -> str:
     """Give the statement that finds the unused numbers among some, by rows after those of `since`."""
     uses = (
-        f"SELECT {use.keys} AS used FROM base.{use.table} WHERE {use.since} >= {since.get(use.since, 0)}"  # noqa: S608
+        f"SELECT {use.keys} AS used FROM base.{use.table} WHERE {use.since} >= {since.get(use.since, 0)}"  # noqa: S608 - our own names
         for use in dictionary.uses
     )
     return statement("retention/unused", key=dictionary.key, among=among, uses=" UNION ALL ".join(uses))

@@ -132,7 +132,7 @@ def _delete(cursor: duckdb.DuckDBPyConnection, upto: int, parting: _Parting) -> 
     try:
         gone = _delete_rows(cursor, upto)
         for table in _OF_REQUESTS:
-            text = f"DELETE FROM base.{table} WHERE request_no IN (SELECT request_no FROM gone_requests)"  # noqa: S608
+            text = f"DELETE FROM base.{table} WHERE request_no IN (SELECT request_no FROM gone_requests)"  # noqa: S608 - our own names
             cursor.execute(text).complete()
         cursor.execute(statement("retention/warnings")).complete()
         last = parting.requests.get_column("request_no").max() or 0
@@ -171,10 +171,10 @@ def _deleted(cursor: duckdb.DuckDBPyConnection, upto: int, *, but_staying: bool)
         rows, *sides = tables_of(name)
         for side in sides:
             number = LAYOUTS[name].number
-            keep = f"AND {number} NOT IN (SELECT {number} FROM {_staying(rows)})" if but_staying else ""  # noqa: S608
-            text = f"DELETE FROM base.{side} WHERE {number} < ($upto + 1) * {ROWS_PER_BATCH} {keep}"  # noqa: S608
+            keep = f"AND {number} NOT IN (SELECT {number} FROM {_staying(rows)})" if but_staying else ""  # noqa: S608 - our own names
+            text = f"DELETE FROM base.{side} WHERE {number} < ($upto + 1) * {ROWS_PER_BATCH} {keep}"  # noqa: S608 - our own names
             cursor.execute(text, {"upto": upto}).complete()
-        text = f"DELETE FROM base.{rows} AS t WHERE commit_no <= $upto {_UNLESS_STAYING if but_staying else ''}"  # noqa: S608
+        text = f"DELETE FROM base.{rows} AS t WHERE commit_no <= $upto {_UNLESS_STAYING if but_staying else ''}"  # noqa: S608 - our own names
         gone[name] = int(cursor.execute(text, {"upto": upto}).fetchall()[0][0])
     for name in _OF_NO_TRACE:
         text = f"DELETE FROM base.{name} WHERE commit_no <= $upto"  # noqa: S608 - our own names
@@ -187,10 +187,10 @@ def _rows_that_stay(cursor: duckdb.DuckDBPyConnection, upto: int) -> dict[str, p
     found = {}
     for name in _OF_TRACES:
         rows, *sides = tables_of(name)
-        found[rows] = cursor.sql(f"SELECT * FROM {_staying(rows)}", params={"upto": upto}).to_arrow_table()  # noqa: S608
+        found[rows] = cursor.sql(f"SELECT * FROM {_staying(rows)}", params={"upto": upto}).to_arrow_table()  # noqa: S608 - our own names
         for side in sides:
             number = LAYOUTS[name].number
-            text = f"SELECT * FROM base.{side} WHERE {number} IN (SELECT {number} FROM {_staying(rows)})"  # noqa: S608
+            text = f"SELECT * FROM base.{side} WHERE {number} IN (SELECT {number} FROM {_staying(rows)})"  # noqa: S608 - our own names
             found[side] = cursor.sql(text, params={"upto": upto}).to_arrow_table()
     return found
 
