@@ -135,7 +135,8 @@ def network(told: pl.DataFrame, pairs: Pairs, sheet: Sheet) -> list[Note]:
         rows = rows[worth[rows]]
         calls, least, steady_ns = int(pairs.calls[pair]), int(pairs.way[pair]), int(pairs.steady[pair])
         text = (
-            f"the fastest tenth of {calls} calls needs {ms(least)} each way, the usual one {ms(least - steady_ns)} more"
+            f"the fastest tenth of {calls} calls needs at least {ms(least)} each way, and the usual one at least "
+            f"{ms(least - steady_ns)} more"
         )
         notes.append(Note(rows, NETWORK, both[rows], 1 - 1 / calls, text))
     return notes

@@ -73,27 +73,30 @@ class Ceiling:
     """Calls that came while all places were taken and began before one was given back."""
 
 
-def find(arrive: Int64s, begin: Int64s, release: Int64s, late: Mask, slack: int, tolerance: int) -> Ceiling | None:
+def find(
+    arrive: Int64s, begin: Int64s, release: Int64s, freed: Int64s, late: Mask, slack: int, tolerance: int
+) -> Ceiling | None:
     """Find how many places there are, and who waited; None where the calls do not behave like that.
 
     Args:
         arrive: when each call came.
         begin: when it got its place, not before `arrive`.
-        release: when it gave it back.
+        release: when it gave it back, at the latest.
+        freed: when it did at the earliest, not after `release`.
         late: calls whose wait is no accident of the clocks.
         slack: how much earlier than a release, by the clocks, the next call may seem to begin (ns).
         tolerance: how much later than a release the next call may begin (ns).
     """
     if int(late.sum()) < FEWEST:
         return None
-    begins, releases = np.sort(begin), np.sort(release)
+    begins, releases, frees = np.sort(begin), np.sort(release), np.sort(freed)
     came = np.sort(arrive)
     open_before = np.searchsorted(came, arrive, "left") - np.searchsorted(releases, arrive, "right")
-    served = np.searchsorted(begins, begin, "left") - np.searchsorted(releases, begin + slack, "right")
-    at = np.searchsorted(releases, begin + slack, "right") - 1
-    order = np.argsort(release, kind="stable")
+    at = np.searchsorted(frees, begin + slack, "right") - 1
+    served = np.searchsorted(begins, begin, "left") - (at + 1)
+    order = np.argsort(freed, kind="stable")
     predecessor = np.where(at >= 0, order[np.maximum(at, 0)], -1)
-    follows = (at >= 0) & (releases[np.maximum(at, 0)] >= begin - tolerance)
+    follows = (at >= 0) & (release[predecessor] >= begin - tolerance)
     wait = np.maximum(begin - arrive, 0).astype(np.float64)
     best: Ceiling | None = None
     for places in _candidates(served):

@@ -23,6 +23,9 @@ ACCIDENT: Final = 0.05
 """A wait is one from this part of the longest on. A begin follows a release when it comes within this part of the
 usual wait: one in twenty does by accident."""
 
+MOST_LATE: Final = 0.75
+"""A release is told later than it was by no more than this part of its call; six to nine tenths judge alike."""
+
 
 def worth_a_look(pairs: Pairs, wait: Int64s) -> Mask:
     """Mark the calls of pairs whose longest waits are worth one (nanoseconds by row; `MISSING`: none known)."""
@@ -43,8 +46,8 @@ class Line:
     late: Mask
     slack: int
     lags: bool = False
-    """Its begins are one side's and its releases the other's, whose clocks may disagree, and whose spans end when it
-    comes to them: a connection is free before its last caller says so, on a busy one by milliseconds."""
+    """Releases are told late: a caller's span ends when its process comes to it, on a busy one milliseconds after its
+    connection is free."""
 
     def ceiling(self, handover: int) -> ceilings.Ceiling | None:
         """Find how many places there were; `handover` is the least time between a release and the next begin."""
@@ -52,8 +55,18 @@ class Line:
             return None
         wait = float(np.median((self.begin - self.arrive)[self.late]))
         near = max(2 * self.slack, round(wait * ACCIDENT))
-        early = near if self.lags else min(2 * self.slack, near)
-        return ceilings.find(self.arrive, self.begin, self.release, self.late, early, near + handover)
+        early = min(2 * self.slack, near)
+        freed = self._freed(near) if self.lags else self.release
+        return ceilings.find(self.arrive, self.begin, self.release, freed, self.late, early, near + handover)
+
+    def _freed(self, near: int) -> Int64s:
+        """Return when places were free at the earliest: `near` before that is told, and after some of each call.
+
+        Else calls that all began as a callee went on would seem to give their places to each other.
+        """
+        held = np.maximum(self.release - self.begin, 0)
+        freed: Int64s = self.release - np.minimum(near, (held * MOST_LATE).astype(np.int64))
+        return freed
 
 
 def column(frame: pl.DataFrame, name: str) -> Int64s:

@@ -33,10 +33,10 @@ def test_a_way_that_every_call_pays_alike_is_network(many: Any, times: float) ->
     told = calls(many(), spread(20 * times, times), spread(20 * times, times))
     for hop in told.hops():
         assert hop["network"] == pytest.approx(2 * 19.7 * times, abs=0.1 * times)
-    texts = set(told.results["inferences"]["statistic"].to_list())
-    assert texts == {
-        f"the fastest tenth of 40 calls needs {20.075 * times:.3g} ms each way, the usual one {0.4 * times:.3g} ms more"
-    }
+    assert statistic(told) == (
+        f"the fastest tenth of 40 calls needs at least {20.075 * times:.3g} ms each way, "
+        f"and the usual one at least {0.4 * times:.3g} ms more"
+    )
 
 
 @pytest.mark.parametrize("times", [0.1, 1, 3])
@@ -55,3 +55,9 @@ def test_the_direction_that_varies_less_shows_the_way(many: Any) -> None:
 def test_no_leg_is_given_more_than_the_lesser_of_both(many: Any) -> None:
     told = calls(many(), spread(20, 1), spread(2, 0.1))
     assert {round(hop["network"]) for hop in told.hops()} == {4}
+    assert "needs at least 2.01 ms each way, and the usual one at least 0.04 ms more" in statistic(told)
+
+
+def statistic(told: Any) -> str:
+    (text,) = set(told.results["inferences"]["statistic"].to_list())
+    return str(text)
