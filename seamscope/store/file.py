@@ -52,8 +52,9 @@ def refuse_written(path: Path) -> None:
 class Store(Opened):
     """The writer's side: one per file, in one process. Its methods may be called from any thread.
 
-    A write that returns is on disk; one that raises left nothing behind. Should DuckDB give up on the open file (a
-    checkpoint that failed on a full disk), the store opens it anew and finds out by itself what was stored.
+    A write that returns is on disk; one that raises left nothing behind (`commit` tells of an exception). Should DuckDB
+    give up on the open file (a checkpoint that failed on a full disk), the store opens it anew and finds out by itself
+    what was stored.
     """
 
     def __init__(self, path: Path, settings: Settings, service_tier: ServiceTier | None) -> None:
@@ -146,10 +147,12 @@ class Store(Opened):
         """Store one group of spans, events, links, logs and resources (`schema.tables.INGESTED`) in one transaction.
 
         What is among the latest items to the last attribute is left out and counted (a client's retry). When
-        it returns, the rows are on disk; when it raises `StoreError`, none of them is stored.
+        it returns, the rows are on disk; when it raises `StoreError`, none of them is, or they are known when they come
+        again: where a commit ended in an error that leaves this open, and the file could not be opened to look.
         """
         with self._committing, opening.private_files():
             opening.refuse_lost_file(self.path, self._identity)
+            self._mend()
             group = self._ingest.prepare(batch)
             if group.receipt.rows or group.raised:
                 self._durably(lambda: self._ingest.write(group, now_ns), lambda: self._ingest.has(group))
@@ -171,6 +174,7 @@ class Store(Opened):
         `learned` is stored with them.
         """
         with self._concluding, opening.private_files():
+            self._mend()
             first, last = self._answers.next_numbers(results)
             self._durably(
                 self._alone(lambda: self._answers.write(results, owners, replaces, learned)),
@@ -201,7 +205,7 @@ class Store(Opened):
             with waiting, opening.private_files(), self._cursors.house() as cursor, transaction(cursor):
                 return work(cursor)
         except duckdb.Error as error:
-            if self._was_given_up(error) or opening.was_short_of_memory(error):
+            if self._was_given_up(error) or opening.is_unsure(error):
                 self._reopen_once(connection, error)
             raise self._unwritten(error) from error
 
@@ -301,11 +305,13 @@ class Store(Opened):
         try:
             write()
         except duckdb.Error as error:
-            if opening.was_short_of_memory(error):
-                giving_way.enter_context(self._cursors.without_guests())
-            elif not self._was_given_up(error) and self._connection is connection:
+            short = opening.was_short_of_memory(error)
+            if not (short or self._was_given_up(error)) and self._connection is connection:
                 raise self._unwritten(error) from error
-            self._reopen_once(connection, error)
+            with self._cursors.without_guests() if short else nullcontext():
+                self._reopen_once(connection, error)
+                if short:
+                    giving_way.enter_context(self._cursors.without_guests())
             return None if is_stored() else error
         return None
 
@@ -317,10 +323,20 @@ class Store(Opened):
         self._answers.close()
         super().close()
 
+    def _mend(self) -> None:
+        """Open the file anew where that failed the last time: what is on disk gives the next numbers."""
+        if self._is_torn:
+            with self._silence():
+                self._reopen()
+
     def _reopen(self) -> None:
-        self._is_torn = True
+        was_torn, self._is_torn = self._is_torn, True
+        last_commit = self._ingest.commit_no
         self._let_go()
         self._connect()
+        self._ingest.commit_no = max(self._ingest.commit_no, last_commit)  # one that left no row had a number too
+        if was_torn:
+            self._refill()  # what a commit left that was not known to be stored
         self._is_torn = False
         self.committed_rows = 0
 
@@ -344,6 +360,6 @@ class Store(Opened):
     def _reopen_once(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
         """Open the file anew, unless somebody did since it was opened as `connection`."""
         with self._silence(), opening.private_files():
-            if self._connection is connection:
+            if self._connection is connection or self._is_torn:
                 _log.warning("opening %s anew: %s", self.path, opening.said(error))
                 self._reopen()

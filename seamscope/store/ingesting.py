@@ -128,7 +128,7 @@ class Writer:
         return Group(tables, CommitReceipt(number, rows, duplicates), seen, raised, shaped)
 
     def write(self, group: Group, now_ns: int) -> None:
-        """Write a prepared group in one transaction; where this raises, nothing of it is stored."""
+        """Write a prepared group in one transaction; where this raises, nothing of it is stored (but see `has`)."""
         stamps = {"commit_no": group.receipt.commit_no, "ingested_ns": now_ns}
         with transaction(self._cursor):
             for name in group.receipt.rows:

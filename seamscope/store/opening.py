@@ -53,6 +53,9 @@ _HEAD_BYTES: Final = 3 * 4_096
 _DAMAGED: Final = ("checksum", "corrupt", "read enough bytes", "serializ", "metadatareader", "no more data")
 """Words of DuckDB's that tell of a damaged file; other errors may pass, and are no reason to put a file aside."""
 
+_SHORT: Final = ("allocate", "pin block", "reserve memory", "offload")
+"""Words of DuckDB's that tell of want of memory."""
+
 _PRIVATE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 _HELD: Final = re.compile(r"Conflicting lock is held in (?P<program>.*?)(?: \(deleted\))? \(PID (?P<pid>\d+)\)")
@@ -310,9 +313,13 @@ def was_given_up(error: duckdb.Error) -> bool:
 
 
 def was_short_of_memory(error: duckdb.Error) -> bool:
-    """Tell whether memory ran out. Where a commit ended so, the rows may be on disk, or the transaction still open."""
-    of_commit = isinstance(error, duckdb.TransactionException)  # it has another error's words, and not its class
-    return isinstance(error, duckdb.OutOfMemoryException) or (of_commit and "allocate" in str(error))
+    """Tell whether memory ran out; a commit that ended so may be on disk (`is_unsure`)."""
+    return isinstance(error, duckdb.OutOfMemoryException) or is_unsure(error)
+
+
+def is_unsure(error: duckdb.Error) -> bool:
+    """Tell whether a commit ended in want of memory: it has that error's words, and not its class."""
+    return isinstance(error, duckdb.TransactionException) and any(words in str(error) for words in _SHORT)
 
 
 def explained(path: Path, error: duckdb.Error) -> StoreError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
-from seamscope.errors import QueryLaterError, StoreError
-from seamscope.store import Store, answers, ingesting, opening, reading
+from seamscope.errors import QueryError, QueryLaterError, StoreError
+from seamscope.store import Store, answers, ingesting, inserting, opening, reading
 from tests.seamscope.store_rows import owner, request, rows, span, spans
 
 if TYPE_CHECKING:
@@ -92,49 +92,134 @@ def test_two_writers_whose_file_was_given_up_both_store_theirs_once(
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
 
 
-SHORT = (
-    duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block"),
-    duckdb.TransactionException(
-        "TransactionContext Error: Failed to commit: failed to allocate data of size 512 bytes"
-    ),
-)
+FAILED = "TransactionContext Error: Failed to commit: "
+SHORT: dict[str, tuple[type[duckdb.Error], str]] = {
+    "writing": (duckdb.OutOfMemoryException, "Out of Memory Error: failed to pin block of size 256.0 KiB"),
+    "allocating": (duckdb.TransactionException, f"{FAILED}failed to allocate data of size 512 bytes"),
+    "pinning": (duckdb.TransactionException, f"{FAILED}failed to pin block of size 256.0 KiB"),
+}
 """What DuckDB says when memory is short, be it while it writes or while it commits."""
 
 
-def short_of_memory(write: Callable[..., None], tries: list[bool], error: duckdb.Error) -> Callable[..., None]:
-    """Fail as often as `tries` is long; where one is True, the rows are stored all the same."""
+@pytest.fixture(params=SHORT)
+def short_of_memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[bool]]:
+    """Let transactions of both writers fail as often as `tries` is long; True: what they wrote is on disk all the same.
 
-    def written(*said: Any) -> None:
-        fails = bool(tries)
-        if not fails or tries.pop(0):
-            write(*said)
-        if fails:
-            raise error
+    Gives what is left of `tries`.
+    """
 
-    return written
+    def fail(*tries: bool) -> list[bool]:
+        left = list(tries)
+        kind, text = SHORT[request.param]
+
+        @contextmanager
+        def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+            stored = left.pop(0) if left else None
+            with inserting.transaction(cursor):
+                yield
+                if stored is False:
+                    raise kind(text)
+            if stored:
+                raise kind(text)
+
+        monkeypatch.setattr(ingesting, "transaction", transaction)
+        monkeypatch.setattr(answers, "transaction", transaction)
+        return left
+
+    return fail
 
 
-@pytest.mark.parametrize("error", SHORT)
 @pytest.mark.parametrize("tries", [[False], [True], [False, True]])
-def test_a_commit_that_ran_out_of_memory_is_stored_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, error: duckdb.Error, tries: list[bool]
+def test_what_memory_was_short_for_is_stored_once(
+    store: Store, short_of_memory: Callable[..., list[bool]], tries: list[bool]
 ) -> None:
-    """DuckDB may run out of memory when a commit is on disk already."""
-    monkeypatch.setattr(ingesting.Writer, "write", short_of_memory(ingesting.Writer.write, list(tries), error))
+    """DuckDB may run out of memory when a commit is on disk already: the file is opened anew to look."""
+    before = store._connection
+    left = short_of_memory(*tries)
     assert store.commit({"spans": spans(3)}, now_ns=1).rows == {"spans": 3}
+    assert not left
+    assert store._connection is not before
     assert store.query("SELECT count(*), max(commit_no) FROM base.span_rows").row(0) == (3, 1)
     assert store.commit({"spans": spans(3)}, now_ns=2).duplicate_spans == 3
+    short_of_memory(*tries)
+    assert (conclude(store), conclude(store)) == (1, 2)
+    assert store.query("SELECT list(request_no ORDER BY request_no) FROM base.requests").item().to_list() == [1, 2]
 
 
-@pytest.mark.parametrize("error", SHORT)
-def test_a_commit_for_which_memory_stays_short_is_an_error_and_leaves_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, error: duckdb.Error
+def test_what_memory_stays_short_for_is_an_error_and_leaves_nothing(
+    store: Store, short_of_memory: Callable[..., list[bool]]
 ) -> None:
-    monkeypatch.setattr(ingesting.Writer, "write", short_of_memory(ingesting.Writer.write, [False, False], error))
+    short_of_memory(False, False)
     with pytest.raises(StoreError, match=r"cannot write to .*failed to"):
         store.commit({"spans": spans(3)}, now_ns=1)
     assert store.query("SELECT count(*) FROM base.span_rows").item() == 0
     assert store.commit({"spans": spans(3)}, now_ns=2).rows == {"spans": 3}
+
+
+def test_the_second_try_has_the_memory_of_guests(
+    store: Store, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def read() -> None:
+        try:
+            with store.guest(0.0) as guest:
+                list(guest.stream("SELECT 1"))
+        except QueryError as error:
+            told.append(str(error))
+
+    def written(*said: Any) -> None:
+        threads.submit(read).result(PATIENCE_S)
+        if len(told) < 1:
+            kind, text = SHORT["pinning"]
+            raise kind(text)
+        write(*said)
+
+    write = ingesting.Writer.write
+    monkeypatch.setattr(ingesting.Writer, "write", written)
+    store.commit({"spans": spans(3)}, now_ns=1)
+    assert len(told) == 1
+    assert "busy" in told[0]
+    read()
+    assert len(told) == 1
+
+
+@pytest.fixture
+def unopenable(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Run what must end in an error, as the file cannot be opened anew meanwhile."""
+
+    def run(write: Callable[[], object]) -> None:
+        with monkeypatch.context() as shut:
+            shut.setattr(opening, "connect", _refuse)
+            with pytest.raises(StoreError, match="too little memory"):
+                write()
+
+    return run
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise StoreError("too little memory")
+
+
+def test_what_is_on_disk_though_nobody_could_look_is_known_when_it_comes_again(
+    store: Store, short_of_memory: Callable[..., list[bool]], unopenable: Callable[[Callable[[], object]], None]
+) -> None:
+    """And what comes in between is stored too, though it would have been given the number that the other one has."""
+    first, second = rows("spans", span(0), span(1)), rows("spans", span(10), span(11), span(12))
+    short_of_memory(True)
+    unopenable(lambda: store.commit({"spans": first}, now_ns=1))
+    assert store.commit({"spans": second}, now_ns=2).rows == {"spans": 3}
+    assert store.commit({"spans": first}, now_ns=3).duplicate_spans == 2
+    assert store.query("SELECT count(*), count(DISTINCT span_id) FROM base.span_rows").row(0) == (5, 5)
+
+
+def test_results_that_are_on_disk_though_nobody_could_look_keep_their_numbers(
+    store: Store, short_of_memory: Callable[..., list[bool]], unopenable: Callable[[Callable[[], object]], None]
+) -> None:
+    short_of_memory(True)
+    unopenable(lambda: conclude(store))
+    assert conclude(store) == 2
+    assert store.query("SELECT list(request_no ORDER BY request_no) FROM base.requests").item().to_list() == [1, 2]
 
 
 def test_a_file_that_is_opened_anew_loses_nothing_beside_commits_results_and_guests(
