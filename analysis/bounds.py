@@ -31,8 +31,8 @@ class Bounds:
     """Every call across hosts: the clock of its pair's greater key less that of the lesser, at least and at most."""
 
     pairs: pl.DataFrame
-    """A row per pair: `PAIR`, `calls`, how far all of its calls let their clocks be apart (`low`, `high`, what is drawn
-    closer, and that for sure: `told_low`, `told_high`), and the same without slack (`raw_…`); `FAR` where none says."""
+    """A row per pair: `PAIR`, `calls`, how far all of its calls let their clocks be apart (`low`, `high`, and what is
+    drawn closer), and the same without slack (`raw_…`); `FAR` where none says."""
     origin_ns: int
     """When the first of the calls began; 0 where there is none."""
     facts: pl.DataFrame
@@ -66,7 +66,7 @@ def bounds_of(facts: pl.DataFrame) -> Bounds:
     told[number[_is_sure(alone, times, marks)]] = True
     sides = _bounds(number, told, here < there, alone, times, marks)
     of_pair = {"one": one[first], "other": other[first], "calls": np.bincount(number, minlength=first.size)}
-    pairs = pl.DataFrame(of_pair | _summed(number, first.size, facts["slack"].to_numpy()[rows], sides, told))
+    pairs = pl.DataFrame(of_pair | _summed(number, first.size, facts["slack"].to_numpy()[rows], sides))
     origin_ns = int(times[0].min()) if rows.size else 0
     return Bounds(pairs, origin_ns, facts, rows, one, other, sides)
 
@@ -121,15 +121,13 @@ def _less(bound: int) -> int:
     return MISSING if bound == MISSING else -bound
 
 
-def _summed(number: Int32s, pairs: int, slack: Int64s, sides: Int64s, told: Mask) -> dict[str, Int64s]:
+def _summed(number: Int32s, pairs: int, slack: Int64s, sides: Int64s) -> dict[str, Int64s]:
     """Return the bounds of each pair by their names in `Bounds.pairs`."""
     found: dict[str, Int64s] = {}
     for name, side in zip(_SIDES, sides, strict=True):
         top = name.endswith("low")
         found[name] = _farthest(number, pairs, side, slack, top)
         found[f"raw_{name}"] = _farthest(number, pairs, side, np.zeros_like(slack), top)
-    found["told_low"] = np.where(told, found["tight_low"], -FAR)
-    found["told_high"] = np.where(told, found["tight_high"], FAR)
     return found
 
 

@@ -88,15 +88,12 @@ class Clocks:
     def widths(self, forest: Forest, caller: Int32s, callee: Int32s) -> Int64s:
         """Return how wide the interval of both hosts' clocks is, by call; negative where there is none."""
         hosts = self.keys(forest)
-        return self.by_call("width", hosts[forest.resource[caller]], hosts[forest.resource[callee]], unknown=-1)
-
-    def by_call(self, name: str, here: Int64s, there: Int64s, *, unknown: int) -> Int64s:
-        """Return a column of `intervals` by call, whichever host called; `unknown` where there is no such pair."""
+        here, there = hosts[forest.resource[caller]], hosts[forest.resource[callee]]
         number, first = number_pairs(here, there)
         pairs = zip(np.minimum(here, there)[first].tolist(), np.maximum(here, there)[first].tolist(), strict=True)
-        columns = (self.intervals.get_column(column).to_list() for column in (*PAIR, name))
-        known = {(one, other): value for one, other, value in zip(*columns, strict=True)}
-        found: Int64s = np.array([known.get(pair, unknown) for pair in pairs], np.int64)[number]
+        columns = (self.intervals.get_column(column).to_list() for column in (*PAIR, "width"))
+        known = {(one, other): width for one, other, width in zip(*columns, strict=True)}
+        found: Int64s = np.array([known.get(pair, -1) for pair in pairs], np.int64)[number]
         return found
 
 
@@ -132,7 +129,6 @@ def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame, origin_ns: int) 
         offset=pl.when(drifts).then("at").otherwise("offset"),
         slope=pl.when(drifts).then("by").otherwise("slope"),
         width=pl.when(drifts).then("off").otherwise("width"),
-        doubt=pl.when(drifts).then("off").otherwise("doubt"),
         verdict=pl.when(drifts).then(pl.lit("drift")).otherwise("verdict"),
     ).select(intervals.columns)
 

@@ -21,13 +21,12 @@ QUARTER: Final = 0.25
 
 INTERVALS: Final = {
     "one": pl.Int64, "other": pl.Int64, "calls": pl.UInt32, "low": pl.Int64, "high": pl.Int64, "offset": pl.Int64,
-    "slope": pl.Float64, "width": pl.Int64, "doubt": pl.Int64, "verdict": pl.String, "trace_hi": pl.UInt64,
+    "slope": pl.Float64, "width": pl.Int64, "verdict": pl.String, "trace_hi": pl.UInt64,
     "trace_lo": pl.UInt64, "span_id": pl.UInt64,
 }  # fmt: skip
 """A row per pair of hosts: the interval of `other`'s clock less `one`'s, what was made of it (`same`,
 `offset`, `drift`, `empty`), and for the odd ones a call that shows it.
-`offset` holds at `Clocks.origin_ns`, `slope` is by nanosecond; `doubt` is how wide the interval is that
-clients which end after their servers draw closer, where they agree: what moments on both clocks may be off by."""
+`offset` holds at `Clocks.origin_ns`, `slope` is by nanosecond."""
 
 
 def _named(made: dict[str, pl.Expr]) -> list[pl.Expr]:
@@ -67,7 +66,6 @@ _PLACED: Final = _named(
         .then(pl.when(_by_low()).then("raw_low").otherwise("raw_high").clip("low", "high"))
         .otherwise(0),
         "width": pl.col("high") - pl.col("low"),
-        "doubt": (pl.min_horizontal("high", "told_high") - pl.max_horizontal("low", "told_low")).clip(0),
     }
 )
 _AS_TOLD: Final = [pl.col(name).cast(dtype) for name, dtype in INTERVALS.items()]

@@ -24,7 +24,8 @@ ACCIDENT: Final = 0.05
 usual wait: one in twenty does by accident."""
 
 MOST_LATE: Final = 0.75
-"""A release is told later than it was by no more than this part of its call; six to nine tenths judge alike."""
+"""A release is told later than it was by no more than this part of its call; with six to nine tenths
+the same recordings' pools are told, of one 89 to 95 % of the calls that waited."""
 
 
 def worth_a_look(pairs: Pairs, wait: Int64s) -> Mask:
