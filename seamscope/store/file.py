@@ -327,7 +327,8 @@ class Store(Opened):
         """Open the file anew where that failed the last time: what is on disk gives the next numbers."""
         if self._is_torn:
             with self._silence():
-                self._reopen()
+                if self._is_torn:  # nobody did meanwhile
+                    self._reopen()
 
     def _reopen(self) -> None:
         was_torn, self._is_torn = self._is_torn, True
