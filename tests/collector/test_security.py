@@ -7,7 +7,7 @@ import signal
 import socket
 import ssl
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,18 +191,21 @@ def test_a_handshake_that_dawdles_is_ended(tmp_path: Path, papers: Papers, monke
     from collector.doors import grpc_door, http_server
 
     quick = tuple(
-        (key, 300 if key == "grpc.server_handshake_timeout_ms" else value) for key, value in grpc_door.OPTIONS
+        (key, 3_000 if key == "grpc.server_handshake_timeout_ms" else value) for key, value in grpc_door.OPTIONS
     )
     monkeypatch.setattr(grpc_door, "OPTIONS", quick)
-    monkeypatch.setattr(http_server, "HANDSHAKE_S", 0.3)
+    monkeypatch.setattr(http_server, "HANDSHAKE_S", 3.0)
     cert, key = papers.server()
-    with traffic.running(tmp_path, security=Security(tls_cert=cert, tls_key=key)) as running:
+    with traffic.running(tmp_path, security=Security(tls_cert=cert, tls_key=key)) as running, ExitStack() as opened:
+        slow = []
         for address in (running.grpc, running.http):
             for said in (b"", b"\x16\x03\x01"):  # nothing, or the first bytes of a greeting
-                with closing(socket.create_connection((address.host, address.port), traffic.DEADLINE_S)) as raw:
-                    raw.sendall(said)
-                    while _received(raw):  # until it is hung up on
-                        pass
+                raw = socket.create_connection((address.host, address.port), traffic.DEADLINE_S)
+                slow.append(opened.enter_context(closing(raw)))
+                raw.sendall(said)
+        for raw in slow:
+            while _received(raw):  # until it is hung up on
+                pass
         data = traffic.spans(8).SerializeToString()
         assert traffic.call(running.grpc, data, credentials=papers.credentials()).code is grpc.StatusCode.OK
 

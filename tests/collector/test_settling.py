@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from collector import settling
@@ -23,8 +24,8 @@ def filled(place: Path) -> Store:
     return store
 
 
-def test_a_window_waits_while_memory_is_short_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "WAY_S", 0.05)
+def test_a_window_waits_while_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.settling.time.monotonic", lambda: 0.0)
     asked: list[int] = []
 
     def is_tight() -> bool:
@@ -35,7 +36,17 @@ def test_a_window_waits_while_memory_is_short_but_not_for_ever(tmp_path: Path, m
         done = Settling(store, Config(), 0.0, is_tight=is_tight)._loaded().analyze()
         assert done.traces == 4
         assert asked == [0, 0, 0]  # it was in its way, then no more; one window
-        asked.clear()
-        monkeypatch.setattr(settling, "LOOK_S", 0.001)
-        always = Settling(store, Config(), 0.0, is_tight=lambda: True)._loaded()
-        assert always.analyze(everything=True).traces == 4
+
+
+def test_a_window_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr("collector.settling.time.monotonic", lambda: float(next(seconds)))
+    asked: list[bool] = []
+
+    def is_tight() -> bool:
+        asked.append(True)
+        return True
+
+    with filled(tmp_path) as store:
+        assert Settling(store, Config(), 0.0, is_tight=is_tight)._loaded().analyze().traces == 4
+        assert len(asked) == settling.WAY_S  # it looked once a second of the clock's; one window

@@ -165,6 +165,7 @@ def test_full_house_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         door = serve_queries(store, socket_path(path))
         with store.guest(), open_store(path) as reader, pytest.raises(QueryError, match="busy with other queries"):
             reader.query("SELECT 1")
+        monkeypatch.undo()
         with open_store(path) as reader:
             assert reader.query("SELECT 1 AS one").item() == 1
         door.close(0)

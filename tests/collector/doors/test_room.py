@@ -171,7 +171,6 @@ def test_bodies_that_are_on_their_way_count_until_they_take_long(monkeypatch: py
         for each in slow:
             await each.__aexit__(None, None, None)
 
-    monkeypatch.setattr("collector.doors.room.COMING_S", 0.03)
     monkeypatch.setattr("collector.doors.room.LOOK_S", 0.01)
     run(work)
 
