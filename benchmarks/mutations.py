@@ -20,8 +20,8 @@ A receiver that runs already is driven with `--endpoint HOST:PORT --http http://
 is not looked at, and it has crashed if it is gone.
 
 `over_1_s` counts rounds of 128 requests that took longer than a second, `failures` errors that the collector logged,
-`growth_mib` what its memory grew after the first tenth of the requests (20,000 at most; of two, the one that grew
-most). `driver_ms` and `collector_ms` are CPU time a request.
+`growth_mib` by how much more its memory came to after the first tenth of the requests than within it, `warm_mib` (of
+two, the one that grew most). `driver_ms` and `collector_ms` are CPU time a request.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from benchmarks.mutants import Mutant
 
 AT_ONCE: Final = 128
-WARM: Final = 20_000
 FAILURES: Final = ("Traceback", "could not be read", "failed")
 
 
@@ -119,17 +118,24 @@ class Receiver:
     def __init__(self, ready: dict[str, str], pid: int, seed: str) -> None:
         self.pid = pid
         self.drives = [Drive(name, ready, seed) for name in TRANSPORTS]
-        self.first_mib = self.most_mib = 0.0
+        self.warm_mib = self.later_mib = 0.0
         self._meter = ProcessMeter(pid)
         self._began_s = self._meter.cpu_s()
         self.took_s = 0.0
 
     def look(self, warm: int) -> None:
-        """Note what it holds, once it has had the first requests, and what it took."""
+        """Note the most it held within its first `warm` requests and after them, and the CPU it took."""
         self.took_s = max(self.took_s, self._meter.cpu_s() - self._began_s)
-        if sum(drive.counts["requests"] for drive in self.drives) >= warm:
-            now = resident_mib(self.pid)
-            self.first_mib, self.most_mib = self.first_mib or now, max(self.most_mib, now)
+        now = resident_mib(self.pid)
+        if sum(drive.counts["requests"] for drive in self.drives) < warm:
+            self.warm_mib = max(self.warm_mib, now)
+        else:
+            self.later_mib = max(self.later_mib, now)
+
+    @property
+    def growth_mib(self) -> float:
+        """By how much more it held after the first requests than it ever did within them."""
+        return max(0.0, self.later_mib - self.warm_mib)
 
 
 def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1) -> dict[str, Any]:
@@ -171,7 +177,7 @@ def driven(addresses: Sequence[tuple[dict[str, str], int]], requests: int, seed:
     with ThreadPoolExecutor(len(drives)) as pool:
         sending = [pool.submit(drive.run, share, stop) for drive in drives]
         try:
-            watch(sending, receivers, min(WARM, requests // 10) // len(receivers))
+            watch(sending, receivers, requests // 10 // len(receivers))
         finally:
             stop.set()
             timer.cancel()
@@ -196,8 +202,8 @@ def told(receivers: Sequence[Receiver], took_s: float, took_cpu_s: float) -> dic
         "over_1_s": total["over_1_s"],
         "slowest_ms": round(1e3 * max(drive.slowest_s for drive in drives)),
         "later": total["later"],
-        "growth_mib": round(max(each.most_mib - each.first_mib for each in receivers)),
-        "resident_mib": round(max(each.most_mib for each in receivers)),
+        "warm_mib": round(max(each.warm_mib for each in receivers)),
+        "growth_mib": round(max(each.growth_mib for each in receivers)),
         **{name: dict(counts) for name, counts in by_name.items()},
     }
 

@@ -79,6 +79,21 @@ def test_a_sender_that_fails_ends_the_trial(monkeypatch: pytest.MonkeyPatch) -> 
         mutations.driven([({}, os.getpid())], 10, seed=7, minutes=1)
 
 
+def test_growth_is_what_it_held_after_the_first_requests_beyond_all_it_held_within_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent:
+        def __init__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(mutations, "TRANSPORTS", {"http/json": ("json", Silent)})
+    receiver = mutations.Receiver({}, os.getpid(), "7")
+    for answered, mib in ((0, 300.0), (9, 420.0), (10, 390.0), (20, 450.0), (30, 400.0)):
+        receiver.drives[0].counts["requests"] = answered
+        monkeypatch.setattr(mutations, "resident_mib", lambda _, held=mib: held)
+        receiver.look(10)
+    assert (receiver.warm_mib, receiver.growth_mib) == (420.0, 30.0)
+
+
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])
 def test_mutants_are_many_and_of_a_seed(encoding: str) -> None:
     one, other = (Mutants(random.Random(5), encoding) for _ in range(2))  # noqa: S311 - no secret
