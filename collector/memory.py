@@ -27,8 +27,15 @@ DECODING_BYTES: Final = 128 * MIB
 MiB, of which the queue had 40 and DuckDB some 50."""
 
 LEAST_BYTES: Final = 512 * MIB
-"""The least bound. Where the kernel has one, four fifths of it are the most: under lasting overload the process
-passes its bound: 1,151 MiB with 1 GiB for 80 s, 763 with 640 MiB for 100, 856 for 220."""
+"""The least bound."""
+
+SHARED: Final = 0.9
+"""Share of the bound that is shared out."""
+AIM: Final = 0.875
+"""Share of it that the process keeps to: it looks at what it holds now and then, and what was begun is ended. Five
+minutes of 480 requests of 512 spans in flight, with a bound of 640 MiB: 635 at the peak, with nine tenths 638; eighty
+seconds with 1 GiB and nine tenths: 1,050. It was 681 and 1,198 with all of the bound and more that was held for nothing
+(`FEWEST_STREAMS`, `seamscope.code_pages`)."""
 LEAST_DUCKDB_BYTES: Final = 80 * MIB
 """What is left for it of 512 MiB."""
 MOST_QUEUE_BYTES: Final = 64 * MIB
@@ -38,10 +45,11 @@ GROUPS: Final = 4
 
 PLENTY_BYTES: Final = 1 << 30
 STREAMS: Final = 256
-FEWEST_STREAMS: Final = 100
-"""A call that waits unread holds part of its body all the same, as far as flow control lets it come: with 480 in flight
-at once, 256 of them open, 64 MiB were of the C library's, and no Python had asked for them. HTTP/2 advises to allow no
-fewer (RFC 9113, 6.5.2)."""
+FEWEST_STREAMS: Final = 50
+"""A call that waits unread holds part of its body all the same, as far as flow control lets it come: with 480 of 231 KB
+in flight at once, 256 of them open, 64 MiB were of the C library's, and no Python had asked for them; it held 209 MiB
+with 100 open, 164 with 25. HTTP/2 advises to allow no fewer than 100 (RFC 9113, 6.5.2), for browsers' sake; what is
+over waits at the sender, and is answered all the same."""
 
 COMPARED_BYTES: Final = 1_250
 """What the analysis holds for each span of a window: 104,000, each of them a call, took 130 MiB at the peak; with one
@@ -55,7 +63,7 @@ LEAST_COMPARED_SPANS: Final = 25_000
 115,000 as of 250,000, 10.5 in windows of 65,000, and 11.3 in windows of 25,000."""
 
 HIGH: Final = 0.9
-"""Share of the limit that is shared out. From there on the analysis makes way, and the queue may hold less and less: at
+"""Share of the limit from which on the analysis makes way, and the queue may hold less and less: at
 the limit, as much as makes a group (`LEAST_SHARE`). With 640 MiB and 480 requests in flight, where it came to one body
 at a time from here on: 81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s; where it came down to that at the
 limit, right after: 91,000, 71,000, 44,000 and 31,000. With the slope between 0.85 and 0.95 the peak was the same; the
@@ -84,7 +92,7 @@ class Shares:
     """How `--max-memory` is shared out; what is left is for decoding and analysis.
 
     Attributes:
-        limit_bytes: what the process may hold in all.
+        limit_bytes: what the process keeps to, by looking at what it holds.
         duckdb_bytes: DuckDB's pages, sorts and hash tables.
         queue_bytes: bodies from arrival to answer.
         group_bytes: bodies that are decoded and committed together.
@@ -107,8 +115,8 @@ class Shares:
 
 def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     """Share out; where the kernel ends a process that holds `kernel_bytes`, the bound keeps away from that."""
-    limit = min(max_bytes, _away_from(kernel_bytes)) if kernel_bytes else max_bytes
-    rest = max(0, int(HIGH * limit) - PROGRAM_BYTES)
+    bound = min(max_bytes, _away_from(kernel_bytes)) if kernel_bytes else max_bytes
+    rest = max(0, int(SHARED * bound) - PROGRAM_BYTES)
     duckdb = max(LEAST_DUCKDB_BYTES, rest * 3 // 10)
     queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 16))
     analysis = max(0, rest - duckdb - queue - DECODING_BYTES)
@@ -116,8 +124,8 @@ def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     held = COMPARED_BYTES * (ahead + HELD) if ahead else COMPARED_BYTES + PREPARED_BYTES
     compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // held))
     group = min(MOST_GROUP_BYTES, queue // GROUPS)
-    streams = STREAMS if limit >= PLENTY_BYTES else FEWEST_STREAMS
-    return Shares(limit, duckdb, queue, group, streams, min(256 * MIB, duckdb // 3), compared, ahead)
+    streams = STREAMS if bound >= PLENTY_BYTES else FEWEST_STREAMS
+    return Shares(int(AIM * bound), duckdb, queue, group, streams, min(256 * MIB, duckdb // 3), compared, ahead)
 
 
 def _away_from(kernel_bytes: int) -> int:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("limit", [512, 640, 1024, 4096])
 def test_shares_leave_room_for_decoding_and_analysis(limit: int) -> None:
     given = shares(limit * MIB)
-    assert given.limit_bytes == limit * MIB
+    assert given.limit_bytes == int(memory.AIM * limit * MIB)
     assert given.duckdb_bytes + given.queue_bytes + memory.PROGRAM_BYTES <= 0.95 * limit * MIB
     assert 2 * given.guest_bytes < given.duckdb_bytes
 

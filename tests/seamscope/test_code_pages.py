@@ -28,7 +28,8 @@ VmFlags: rd ex mr mw me
         ("r-xp", "/opt/a library.so", 0, True),
         ("r-xp", "/opt/library.so", 4, False),  # written to, as a debugger does
         ("rw-p", "/opt/library.so", 0, False),
-        ("r--p", "/opt/library.so", 0, False),
+        ("r--p", "/opt/library.so", 0, True),
+        ("r--p", "/opt/library.so", 4, False),  # made to fit its place by the loader
         ("r-xp", "", 0, False),  # a kernel compiled here
         ("r-xp", "[vdso]", 0, False),
     ],
@@ -36,12 +37,20 @@ VmFlags: rd ex mr mw me
 def test_only_code_that_a_file_holds_is_let_go_of(mode: str, name: str, anonymous: int, goes: bool) -> None:
     said = ONE.format(mode=mode, name=name, anonymous=anonymous)
     other = ONE.format(mode="rw-p", name="", anonymous=9).replace("7f00004", "7f00008")
-    assert list(code_pages.unchanged(said + other)) == [(0x7F0000000000, 4 << 20)] * goes
+    assert list(code_pages.unchanged(said + other, said + other)) == [(0x7F0000000000, 4 << 20)] * goes
+
+
+def test_a_library_that_is_just_being_loaded_stays() -> None:
+    said = ONE.format(mode="r--p", name="/opt/library.so", anonymous=0)
+    loaded = said.replace("7f0000400000 r--p", "7f0000300000 r--p") + said.replace("7f0000000000", "7f0000300000")
+    assert not list(
+        code_pages.unchanged(said, loaded.replace("7f0000300000-7f0000400000 r--p", "7f0000300000-7f0000400000 rw-p"))
+    )
 
 
 def test_small_libraries_stay() -> None:
     said = ONE.format(mode="r-xp", name="/opt/small.so", anonymous=0).replace("7f0000400000", "7f0000040000")
-    assert not list(code_pages.unchanged(said))
+    assert not list(code_pages.unchanged(said, said))
 
 
 def test_nothing_is_told_nothing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
