@@ -22,7 +22,8 @@ _DONT_NEED: Final = 4
 """Of Linux's `madvise`: the next one who needs such a page gets it from the file."""
 
 _HEAD: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \S+ +/", re.MULTILINE)
-_CHANGED: Final = re.compile(r"^Anonymous: +(\d+) kB$", re.MULTILINE)
+_CHANGED: Final = tuple(re.compile(rf"^{name}: +(\d+) kB$", re.MULTILINE) for name in ("Anonymous", "Swap"))
+"""Pages that were written to, in memory and out of it; a kernel that cannot swap tells nothing of the latter."""
 
 
 def let_go() -> None:
@@ -53,7 +54,10 @@ def unchanged(mapped: str, places: str) -> Iterator[tuple[int, int]]:
     still = {head.groups() for head in _HEAD.finditer(places)}
     for head in _HEAD.finditer(mapped):
         start, end = (int(text, 16) for text in head.groups())
-        changed = _CHANGED.search(mapped, head.end())
-        is_whole = changed is not None and changed.group(1) == "0" and head.groups() in still
-        if end - start >= LARGE_BYTES and is_whole:
+        if end - start >= LARGE_BYTES and head.groups() in still and not _is_changed(mapped, head.end()):
             yield start, end - start
+
+
+def _is_changed(mapped: str, at: int) -> bool:
+    in_memory, swapped = (words.search(mapped, at) for words in _CHANGED)
+    return in_memory is None or in_memory.group(1) != "0" or (swapped is not None and swapped.group(1) != "0")

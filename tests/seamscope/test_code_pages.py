@@ -18,6 +18,7 @@ ONE = """
 Size:               4096 kB
 Rss:                1024 kB
 Anonymous:          {anonymous:>8} kB
+Swap:           {swapped:>8} kB
 VmFlags: rd ex mr mw me
 """
 
@@ -35,13 +36,25 @@ VmFlags: rd ex mr mw me
     ],
 )
 def test_only_code_that_a_file_holds_is_let_go_of(mode: str, name: str, anonymous: int, goes: bool) -> None:
-    said = ONE.format(mode=mode, name=name, anonymous=anonymous)
-    other = ONE.format(mode="rw-p", name="", anonymous=9).replace("7f00004", "7f00008")
+    said = ONE.format(mode=mode, name=name, anonymous=anonymous, swapped=0)
+    other = ONE.format(mode="rw-p", name="", anonymous=9, swapped=9).replace("7f00004", "7f00008")
     assert list(code_pages.unchanged(said + other, said + other)) == [(0x7F0000000000, 4 << 20)] * goes
 
 
+def test_what_was_written_to_and_swapped_out_stays() -> None:
+    said = ONE.format(mode="r--p", name="/opt/library.so", anonymous=0, swapped=4)
+    assert not list(code_pages.unchanged(said, said))
+
+
+def test_a_kernel_that_cannot_swap_says_nothing_of_it() -> None:
+    said = ONE.format(mode="r--p", name="/opt/library.so", anonymous=0, swapped=0)
+    said = "".join(line for line in said.splitlines(keepends=True) if not line.startswith("Swap"))
+    assert "Swap" not in said
+    assert list(code_pages.unchanged(said, said)) == [(0x7F0000000000, 4 << 20)]
+
+
 def test_a_library_that_is_just_being_loaded_stays() -> None:
-    said = ONE.format(mode="r--p", name="/opt/library.so", anonymous=0)
+    said = ONE.format(mode="r--p", name="/opt/library.so", anonymous=0, swapped=0)
     loaded = said.replace("7f0000400000 r--p", "7f0000300000 r--p") + said.replace("7f0000000000", "7f0000300000")
     assert not list(
         code_pages.unchanged(said, loaded.replace("7f0000300000-7f0000400000 r--p", "7f0000300000-7f0000400000 rw-p"))
@@ -49,7 +62,7 @@ def test_a_library_that_is_just_being_loaded_stays() -> None:
 
 
 def test_small_libraries_stay() -> None:
-    said = ONE.format(mode="r-xp", name="/opt/small.so", anonymous=0).replace("7f0000400000", "7f0000040000")
+    said = ONE.format(mode="r-xp", name="/opt/small.so", anonymous=0, swapped=0).replace("7f0000400000", "7f0000040000")
     assert not list(code_pages.unchanged(said, said))
 
 
