@@ -238,6 +238,7 @@ def _meant(error: Any, address: str) -> SeamscopeError:
     return {
         grpc.StatusCode.INVALID_ARGUMENT: QueryError(said, hint),
         grpc.StatusCode.RESOURCE_EXHAUSTED: QueryError(said, hint),
+        grpc.StatusCode.CANCELLED: QueryError("the rows were not taken in time", "ask again, or for fewer"),
         grpc.StatusCode.UNAUTHENTICATED: EndpointError(f"{address} wants a read token", show_one),
         grpc.StatusCode.PERMISSION_DENIED: EndpointError(f"{address}: {said}", hint or show_one),
         grpc.StatusCode.DATA_LOSS: DataError(said, hint),

@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
@@ -33,6 +34,9 @@ BODY_BYTES: Final = 64 << 20
 
 WAIT_SECONDS: Final = 10.0
 """How long a query waits for a cursor before it is told that the store is busy."""
+
+STALLED_SECONDS: Final = 30.0
+"""Who takes no rows for so long is hung up on: until then nobody else has the cursor, nor can the file be let go."""
 
 _DETAILS: Final = 4_000
 """Characters of an error's words that a trailer may carry."""
@@ -95,10 +99,10 @@ class QueryHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio shi
         failed: Exception | None = None
         try:
             text, params = _question(request)
-            with self._store.guest(WAIT_SECONDS) as guest:
+            with self._store.guest(WAIT_SECONDS, context.cancel) as guest:
                 context.add_callback(guest.cancel)
                 if context.is_active():
-                    yield from _pieces(guest.stream(text, params))
+                    yield from _taken(_pieces(guest.stream(text, params)), context)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must get a status that can be told
             failed = error
         if failed is not None:
@@ -194,6 +198,18 @@ def _pieces(stream: Iterator[pa.RecordBatch | pa.Schema]) -> Iterator[bytes]:
             writer.write_batch(batch)
             yield from sink.drain()
     yield from sink.drain()
+
+
+def _taken(pieces: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    """Give the same pieces; hang up where one is not taken for a while."""
+    for piece in pieces:
+        patience = threading.Timer(STALLED_SECONDS, context.cancel)
+        patience.daemon = True
+        patience.start()
+        try:
+            yield piece
+        finally:
+            patience.cancel()
 
 
 def _refuse(requests: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:

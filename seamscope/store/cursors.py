@@ -25,7 +25,7 @@ three run at once: without a limit, one over all calls of a long-lived store lef
 _CLOSING_SECONDS: Final = 10.0
 """What runs when the file is closed has so long to stop."""
 _STOPPING_SECONDS: Final = 2.0
-"""What guests run has so long to stop where it must."""
+"""What guests run has so long to stop where it must; half of it for a statement that hears."""
 _POLITE_SECONDS: Final = 5.0
 """How long guests may go on when the store wants to be alone."""
 
@@ -49,6 +49,8 @@ class Cursors:
         self._idle: list[ReadingCursor] = []
         self._of_guests = [self._limited() for _ in range(settings.guests)]
         self._free = list(self._of_guests)
+        self._hang_up: dict[duckdb.DuckDBPyConnection, Callable[[], object]] = {}
+        """What ends the callers of those that are lent to guests."""
         self._back = threading.Condition()
         """Told when one is back in `_free`, or guests may have them again."""
         self._kept_from_guests = 0
@@ -100,16 +102,21 @@ class Cursors:
         return ReadingCursor(cursor, Incoming(cursor, WANTED))
 
     @contextmanager
-    def guest(self, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a limited cursor; `QueryError` when all stay taken for `wait_seconds`."""
+    def guest(self, wait_seconds: float, hang_up: Callable[[], object]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a limited cursor; `QueryError` when all stay taken for `wait_seconds`.
+
+        `hang_up` ends the caller: a statement whose rows nobody takes does not hear that it is to stop.
+        """
         with self._back:
             if not self._back.wait_for(lambda: self._free and not self._kept_from_guests, wait_seconds):
                 raise QueryError("the store is busy with other queries", "try again in a moment")
             cursor = self._free.pop(0)
+            self._hang_up[cursor] = hang_up
         try:
             yield cursor
         finally:
             with self._back:
+                del self._hang_up[cursor]
                 self._free.append(cursor)
                 self._back.notify_all()
 
@@ -141,10 +148,12 @@ class Cursors:
 
     def _made_end(self) -> bool:
         """Stop what guests run, again and again: an interrupt that comes just before a statement goes unheard."""
-        patience = time.monotonic() + _STOPPING_SECONDS
-        while not (ended := self._ended(INSIST_SECONDS)) and time.monotonic() < patience:
-            for cursor in set(self._of_guests) - set(self._free):
+        began = time.monotonic()
+        while not (ended := self._ended(INSIST_SECONDS)) and (took := time.monotonic() - began) < _STOPPING_SECONDS:
+            for cursor, hang_up in list(self._hang_up.items()):
                 cursor.interrupt()
+                if took > _STOPPING_SECONDS / 2:
+                    hang_up()
         return ended
 
     def close(self) -> None:

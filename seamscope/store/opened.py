@@ -58,10 +58,13 @@ class Opened(Reading):
             yield lent
 
     @contextmanager
-    def guest(self, wait_seconds: float = 5.0) -> Iterator[Guest]:
-        """Lend what runs one statement of another process: bounded in time, memory and rows, and to be cancelled."""
+    def guest(self, wait_seconds: float = 5.0, hang_up: Callable[[], object] = lambda: None) -> Iterator[Guest]:
+        """Lend what runs one statement of another process: bounded in time, memory and rows, and to be cancelled.
+
+        `hang_up` is called where the store must be alone and the statement does not end: its rows are not taken.
+        """
         cursors = self._cursors
-        with cursors.guest(wait_seconds) as cursor:
+        with cursors.guest(wait_seconds, hang_up) as cursor:
             if cursors is self._cursors:
                 guest = Guest(cursor, self.settings.guest_rows)
                 try:
@@ -69,7 +72,7 @@ class Opened(Reading):
                 finally:
                     guest.done()
                 return
-        with self.guest(wait_seconds) as guest:  # the file was opened anew while this one waited
+        with self.guest(wait_seconds, hang_up) as guest:  # the file was opened anew while this one waited
             yield guest
 
     def is_readable(self) -> bool:

@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_a_cursor_that_was_left_in_a_failed_transaction_serves_the_next_reader(store: Store) -> None:
     """An interrupt may hit the very statement that was to end the transaction."""
     for _ in range(Settings().guests):
-        with store._cursors.guest(1.0) as cursor:
+        with store._cursors.guest(1.0, lambda: None) as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY").complete()
             with suppress(duckdb.Error):
                 cursor.execute("SELECT 'x'::INTEGER").fetchall()

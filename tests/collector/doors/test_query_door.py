@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -171,17 +172,17 @@ def test_full_house_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         door.close(0)
 
 
-def test_cancelled_query_frees_its_cursor(path: Path) -> None:
+def test_cancelled_query_frees_its_cursor(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store.open(path, settings=Settings(guests=1, guest_seconds=600)) as store:
         door = serve_queries(store, socket_path(path))
         running, lent_cursors = threading.Event(), store._cursors
         original = lent_cursors.guest
 
-        def noticed(wait_seconds: float) -> Any:
+        def noticed(*asked: Any) -> Any:
             running.set()
-            return original(wait_seconds)
+            return original(*asked)
 
-        lent_cursors.guest = noticed  # type: ignore[method-assign]
+        monkeypatch.setattr(lent_cursors, "guest", noticed)
         channel = grpc.insecure_channel(f"unix:{socket_path(path)}")
         call = channel.unary_stream(f"{SERVICE}Query")(b'{"sql": "%s"}' % ENDLESS.encode())
         assert running.wait(10)
@@ -289,3 +290,32 @@ def test_remote_reader_needs_the_token_and_only_reads(path: Path) -> None:
             with pytest.raises(EndpointError, match="does not lend"):
                 reader.analyze()
         server.stop(0).wait()
+
+
+MANY = "SELECT range AS number, repeat('x', 200) || range AS text FROM range(400_000)"
+
+
+@contextmanager
+def paused(path: Path) -> Iterator[Store]:
+    """Have somebody ask for many rows, who takes the first ones and no more."""
+    with Store.open(path, settings=Settings(guests=1, guest_seconds=600)) as store:
+        door = serve_queries(store, socket_path(path))
+        with open_store(path) as reader:
+            rows = reader.stream(MANY)
+            next(rows), next(rows)
+            yield store
+            with pytest.raises(QueryError, match="not taken in time"):
+                list(rows)
+            assert reader.query("SELECT 1 AS one").item() == 1
+        door.close(0)
+
+
+def test_a_reader_who_takes_no_rows_does_not_keep_the_store_open(path: Path) -> None:
+    with paused(path) as store:
+        assert store.open_anew_alone(insist=True)
+
+
+def test_a_reader_who_takes_no_rows_is_hung_up_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.doors.query_handlers.STALLED_SECONDS", 1.0)
+    with paused(path) as store:
+        assert store._cursors._ended(30)
