@@ -20,8 +20,9 @@ A receiver that runs already is driven with `--endpoint HOST:PORT --http http://
 is not looked at, and it has crashed if it is gone.
 
 `over_1_s` counts rounds of 128 requests that took longer than a second, `failures` errors that the collector logged,
-`growth_mib` by how much more its memory came to after the first tenth of the requests than within it, `warm_mib` (of
-two, the one that grew most). `driver_ms` and `collector_ms` are CPU time a request.
+`growth_mib` by how much more its memory came to after the first tenth of the requests (200,000 at most) than within it,
+`warm_mib`: of two, the one that grew most; none where it ended before that. `driver_ms` and `collector_ms` are CPU time
+a request.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from benchmarks.mutants import Mutant
 
 AT_ONCE: Final = 128
+WARM: Final = 200_000
+"""By then what DuckDB keeps of the file has come to its share."""
 FAILURES: Final = ("Traceback", "could not be read", "failed")
 
 
@@ -118,7 +121,7 @@ class Receiver:
     def __init__(self, ready: dict[str, str], pid: int, seed: str) -> None:
         self.pid = pid
         self.drives = [Drive(name, ready, seed) for name in TRANSPORTS]
-        self.warm_mib = self.later_mib = 0.0
+        self.warm_mib, self.later_mib = resident_mib(pid), 0.0
         self._meter = ProcessMeter(pid)
         self._began_s = self._meter.cpu_s()
         self.took_s = 0.0
@@ -133,9 +136,9 @@ class Receiver:
             self.later_mib = max(self.later_mib, now)
 
     @property
-    def growth_mib(self) -> float:
-        """By how much more it held after the first requests than it ever did within them."""
-        return max(0.0, self.later_mib - self.warm_mib)
+    def growth_mib(self) -> float | None:
+        """By how much more it held after the first requests than it ever did within them; None before."""
+        return max(0.0, self.later_mib - self.warm_mib) if self.later_mib else None
 
 
 def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def driven(addresses: Sequence[tuple[dict[str, str], int]], requests: int, seed:
     with ThreadPoolExecutor(len(drives)) as pool:
         sending = [pool.submit(drive.run, share, stop) for drive in drives]
         try:
-            watch(sending, receivers, requests // 10 // len(receivers))
+            watch(sending, receivers, min(WARM, requests // 10) // len(receivers))
         finally:
             stop.set()
             timer.cancel()
@@ -192,6 +195,7 @@ def told(receivers: Sequence[Receiver], took_s: float, took_cpu_s: float) -> dic
     drives = [drive for receiver in receivers for drive in receiver.drives]
     by_name = {name: sum((d.counts for d in drives if d.name == name), Counter[str]()) for name in TRANSPORTS}
     total = sum(by_name.values(), Counter[str]())
+    grown = max(receivers, key=lambda each: each.growth_mib or 0.0)
     return {
         "requests": total["requests"],
         "per_second": round(total["requests"] / took_s),
@@ -202,8 +206,8 @@ def told(receivers: Sequence[Receiver], took_s: float, took_cpu_s: float) -> dic
         "over_1_s": total["over_1_s"],
         "slowest_ms": round(1e3 * max(drive.slowest_s for drive in drives)),
         "later": total["later"],
-        "warm_mib": round(max(each.warm_mib for each in receivers)),
-        "growth_mib": round(max(each.growth_mib for each in receivers)),
+        "warm_mib": round(grown.warm_mib),
+        "growth_mib": None if grown.growth_mib is None else round(grown.growth_mib),
         **{name: dict(counts) for name, counts in by_name.items()},
     }
 

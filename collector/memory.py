@@ -27,17 +27,16 @@ DECODING_BYTES: Final = 128 * MIB
 MiB, of which the queue had 40 and DuckDB some 50."""
 
 LEAST_BYTES: Final = 512 * MIB
-"""The least bound."""
+"""The least bound. Where the kernel has one, four fifths of it are the most, for the process may pass its own for a
+moment: under lasting overload 573 MiB with 512, 1,050 with 1 GiB."""
 
-SHARED: Final = 0.9
-"""Share of the bound that is shared out."""
-AIM: Final = 0.875
-"""Share of it that the process keeps to: it looks at what it holds now and then, and what was begun is ended. Five
-minutes of 480 requests of 512 spans in flight, with a bound of 640 MiB: 635 at the peak, with nine tenths 638; eighty
-seconds with 1 GiB and nine tenths: 1,050. It was 681 and 1,198 with all of the bound and more that was held for nothing
+AIM: Final = 0.9
+"""Share of the bound that the process keeps to, and that is shared out: it looks at what it holds now and then, and
+what was begun is ended. Five minutes of 480 requests of 512 spans in flight, with a bound of 640 MiB: 638 at the peak,
+with seven eighths 635, and less was taken. It was 681 with all of the bound and more that was held for nothing
 (`FEWEST_STREAMS`, `seamscope.code_pages`)."""
 LEAST_DUCKDB_BYTES: Final = 80 * MIB
-"""What is left for it of 512 MiB."""
+"""Three tenths of 512 MiB, less the program, would be too little to sort in."""
 MOST_QUEUE_BYTES: Final = 64 * MIB
 MOST_GROUP_BYTES: Final = 8 * MIB
 GROUPS: Final = 4
@@ -47,9 +46,9 @@ PLENTY_BYTES: Final = 1 << 30
 STREAMS: Final = 256
 FEWEST_STREAMS: Final = 50
 """A call that waits unread holds part of its body all the same, as far as flow control lets it come: with 480 of 231 KB
-in flight at once, 256 of them open, 64 MiB were of the C library's, and no Python had asked for them; it held 209 MiB
-with 100 open, 164 with 25. HTTP/2 advises to allow no fewer than 100 (RFC 9113, 6.5.2), for browsers' sake; what is
-over waits at the sender, and is answered all the same."""
+in flight at once, 256 of them open, 64 MiB were of the C library's, and no Python had asked for them; all it had was
+209 MiB with 100 open, 164 with 25. HTTP/2 advises to allow no fewer than 100, so as not to limit what is done at once
+(RFC 9113, 6.5.2); what is over waits at the sender, and is answered all the same."""
 
 COMPARED_BYTES: Final = 1_250
 """What the analysis holds for each span of a window: 104,000, each of them a call, took 130 MiB at the peak; with one
@@ -63,11 +62,11 @@ LEAST_COMPARED_SPANS: Final = 25_000
 115,000 as of 250,000, 10.5 in windows of 65,000, and 11.3 in windows of 25,000."""
 
 HIGH: Final = 0.9
-"""Share of the limit from which on the analysis makes way, and the queue may hold less and less: at
-the limit, as much as makes a group (`LEAST_SHARE`). With 640 MiB and 480 requests in flight, where it came to one body
-at a time from here on: 81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s; where it came down to that at the
-limit, right after: 91,000, 71,000, 44,000 and 31,000. With the slope between 0.85 and 0.95 the peak was the same; the
-pace, another time, 103,000, 44,000, 27,000 and 25,000, not 99,000, 64,000, 36,000 and 27,000."""
+"""Share of the limit from which on the analysis makes way, and the queue may hold less and less: at the limit, as much
+as makes a group (`LEAST_SHARE`). While the limit was all of 640 MiB, 480 requests in flight, where it came to one body
+at a time from here on: 81,000, 18,000, 14,000 and 13,000 spans/s in four times 20 s; where it came down to
+that at the limit, right after: 91,000, 71,000, 44,000 and 31,000. With the slope between 0.85 and 0.95 the peak was the
+same; the pace, another time, 103,000, 44,000, 27,000 and 25,000, not 99,000, 64,000, 36,000 and 27,000."""
 
 LEAST_SHARE: Final = 1 / GROUPS
 """Of the queue, what may be taken at the limit and beyond: a group costs much the same, however small it is. 640 MiB,
@@ -92,7 +91,7 @@ class Shares:
     """How `--max-memory` is shared out; what is left is for decoding and analysis.
 
     Attributes:
-        limit_bytes: what the process keeps to, by looking at what it holds.
+        limit_bytes: what the process keeps to; it is this that is shared out.
         duckdb_bytes: DuckDB's pages, sorts and hash tables.
         queue_bytes: bodies from arrival to answer.
         group_bytes: bodies that are decoded and committed together.
@@ -116,7 +115,8 @@ class Shares:
 def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     """Share out; where the kernel ends a process that holds `kernel_bytes`, the bound keeps away from that."""
     bound = min(max_bytes, _away_from(kernel_bytes)) if kernel_bytes else max_bytes
-    rest = max(0, int(SHARED * bound) - PROGRAM_BYTES)
+    limit = int(AIM * bound)
+    rest = max(0, limit - PROGRAM_BYTES)
     duckdb = max(LEAST_DUCKDB_BYTES, rest * 3 // 10)
     queue = max(8 * MIB, min(MOST_QUEUE_BYTES, rest // 16))
     analysis = max(0, rest - duckdb - queue - DECODING_BYTES)
@@ -125,7 +125,7 @@ def shares(max_bytes: int, kernel_bytes: int | None = None) -> Shares:
     compared = max(LEAST_COMPARED_SPANS, min(COMPARED_SPANS, analysis // held))
     group = min(MOST_GROUP_BYTES, queue // GROUPS)
     streams = STREAMS if bound >= PLENTY_BYTES else FEWEST_STREAMS
-    return Shares(int(AIM * bound), duckdb, queue, group, streams, min(256 * MIB, duckdb // 3), compared, ahead)
+    return Shares(limit, duckdb, queue, group, streams, min(256 * MIB, duckdb // 3), compared, ahead)
 
 
 def _away_from(kernel_bytes: int) -> int:
@@ -154,7 +154,7 @@ class MemoryWatch:
     """Tells how much more the process should take, by what it holds; any thread may ask, as often as it likes.
 
     Args:
-        limit_bytes: what it may hold.
+        limit_bytes: what it keeps to.
         resident: tells what it holds.
         keep: told whether there is memory enough to keep what is freed, whenever that changes.
     """

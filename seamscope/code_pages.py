@@ -21,9 +21,13 @@ LARGE_BYTES: Final = 1 << 20
 _DONT_NEED: Final = 4
 """Of Linux's `madvise`: the next one who needs such a page gets it from the file."""
 
-_HEAD: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \S+ +/", re.MULTILINE)
-_CHANGED: Final = tuple(re.compile(rf"^{name}: +(\d+) kB$", re.MULTILINE) for name in ("Anonymous", "Swap"))
-"""Pages that were written to, in memory and out of it; a kernel that cannot swap tells nothing of the latter."""
+_HEAD: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \S+ +/.*$", re.MULTILINE)
+_CHANGED: Final = tuple(
+    re.compile(rf"^{name}: +(\d+) kB$", re.MULTILINE)
+    for name in ("Anonymous", "Swap", "Private_Hugetlb", "Shared_Hugetlb")
+)
+"""Pages that are in no file: written to, in memory or out of it, or huge ones, whose mappings bear a file's name. Every
+system tells of the first."""
 
 
 def let_go() -> None:
@@ -44,20 +48,20 @@ def unchanged(mapped: str, places: str) -> Iterator[tuple[int, int]]:
     """Give address and bytes of what may not be written, and is as its file says.
 
     What was written to since, which private pages tell, is in no file, and would be lost. A library that is just being
-    loaded is one such mapping at first, what will be written included; Python loads under its lock, so a listing that
-    is read afterwards has that in parts.
+    loaded is one such mapping at first, what will be written included; CPython loads extensions and what `ctypes` asks
+    for under its lock, so a listing that is read afterwards has those in parts.
 
     Args:
         mapped: a listing of memory (`proc_pid_smaps(5)`).
         places: a later one (`proc_pid_maps(5)`).
     """
-    still = {head.groups() for head in _HEAD.finditer(places)}
+    still = {head.group() for head in _HEAD.finditer(places)}
     for head in _HEAD.finditer(mapped):
         start, end = (int(text, 16) for text in head.groups())
-        if end - start >= LARGE_BYTES and head.groups() in still and not _is_changed(mapped, head.end()):
+        if end - start >= LARGE_BYTES and head.group() in still and not _is_changed(mapped, head.end()):
             yield start, end - start
 
 
 def _is_changed(mapped: str, at: int) -> bool:
-    in_memory, swapped = (words.search(mapped, at) for words in _CHANGED)
-    return in_memory is None or in_memory.group(1) != "0" or (swapped is not None and swapped.group(1) != "0")
+    written, *more = (words.search(mapped, at) for words in _CHANGED)
+    return written is None or any(found is not None and found.group(1) != "0" for found in (written, *more))

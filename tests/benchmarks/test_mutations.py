@@ -86,12 +86,19 @@ def test_growth_is_what_it_held_after_the_first_requests_beyond_all_it_held_with
         def __init__(self, *_: object) -> None: ...
 
     monkeypatch.setattr(mutations, "TRANSPORTS", {"http/json": ("json", Silent)})
+    held = iter((250.0, 420.0, 300.0, 390.0, 450.0, 400.0))
+    monkeypatch.setattr(mutations, "resident_mib", lambda _: next(held))
     receiver = mutations.Receiver({}, os.getpid(), "7")
-    for answered, mib in ((0, 300.0), (9, 420.0), (10, 390.0), (20, 450.0), (30, 400.0)):
+    for answered in (0, 9):
         receiver.drives[0].counts["requests"] = answered
-        monkeypatch.setattr(mutations, "resident_mib", lambda _, held=mib: held)
         receiver.look(10)
-    assert (receiver.warm_mib, receiver.growth_mib) == (420.0, 30.0)
+    assert (receiver.warm_mib, receiver.growth_mib) == (420.0, None)
+    grown = []
+    for answered in (10, 20, 30):
+        receiver.drives[0].counts["requests"] = answered
+        receiver.look(10)
+        grown.append(receiver.growth_mib)
+    assert grown == [0.0, 30.0, 30.0]
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])

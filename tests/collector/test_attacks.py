@@ -226,10 +226,11 @@ def nested(depth: int) -> bytes:
 @pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
 def test_a_bomb_of_nesting_is_bad_data(victim: Victim, depth: int, signal: str) -> None:
     data = nested(depth)
+    told: list[Said] = []
     for transport in ("grpc", "http/protobuf"):
-        said = send(transport, victim, data, signal)  # type: ignore[arg-type]
-        assert said.verdict == "bad data" or (signal != "traces" and said.verdict == "ok"), said
-    victim.works()
+        grown = victim.grows(lambda: told.append(send(transport, victim, data, signal)))  # type: ignore[arg-type]  # noqa: B023
+        assert told[-1].verdict == "bad data" or (signal != "traces" and told[-1].verdict == "ok"), told
+        assert grown < 2 * LIMIT
 
 
 def in_parallel(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -259,7 +260,8 @@ def test_large_bodies_together_stay_within_the_budget(victim: Victim, transport:
     """The largest requests, eight at once: what cannot be held is refused for now.
 
     grpcio holds a message three times while it hands it over, and how many are handed over at once is chance: 4.9 to
-    8.7 times the limit in 29 runs, some of them on other event loops.
+    8.7 times the limit in 29 runs, some of them on other event loops. Over HTTP two may be arriving, one is held and one
+    is decoded, and code that was let go of comes back: 1.1 to 5.0 times.
     """
     said: list[Said] = []
     body = field(2047, bytes(60 * MIB))  # an unknown field: nothing of it is stored
@@ -267,7 +269,7 @@ def test_large_bodies_together_stay_within_the_budget(victim: Victim, transport:
     grown = victim.grows(lambda: said.extend(in_parallel(jobs)))
     assert {each.verdict for each in said} <= {"ok", "later"}
     assert "ok" in {each.verdict for each in said}
-    assert grown < (10 if transport == "grpc" else 4) * LIMIT
+    assert grown < (10 if transport == "grpc" else 6) * LIMIT
 
 
 # Floods and dawdlers.

@@ -204,6 +204,7 @@ def test_a_handshake_that_dawdles_is_ended(tmp_path: Path, papers: Papers, monke
                 slow.append(opened.enter_context(closing(raw)))
                 raw.sendall(said)
         for raw in slow:
+            raw.settimeout(30)  # sooner than anybody ends it who was not told to
             while _received(raw):  # until it is hung up on
                 pass
         data = traffic.spans(8).SerializeToString()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from collector import settling
@@ -25,7 +26,7 @@ def filled(place: Path) -> Store:
 
 
 def test_a_window_waits_while_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.settling.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr(settling, "time", SimpleNamespace(monotonic=lambda: 0.0))
     asked: list[int] = []
 
     def is_tight() -> bool:
@@ -40,7 +41,7 @@ def test_a_window_waits_while_memory_is_short(tmp_path: Path, monkeypatch: pytes
 
 def test_a_window_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count()
-    monkeypatch.setattr("collector.settling.time.monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr(settling, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
     asked: list[bool] = []
 
     def is_tight() -> bool:
