@@ -260,8 +260,8 @@ def test_large_bodies_together_stay_within_the_budget(victim: Victim, transport:
     """The largest requests, eight at once: what cannot be held is refused for now.
 
     grpcio holds a message three times while it hands it over, and how many are handed over at once is chance: 4.9 to
-    8.7 times the limit in 29 runs, some of them on other event loops. Over HTTP two may be arriving, one is held and one
-    is decoded, and code that was let go of comes back: 1.1 to 5.0 times.
+    8.7 times the limit in 29 runs, some of them on other event loops. Over HTTP two may be arriving, one is held and
+    one is decoded, and code that was let go of comes back: 1.1 to 5.0 times.
     """
     said: list[Said] = []
     body = field(2047, bytes(60 * MIB))  # an unknown field: nothing of it is stored
