@@ -311,11 +311,11 @@ def paused(path: Path) -> Iterator[Store]:
 
 
 def test_a_reader_who_takes_no_rows_does_not_keep_the_store_open(path: Path) -> None:
-    with paused(path) as store:
-        assert store.open_anew_alone(insist=True)
+    with paused(path) as store:  # on a slow machine it is gone a moment after it was told
+        assert any(store.open_anew_alone(insist=True) for _ in range(10))
 
 
 def test_a_reader_who_takes_no_rows_is_hung_up_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.doors.query_handlers.STALLED_SECONDS", 1.0)
+    monkeypatch.setattr("collector.doors.query_handlers.STALLED_SECONDS", 3.0)
     with paused(path) as store:
         assert store._cursors._ended(30)
