@@ -20,9 +20,9 @@ A receiver that runs already is driven with `--endpoint HOST:PORT --http http://
 is not looked at, and it has crashed if it is gone.
 
 `over_1_s` counts rounds of 128 requests that took longer than a second, `failures` errors that the collector logged,
-`growth_mib` by how much more its memory came to after the first tenth of the requests (200,000 at most) than within it,
-`warm_mib`: of two, the one that grew most; none where it ended before that. `driver_ms` and `collector_ms` are CPU time
-a request.
+`growth_mib` by how much more a collector's memory came to after the first tenth of its requests (200,000 at most) than
+within it, `warm_mib`: of two, the one that grew most; none where it ended before that. `driver_ms` and `collector_ms`
+are CPU time a request.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 128
 WARM: Final = 200_000
-"""By then what DuckDB keeps of the file has come to its share."""
+"""Requests to one collector: by then its file is larger than DuckDB's share of 1 GiB."""
 FAILURES: Final = ("Traceback", "could not be read", "failed")
 
 
@@ -180,7 +180,7 @@ def driven(addresses: Sequence[tuple[dict[str, str], int]], requests: int, seed:
     with ThreadPoolExecutor(len(drives)) as pool:
         sending = [pool.submit(drive.run, share, stop) for drive in drives]
         try:
-            watch(sending, receivers, min(WARM, requests // 10) // len(receivers))
+            watch(sending, receivers, min(WARM, requests // 10 // len(receivers)))
         finally:
             stop.set()
             timer.cancel()

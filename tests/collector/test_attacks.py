@@ -224,13 +224,12 @@ def nested(depth: int) -> bytes:
 
 @pytest.mark.parametrize("depth", [100, 5_000])
 @pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
-def test_a_bomb_of_nesting_is_bad_data(victim: Victim, depth: int, signal: str) -> None:
-    data = nested(depth)
-    told: list[Said] = []
-    for transport in ("grpc", "http/protobuf"):
-        grown = victim.grows(lambda: told.append(send(transport, victim, data, signal)))  # type: ignore[arg-type]  # noqa: B023
-        assert told[-1].verdict == "bad data" or (signal != "traces" and told[-1].verdict == "ok"), told
-        assert grown < 2 * LIMIT
+@pytest.mark.parametrize("transport", ["grpc", "http/protobuf"])
+def test_a_bomb_of_nesting_is_bad_data(victim: Victim, transport: str, depth: int, signal: str) -> None:
+    data, said = nested(depth), []
+    grown = victim.grows(lambda: said.append(send(transport, victim, data, signal)))  # type: ignore[arg-type]
+    assert said[0].verdict == "bad data" or (signal != "traces" and said[0].verdict == "ok"), said
+    assert grown < 2 * LIMIT
 
 
 def in_parallel(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
