@@ -21,8 +21,8 @@ is not looked at, and it has crashed if it is gone.
 
 `over_1_s` counts rounds of 128 requests that took longer than a second, `failures` errors that the collector logged,
 `growth_mib` by how much more a collector's memory came to after the first tenth of its requests (200,000 at most) than
-within it, `warm_mib`: of two, the one that grew most; none where it ended before that. `driver_ms` and `collector_ms`
-are CPU time a request.
+within it, `warm_mib`: of two, the one that grew most; none where it ended before that. `stop_s` is how long they took
+to end when they were told to. `driver_ms` and `collector_ms` are CPU time a request.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 128
 WARM: Final = 200_000
 """Requests to one collector: by then its file is larger than DuckDB's share of 1 GiB."""
+END_S: Final = 300.0
+"""A stop that takes longer is given up."""
 FAILURES: Final = ("Traceback", "could not be read", "failed")
 
 
@@ -149,12 +151,16 @@ def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1) -
         started = [Collector(nursery, place, ("--settle", "1s")) for place in places]
         addresses = [(each.ready(), each.process.pid) for each in started]
         found = driven(addresses, requests, seed, minutes)
-        codes = [each.end(signal.SIGTERM) for each in started]
+        began = time.monotonic()
+        for each in started:
+            each.process.send_signal(signal.SIGTERM)
+        codes = [each.process.wait(END_S) for each in started]
+        stop_s = round(time.monotonic() - began, 1)
         lines = [line for each in started for line in each.said().splitlines()]
     failed = [line for line in lines if any(words in line for words in FAILURES)]
     for line in failed[:20]:
         print(line[:2_000], file=sys.stderr)
-    return found | {"crashes": sum(code != 0 for code in codes), "failures": len(failed)}
+    return found | {"crashes": sum(code != 0 for code in codes), "failures": len(failed), "stop_s": stop_s}
 
 
 def watch(sending: Sequence[Future[None]], receivers: Sequence[Receiver], warm: int) -> None:

@@ -145,6 +145,7 @@ class Collector:
             parts.callback(self._intake.stop)
             self._open_doors(parts)
             self._tell(parts)
+            parts.callback(self._settling.hurry)  # first of all: what ends after it waits for the analysis
             self._parts = parts.pop_all()
 
     def stop(self) -> None:

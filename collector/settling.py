@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from seamscope import code_pages
+from seamscope.allocators import give_back
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
@@ -26,6 +29,20 @@ WAY_S: Final = 2.0
 """While memory is short, a window waits so long at most: what comes in goes first, but not for ever."""
 
 LOOK_S: Final = 0.02
+
+EVERY_S: Final = 1.0
+"""From the end of a step to the next one, unless more is due at once."""
+
+FEW_SPANS: Final = 10_000
+"""What a step takes by itself, some 0.2 s of CPU, is more than what it takes to analyse so many spans."""
+
+REST: Final = 10
+LONGEST_REST_S: Final = 5.0
+"""After a step of few spans comes a rest so many times as long, half the settle time at most, for more to settle
+meanwhile: with one a second, a request a second took a fifth of a core."""
+
+LAST_S: Final = 5.0
+"""Once the collector is to stop, windows and batches of traces begin for so long; containers are given ten seconds."""
 
 
 class Settling:
@@ -56,14 +73,20 @@ class Settling:
         self._is_tight = is_tight
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._over_s = math.inf
         self._thread = threading.Thread(target=self._follow, name="settle")
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
+    def hurry(self) -> None:
+        """Begin nothing more from `LAST_S` seconds on; what then is not analysed is left to the next start."""
+        self._over_s = min(self._over_s, time.monotonic() + LAST_S)
+
     def stop(self) -> None:
-        """End the thread, then analyse what has settled meanwhile."""
+        """End the thread, then analyse what has settled meanwhile, as far as there is time."""
+        self.hurry()
         self._stopped.set()
         self._thread.join()
         try:
@@ -104,8 +127,25 @@ class Settling:
             if self._stopped.wait(LOOK_S):
                 return
 
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._over_s
+
     def _follow(self) -> None:
-        self._loaded().follow(self._stopped)
+        """Step until stopped; with the first step that has nothing to do, memory goes back to the system."""
+        settler, busy, rest_s = self._loaded(), False, EVERY_S
+        while not self._stopped.wait(rest_s):
+            began = time.monotonic()
+            rest_s = EVERY_S
+            try:
+                done = settler.step()
+                if busy and not done.traces:
+                    give_back()
+                    code_pages.let_go()
+                busy = done.traces > 0
+                if not settler.more_is_due:
+                    rest_s = rested_s(done.spans, time.monotonic() - began, self._settle_s)
+            except Exception:  # noqa: BLE001 - the loop lives on, and the next step tries again
+                _log.exception("settled traces could not be analysed")
 
     def _loaded(self) -> Settler:
         with self._lock:
@@ -116,4 +156,12 @@ class Settling:
         from seamscope.runs import Settler
 
         settle_ns = int(self._settle_s * 1e9)
-        return Settler(self._store, self._config, settle_ns, self._compared_spans, self._read_ahead, self._make_way)
+        amounts = settle_ns, self._compared_spans, self._read_ahead
+        return Settler(self._store, self._config, *amounts, self._make_way, self._is_over)
+
+
+def rested_s(spans: int, took_s: float, settle_s: float) -> float:
+    """Give how long to wait after a step of so many spans that took so long: little is not worth a step of its own."""
+    if not 0 < spans < FEW_SPANS:
+        return EVERY_S
+    return max(EVERY_S, min(REST * took_s, settle_s / 2, LONGEST_REST_S))

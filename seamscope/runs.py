@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis import Neighbours, NoRules, compare
-from seamscope import code_pages
-from seamscope.allocators import give_back
 from seamscope.batches import batches
+from seamscope.errors import StoreError
 from seamscope.findings import Conclusions
 from seamscope.known_hosts import KnownHosts
 from seamscope.roll import Roll
@@ -56,14 +55,6 @@ SETTLE_NS: Final = 10_000_000_000
 WINDOWS_A_STEP: Final = 4
 """Windows that settled are analysed so many at a time, so that traces which settle meanwhile do not wait for long."""
 
-FEW_SPANS: Final = 10_000
-"""What a step takes by itself, some 0.2 s of CPU, is more than what it takes to analyse so many spans."""
-
-REST: Final = 10
-LONGEST_REST_SECONDS: Final = 5.0
-"""After a step of few spans comes a rest so many times as long, half the settle time at most, for more to settle
-meanwhile: with one a second, a request a second took a fifth of a core."""
-
 LENT_CALLS: Final = 20_000
 """Calls of the last settled window that traces of later ones are compared with until theirs has settled."""
 
@@ -81,6 +72,7 @@ class Settler:
         read_ahead: windows that are read and prepared at a time, with the one that is compared; with none, a window is
             written before the next one is compared.
         make_way: waits before each window while others need the machine more.
+        is_over: tells whether time is up: then nothing more is begun, and what was is ended and stored.
     """
 
     def __init__(
@@ -91,6 +83,7 @@ class Settler:
         compared_spans: int = COMPARED_SPANS,
         read_ahead: int = READ_AHEAD,
         make_way: Callable[[], None] = lambda: None,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._rules = rules or NoRules()
@@ -98,6 +91,7 @@ class Settler:
         self._most = compared_spans
         self._ahead = read_ahead
         self._make_way = make_way
+        self._is_over = is_over
         self._turn = threading.Lock()
         self._known: Roll | None = None
         self._hosts = KnownHosts()
@@ -119,18 +113,21 @@ class Settler:
         return self._sparing.aside.height
 
     def step(self, now_ns: int | None = None, progress: Progress | None = None) -> RunSummary:
-        """Analyse what has settled by `now_ns` (the wall clock's by default)."""
+        """Analyse what has settled by `now_ns` (the wall clock's by default); once time is up, as much as was begun."""
         now = time.time_ns() if now_ns is None else now_ns
         with self._turn:
+            if self._is_over():
+                return RunSummary()
             done = self._surely(lambda: self._settled(now, progress))
-            self._conclusions.after(done.requests)
+            if not self._is_over():
+                self._conclusions.after(done.requests)
             return done
 
     def _settled(self, now_ns: int, progress: Progress | None) -> Iterator[RunSummary]:
         roll = self._looked(now_ns, WINDOWS_A_STEP)
         now_ns = roll.known_ns(now_ns)
         due = roll.due(now_ns)
-        while (ready := roll.ready(now_ns, due)).height:
+        while not self._is_over() and (ready := roll.ready(now_ns, due)).height:
             yield from self._told(self._by_trace(roll, ready), progress)
         yield from self._told(self._by_window(roll, due[:WINDOWS_A_STEP]), progress)
         self.more_is_due = len(due) > WINDOWS_A_STEP or roll.is_behind
@@ -139,8 +136,13 @@ class Settler:
             self._shelf.clear()
 
     def analyze(self, *, everything: bool = False, progress: Progress | None = None) -> RunSummary:
-        """Analyse all that is stored and not yet final, as if nothing more came; `everything`: again from the start."""
+        """Analyse all that is stored and not yet final, as if nothing more came; `everything`: again from the start.
+
+        Raises:
+            StoreError: time is up; what was not analysed is left to the next start.
+        """
         with self._turn:
+            self._check_time()
             if everything:
                 self._sparing.forget()
                 self._known = None
@@ -155,8 +157,13 @@ class Settler:
         while roll.todo:
             yield from self._told(self._by_window(roll, sorted(roll.todo), anew=everything), progress)
             everything = False
+            self._check_time()
         roll.forget()
         self._shelf.clear()
+
+    def _check_time(self) -> None:
+        if self._is_over():
+            raise StoreError("not all is analysed: the collector is stopping", "it goes on when it is started again")
 
     def _surely(self, work: Callable[[], Iterator[RunSummary]]) -> RunSummary:
         """Do `work`, again where traces fail in it and were set aside; what the store is to blame for is raised."""
@@ -190,27 +197,6 @@ class Settler:
         roll = self._known  # another thread may let go of it meanwhile
         first_ns = roll.longest_ns() if roll is not None else self._waited_ns
         return 0 if first_ns is None else max(0, now_ns - self._settle_ns - first_ns)
-
-    def follow(self, stop: threading.Event, every_s: float = 1.0) -> None:
-        """Step until `stop` is set; a step that fails is logged, and the next one tries again.
-
-        With the first that has nothing to do, memory goes back to the system.
-        """
-        busy, rest_s = False, every_s
-        while not stop.wait(rest_s):
-            began = time.monotonic()
-            rest_s = every_s
-            try:
-                done = self.step()
-                if busy and not done.traces:
-                    give_back()
-                    code_pages.let_go()
-                busy = done.traces > 0
-                if not self.more_is_due:
-                    most_s = min(self._settle_ns / 2e9, LONGEST_REST_SECONDS)
-                    rest_s = rest_seconds(done, time.monotonic() - began, every_s, most_s)
-            except Exception:  # noqa: BLE001 - the loop lives on
-                _log.exception("settled traces could not be analysed")
 
     def _looked(self, now_ns: int = _EVER, enough_due: int | None = None) -> Roll:
         """Take note of what came since the last look; where much of it waits, until so many windows are due."""
@@ -259,6 +245,8 @@ class Settler:
         """Analyse traces whose window has not settled, batch after batch."""
         near = Neighbours(facts=self._latest, start_ns=-_EVER, end_ns=_EVER, until_ns=_EVER, most_ns=0)
         for traces in batches(ready, self._most):
+            if self._is_over():
+                break
             mates = roll.mates(traces)
             with self._blaming(traces, mates, None):
                 read = self._shelf.read(pl.concat([traces, mates]), roll.waiting)
@@ -293,6 +281,8 @@ class Settler:
                 while before and not self._ahead:
                     yield self._finished(roll, *before.popleft())
                 self._make_way()
+                if self._is_over():
+                    break
                 ahead = due[at : at + max(1, self._ahead)]
                 for one in ahead:
                     self._shelf.want(one, roll, members, fresh, reader)
@@ -355,11 +345,6 @@ class Settler:
 
     def _callers(self, news: News) -> pl.DataFrame:
         return self._store.query(statement("runs/silent_callers"), news)
-
-
-def rest_seconds(done: RunSummary, took_s: float, least_s: float, most_s: float) -> float:
-    """Give how long to wait after a step that took so long: little is not worth a step of its own."""
-    return max(least_s, min(REST * took_s, most_s)) if 0 < done.spans < FEW_SPANS else least_s
 
 
 def _services(resources: pl.DataFrame) -> set[str]:

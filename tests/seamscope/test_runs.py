@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import analysis
 from seamscope import known_hosts, roll, runs
 from seamscope.batches import batches
-from seamscope.errors import QueryLaterError
+from seamscope.errors import QueryLaterError, StoreError
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.store import Store
 from seamscope.windows import COMPARED_SPANS
@@ -338,22 +338,6 @@ def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.Monk
     assert settler.step(at(21)).requests == 1
 
 
-@pytest.mark.parametrize(
-    ("spans", "took_s", "most_s", "expected"),
-    [
-        (0, 0.01, 5.0, 1.0),  # nothing was to be done
-        (16, 0.02, 5.0, 1.0),
-        (16, 0.2, 5.0, 2.0),
-        (16, 0.2, 0.0, 1.0),  # who wants traces settled at once wants them at once
-        (runs.FEW_SPANS - 1, 3.0, 5.0, 5.0),
-        (runs.FEW_SPANS, 3.0, 5.0, 1.0),  # much comes: no time to lose
-    ],
-)
-def test_a_step_of_few_spans_is_followed_by_a_rest(spans: int, took_s: float, most_s: float, expected: float) -> None:
-    done = runs.RunSummary(traces=spans // 8, spans=spans)
-    assert runs.rest_seconds(done, took_s, 1.0, most_s) == pytest.approx(expected)
-
-
 def test_windows_left_to_the_next_step_are_known(store: Store) -> None:
     settler = runs.Settler(store, settle_ns=10 * SECOND)
     for window in range(runs.WINDOWS_A_STEP + 1):
@@ -413,20 +397,48 @@ def test_a_clock_that_was_ahead_does_not_hold_up_what_came_after(store: Store, m
     assert store.query("SELECT count(*) FROM base.requests").item() > 20
 
 
-def test_following_ends_when_it_is_told_to(store: Store) -> None:
-    commit(store, page(1), 0)
-    stop = threading.Event()
-    settler = runs.Settler(store)
-    thread = threading.Thread(target=settler.follow, args=(stop, 0.001))
-    thread.start()
-    for _ in range(2_000):
-        if store.query("SELECT count(*) FROM requests").item():
-            break
-        stop.wait(0.005)
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
+def test_once_time_is_up_no_further_window_is_begun(store: Store) -> None:
+    begun: list[int] = []
+    for window in range(4):
+        commit(store, [span(window + 1, 1, 2, window * 600_000, window * 600_000 + 5)], at_s=1)
+    pressed = runs.Settler(
+        store, settle_ns=10 * SECOND, make_way=lambda: begun.append(1), is_over=lambda: len(begun) > 2
+    )
+    assert pressed.step(START + HOURS).requests == 2
+    assert store.query("SELECT count(*) FROM requests").item() == 2  # what was begun is stored
+    assert pressed.step(START + HOURS).requests == 0
+    assert len(begun) == 3  # nothing was looked at any more
+    later = runs.Settler(store, settle_ns=10 * SECOND)
+    done = later.step(START + HOURS)
+    assert done.requests - done.revised == 2
+    assert_as_from_the_start(store, later)
+
+
+def test_once_time_is_up_no_further_traces_are_begun(store: Store) -> None:
+    for trace in range(1, 7):
+        commit(store, page(trace), 0)
+    stored = "SELECT count(*) FROM requests"
+    pressed = runs.Settler(store, compared_spans=6, is_over=lambda: store.query(stored).item() > 0)
+    begun = pressed.step(at(11)).requests
+    assert 0 < begun == store.query(stored).item() < 6
+    later = runs.Settler(store, compared_spans=6)
+    done = later.step(at(12))
+    assert done.requests - done.revised == 6 - begun
+    assert_as_from_the_start(store, later, compared_spans=6)
+
+
+def test_who_wanted_all_analysed_is_told_that_time_was_up(store: Store) -> None:
+    begun: list[int] = []
+    for window in range(3):
+        commit(store, [span(window + 1, 1, 2, window * 600_000, window * 600_000 + 5)], at_s=1)
+    pressed = runs.Settler(store, make_way=lambda: begun.append(1), is_over=lambda: len(begun) > 1)
+    with pytest.raises(StoreError, match="not all is analysed"):
+        pressed.analyze()
     assert store.query("SELECT count(*) FROM requests").item() == 1
+    with pytest.raises(StoreError, match="not all is analysed"):
+        pressed.analyze(everything=True)
+    done = runs.Settler(store).analyze()
+    assert done.requests - done.revised == 2
 
 
 def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
