@@ -82,16 +82,18 @@ def prepare(
     peers: Peers = NO_PEERS,
     walk: Walk = DEFAULT_WALK,
     beside: pl.DataFrame | None = None,
+    crowded: Sequence[str] = (),
 ) -> Prepared:
     """Take a batch of whole traces through pass A, to be compared with other batches; arguments as for `analyse`.
 
     `beside` names traces (`KEYS`) that are here for the work which others caused: their calls are not compared, and no
-    piece is sought among them.
+    piece is sought among them. By `crowded` ids no pieces are joined: more traces carry them than make a request,
+    though not all of these are here.
     """
     told = spans.select([name for name in INPUT if _says_anything(spans, name)])
     linked = _no_links() if links is None else links.select(LINK_INPUT)
     desk = _Desk(resources, linked, rules, peers, walk, stitch.none(), beside)
-    joins = desk.stitch(desk.without_beside(told))
+    joins = desk.stitch(desk.without_beside(told), crowded)
     told = told.drop(ONLY_TO_STITCH, strict=False)
     if told.height <= CHUNK_SPANS:
         return Prepared(desk, desk.prepare(told))
@@ -250,10 +252,10 @@ class _Desk:
             else rows.join(self.beside, on=KEYS, how="anti", maintain_order="left")
         )
 
-    def stitch(self, spans: pl.DataFrame) -> stitch.Joins:
+    def stitch(self, spans: pl.DataFrame, crowded: Sequence[str]) -> stitch.Joins:
         """Find the traces that are pieces of one request."""
         try:
-            self.joins = stitch.find(spans, candidates=self.walk.candidates)
+            self.joins = stitch.find(spans, candidates=self.walk.candidates, crowded=crowded)
         except Exception as error:  # noqa: BLE001 - every piece stands without it
             self.set_aside.append(set_aside(NO_TRACE, error, "joining pieces: "))
         return self.joins

@@ -16,7 +16,7 @@ server's id says whose it is, and it goes under that request's one open call in 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,9 @@ import polars as pl
 from analysis.columns import bits
 from analysis.grouping import in_several, least_tied
 from seamscope.schema import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEYS: Final = ("trace_hi", "trace_lo")
 IDS: Final = {"correlation_id": "request_id", "platform_id": "platform_id"}
@@ -83,14 +86,17 @@ def none() -> Joins:
     return Joins(pl.DataFrame(schema=STITCHES), pl.DataFrame(schema=STITCHES))
 
 
-def find(spans: pl.DataFrame, *, candidates: bool = False) -> Joins:
-    """Find which traces are pieces of others; `candidates`: also those that no id but only one call explains."""
+def find(spans: pl.DataFrame, *, candidates: bool = False, crowded: Sequence[str] = ()) -> Joins:
+    """Find which traces are pieces of others; `candidates`: also those that no id but only one call explains.
+
+    Of ids that are `crowded`, more traces than `MOST_PIECES` are known to carry them, though not all are here.
+    """
     columns = set(spans.columns)
     serves = (pl.col("kind") == SERVER) | pl.col("role").is_in([REQUEST, MIDDLEWARE]) if "role" in columns else None
     if serves is None or not {"operation", "method"} <= columns:
         return none()
     roots = spans.filter((pl.col("parent_id") == 0) & serves)
-    parts = [_by_id(spans, roots, column) for column in IDS if column in columns]
+    parts = [_by_id(spans, roots, column, crowded) for column in IDS if column in columns]
     if (roots.get_column("role") == MIDDLEWARE).any():
         found = pl.concat([*parts, _halves(roots)])
         around = _around(roots)
@@ -123,9 +129,9 @@ def _path(frame: pl.DataFrame) -> pl.Expr:
     return pl.col("url_path").cast(pl.String).str.strip_suffix("/")
 
 
-def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str) -> pl.DataFrame:
+def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str, crowded: Sequence[str]) -> pl.DataFrame:
     """Join roots to calls of other traces that carry the same id."""
-    told = _of_several_traces(spans, column).unique()
+    told = _of_several_traces(spans, column).filter(~pl.col("id").is_in(pl.Series(crowded, dtype=pl.String))).unique()
     shared = told.group_by("id").agg(pl.len().alias("traces")).filter(pl.col("traces").is_between(2, MOST_PIECES))
     told = told.join(shared.select("id"), on="id", how="semi")
     if not told.height:

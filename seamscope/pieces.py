@@ -29,13 +29,25 @@ class Pieces:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, traces: pl.DataFrame, near: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        """Give those of the others `near` that share an id with some traces; asked for only where these have one."""
+    def of(self, traces: pl.DataFrame, near: Callable[[], pl.DataFrame]) -> tuple[pl.DataFrame, list[str]]:
+        """Give those of the others `near` that share an id with some traces; asked for only where these have one.
+
+        And the ids, as texts, that so many of these others carry that they are no request's (`MOST_PIECES`): nobody is
+        given for their sake, or each trace with a header that never changes would bring all before it along.
+        """
         ids = self._ids(traces).select("id").unique()
         if not ids.height:
-            return traces.clear()
+            return traces.clear(), []
         others = near().join(traces, on=KEYS, how="anti")
-        return others.join(self._ids(others).join(ids, on="id", how="semi"), on=KEYS, how="semi")
+        theirs = self._ids(others).join(ids, on="id", how="semi").unique()
+        are_many = pl.len().over("id") > MOST_PIECES
+        return others.join(theirs.filter(~are_many), on=KEYS, how="semi"), self._texts(traces, theirs.filter(are_many))
+
+    def _texts(self, traces: pl.DataFrame, ids: pl.DataFrame) -> list[str]:
+        if not ids.height:
+            return []
+        given = {"ids": ids["id"].unique().to_list(), **_bounds(traces)}
+        return self._store.query_with(statement("runs/id_texts"), traces.select(KEYS), given)["id"].to_list()
 
     def follows(self, traces: pl.DataFrame) -> npt.NDArray[np.bool_]:
         """Mark traces that may be pieces of a request one of whose traces began one window earlier.
@@ -64,5 +76,8 @@ class Pieces:
         """Give the ids of requests that spans of some traces carry, as numbers that tell them apart, span by span."""
         if not traces.height:
             return pl.DataFrame(schema=dict.fromkeys((*KEYS, "id"), pl.UInt64))
-        bounds = {"first_commit": traces["first_commit"].min(), "last_commit": traces["last_commit"].max()}
-        return self._store.query_with(statement("runs/ids"), traces.select(KEYS), bounds)
+        return self._store.query_with(statement("runs/ids"), traces.select(KEYS), _bounds(traces))
+
+
+def _bounds(traces: pl.DataFrame) -> dict[str, object]:
+    return {"first_commit": traces["first_commit"].min(), "last_commit": traces["last_commit"].max()}

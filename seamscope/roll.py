@@ -363,10 +363,10 @@ class Roll:
                 found |= parted(window, here, self._most, self._pieces.shared)
         return found
 
-    def mates(self, traces: pl.DataFrame) -> pl.DataFrame:
-        """Give analysed traces in memory that share an id with some that are not."""
+    def mates(self, traces: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+        """Give analysed traces in memory that share an id with some that are not, and the ids that are no request's."""
         if not traces.height:
-            return traces
+            return traces, []
         first, last = cast("int", traces["start_ns"].min()), cast("int", traces["start_ns"].max())
         begins = pl.col("start_ns").is_between(first - PIECES_NS, last + PIECES_NS)
         return self._pieces.of(traces, lambda: self._held.where(begins, ~pl.col("waiting")).drop("waiting"))

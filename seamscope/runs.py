@@ -247,9 +247,9 @@ class Settler:
         for traces in batches(ready, self._most):
             if self._is_over():
                 break
-            mates = roll.mates(traces)
+            mates, crowded = roll.mates(traces)
             with self._blaming(traces, mates, None):
-                read = self._shelf.read(pl.concat([traces, mates]), roll.waiting)
+                read = self._shelf.read(pl.concat([traces, mates]), roll.waiting, crowded)
                 compared = compare([read.prepared], self._hosts.peers, near)[0]
                 batch = batch_of(read.taken, compared.results(), None)
                 roll.analysed(batch.taken.traces)

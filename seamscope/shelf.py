@@ -10,7 +10,7 @@ from seamscope.taking import take
 from seamscope.windows import CLOSE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor, Future
 
     import polars as pl
@@ -44,11 +44,14 @@ class Shelf:
         self._read: dict[Window, Future[Read]] = {}
         self._lent: dict[Window, list[pl.DataFrame]] = {}
 
-    def read(self, traces: pl.DataFrame, fresh: Fresh) -> Read:
-        """Read traces (`roll.TRACES`) and take them through pass A; `fresh` ones were never analysed as they are."""
+    def read(self, traces: pl.DataFrame, fresh: Fresh, crowded: Sequence[str] = ()) -> Read:
+        """Read traces (`roll.TRACES`) and take them through pass A; `fresh` ones were never analysed as they are.
+
+        By ids that are `crowded`, for others carry them too, no pieces are joined.
+        """
         taken = take(self._store, traces, fresh)
         known = taken.resources, taken.links, self._rules, self._hosts.peers
-        return Read(taken, prepare(taken.spans, *known, beside=taken.beside))
+        return Read(taken, prepare(taken.spans, *known, beside=taken.beside, crowded=crowded))
 
     def begin(self, members: Mapping[Window, pl.DataFrame]) -> None:
         """Let go of what is not as it was when it was read; `members` are the traces of all windows needed now."""

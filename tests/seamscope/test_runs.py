@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import analysis
+from analysis.stitch import MOST_PIECES
 from seamscope import known_hosts, roll, runs
 from seamscope.batches import batches
 from seamscope.errors import QueryLaterError, StoreError
@@ -395,6 +396,46 @@ def test_a_clock_that_was_ahead_does_not_hold_up_what_came_after(store: Store, m
         settler.step(at(second))
     assert not settler.more_is_due
     assert store.query("SELECT count(*) FROM base.requests").item() > 20
+
+
+def asked_and_answered(trace: int, id_: str) -> list[dict[str, Any]]:
+    """A page whose call is answered in a trace of its own: only a request's id ties them."""
+    return [
+        span(trace, 1, 2, 0, 100, role=1, method="GET", correlation_id=id_),
+        span(trace, 2, 3, 10, 90, 1, method="GET", peer="orders", extent=2),
+        span(trace + 1, 1, 2, 20, 80, role=1, method="GET", resource_id=2, correlation_id=id_),
+    ]
+
+
+CONSTANT = ("healthcheck", "5f0c954e-6a11-4d4f-a7c3-0123456789ab", "5f0c954e6a114d4fa7c30123456789ab")
+
+
+@pytest.mark.parametrize("id_", CONSTANT)
+def test_an_id_that_many_carry_brings_nobody_along_and_joins_nobody(store: Store, id_: str) -> None:
+    settler = runs.Settler(store)
+    commit(store, asked_and_answered(801, "whose answer says what the host is"), 0)
+    for trace in range(1, 2 * MOST_PIECES, 2):
+        commit(store, asked_and_answered(trace, id_), 0)
+    settler.step(at(10))
+    assert store.query("SELECT count(*) FROM requests").item() == 2 * MOST_PIECES + 1
+    commit(store, asked_and_answered(901, id_), 12)
+    commit(store, asked_and_answered(903, "of one request"), 12)
+    done = settler.step(at(22))
+    assert (done.traces, done.requests, done.revised) == (4, 3, 0)
+    assert_as_from_the_start(store, settler)
+
+
+def test_an_id_brings_along_whoever_it_was_a_request_of(store: Store) -> None:
+    settler = runs.Settler(store)
+    commit(store, asked_and_answered(801, "whose answer says what the host is"), 0)
+    for trace in range(1, 10, 2):
+        commit(store, asked_and_answered(trace, f"number {trace}")[:2], 0)
+    settler.step(at(10))
+    assert store.query("SELECT count(*) FROM requests").item() == 6
+    commit(store, asked_and_answered(3, "number 3")[2:], 12)
+    done = settler.step(at(22))
+    assert (done.traces, done.requests, done.revised) == (2, 1, 1)
+    assert_as_from_the_start(store, settler)
 
 
 def test_once_time_is_up_no_further_window_is_begun(store: Store) -> None:
