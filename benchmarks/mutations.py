@@ -3,7 +3,7 @@
     python -m benchmarks.mutations --requests 1000000 --seed 7
 
 Requests of the three signals, small ones made here and recorded ones (`sample_traces`), are damaged byte by byte or
-field by field (`benchmarks.mutants`) and sent 128 at a time over gRPC, HTTP with protobuf and HTTP with JSON. What the
+field by field (`benchmarks.mutants`) and sent 64 at a time over gRPC, HTTP with protobuf and HTTP with JSON. What the
 answer must be is said by the official parsers: protobuf's, and Python's for JSON. Where these leave it open, both
 answers will do, and are counted:
 
@@ -19,7 +19,7 @@ each with its own store, are driven side by side (`--collectors`), and get half 
 A receiver that runs already is driven with `--endpoint HOST:PORT --http http://HOST:PORT --pid PID`; then what it logs
 is not looked at, and it has crashed if it is gone.
 
-`over_1_s` counts rounds of 128 requests that took longer than a second, `failures` errors that the collector logged,
+`over_1_s` counts rounds of 64 requests that took longer than a second, `failures` errors that the collector logged,
 `growth_mib` by how much more a collector's memory came to after the first tenth of its requests (200,000 at most) than
 within it, `warm_mib`: of two, the one that grew most; none where it ended before that. `stop_s` is how long they took
 to end when they were told to. `driver_ms` and `collector_ms` are CPU time a request.
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from benchmarks.mutants import Mutant
 
-AT_ONCE: Final = 128
+AT_ONCE: Final = 64
 WARM: Final = 200_000
 """Requests to one collector: by then its file is larger than DuckDB's share of 1 GiB."""
 END_S: Final = 300.0
