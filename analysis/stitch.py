@@ -131,7 +131,8 @@ def _path(frame: pl.DataFrame) -> pl.Expr:
 
 def _by_id(spans: pl.DataFrame, roots: pl.DataFrame, column: str, crowded: Sequence[str]) -> pl.DataFrame:
     """Join roots to calls of other traces that carry the same id."""
-    told = _of_several_traces(spans, column).filter(~pl.col("id").is_in(pl.Series(crowded, dtype=pl.String))).unique()
+    nobodys = pl.Series(crowded, dtype=pl.String).implode()
+    told = _of_several_traces(spans, column).filter(~pl.col("id").is_in(nobodys)).unique()
     shared = told.group_by("id").agg(pl.len().alias("traces")).filter(pl.col("traces").is_between(2, MOST_PIECES))
     told = told.join(shared.select("id"), on="id", how="semi")
     if not told.height:

@@ -151,16 +151,26 @@ def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1) -
         started = [Collector(nursery, place, ("--settle", "1s")) for place in places]
         addresses = [(each.ready(), each.process.pid) for each in started]
         found = driven(addresses, requests, seed, minutes)
-        began = time.monotonic()
-        for each in started:
-            each.process.send_signal(signal.SIGTERM)
-        codes = [each.process.wait(END_S) for each in started]
-        stop_s = round(time.monotonic() - began, 1)
+        codes, stop_s = ended(started)
         lines = [line for each in started for line in each.said().splitlines()]
     failed = [line for line in lines if any(words in line for words in FAILURES)]
     for line in failed[:20]:
         print(line[:2_000], file=sys.stderr)
     return found | {"crashes": sum(code != 0 for code in codes), "failures": len(failed), "stop_s": stop_s}
+
+
+def ended(started: Sequence[Collector]) -> tuple[list[int | None], float]:
+    """Tell collectors to stop; give their codes, None for one that does not end, and how many seconds they took."""
+    began = time.monotonic()
+    for each in started:
+        each.process.send_signal(signal.SIGTERM)
+    codes: list[int | None] = []
+    for each in started:
+        try:
+            codes.append(each.process.wait(END_S))
+        except TimeoutError:
+            codes.append(None)
+    return codes, round(time.monotonic() - began, 1)
 
 
 def watch(sending: Sequence[Future[None]], receivers: Sequence[Receiver], warm: int) -> None:

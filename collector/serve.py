@@ -154,7 +154,11 @@ class Collector:
         self._parts.close()
 
     def analyze(self) -> Mapping[str, object]:
-        """Analyse all that is stored, settled or not; say what was done (as `seamscope.runs.RunSummary`)."""
+        """Analyse all that is stored, settled or not; say what was done (as `seamscope.runs.RunSummary`).
+
+        Raises:
+            StoreError: the collector is stopping, and not all was.
+        """
         return self._settling.analyze(everything=False)
 
     def _ingest(self, bodies: Sequence[Body]) -> Ingested:

@@ -31,7 +31,7 @@ WAY_S: Final = 2.0
 LOOK_S: Final = 0.02
 
 EVERY_S: Final = 1.0
-"""From the end of a step to the next one, unless more is due at once."""
+"""From the end of a step to the next one, at least."""
 
 FEW_SPANS: Final = 10_000
 """What a step takes by itself, some 0.2 s of CPU, is more than what it takes to analyse so many spans."""
@@ -93,9 +93,14 @@ class Settling:
             self._loaded().step()
         except Exception:  # noqa: BLE001 - the store must still be closed in order
             _log.exception("what has settled could not be analysed; `seamscope analyze` will")
+        self._over_s = -math.inf  # whoever waited for that step to end must not begin
 
     def analyze(self, everything: bool) -> Mapping[str, object]:
-        """Analyse all that is stored, settled or not; `everything`: again from the start. Say what was done."""
+        """Analyse all that is stored, settled or not; `everything`: again from the start. Say what was done.
+
+        Raises:
+            StoreError: the collector is stopping, and not all was.
+        """
         return asdict(self._loaded().analyze(everything=everything))
 
     def rest(self, work: Callable[[], pl.DataFrame]) -> None:
@@ -122,7 +127,7 @@ class Settling:
         return settler.set_aside if settler is not None else 0
 
     def _make_way(self) -> None:
-        until = time.monotonic() + WAY_S
+        until = min(time.monotonic() + WAY_S, self._over_s)
         while self._is_tight() and time.monotonic() < until:
             if self._stopped.wait(LOOK_S):
                 return

@@ -9,7 +9,6 @@ processed are set aside (`sparing`).
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     """Hosts (`peers`) and `services` of which more is known than before."""
 
 __all__ = ["RunSummary", "Settler", "analyze"]
-
-_log = logging.getLogger(__name__)
 
 SETTLE_NS: Final = 10_000_000_000
 """A trace without a new span for this long is analysed."""
@@ -155,9 +152,9 @@ class Settler:
         if everything:
             roll.everything()
         while roll.todo:
+            self._check_time()
             yield from self._told(self._by_window(roll, sorted(roll.todo), anew=everything), progress)
             everything = False
-            self._check_time()
         roll.forget()
         self._shelf.clear()
 
@@ -167,16 +164,26 @@ class Settler:
 
     def _surely(self, work: Callable[[], Iterator[RunSummary]]) -> RunSummary:
         """Do `work`, again where traces fail in it and were set aside; what the store is to blame for is raised."""
-        done, self.failing = RunSummary(), True
+        try:
+            done = self._sparingly(work)
+        except BaseException:
+            self.failing = True
+            raise
+        self.failing = False
+        return done
+
+    def _sparingly(self, work: Callable[[], Iterator[RunSummary]]) -> RunSummary:
+        done = RunSummary()
         while True:
             try:
                 for part in work():
                     done += part
             except Failed as failed:
+                if self._is_over():
+                    raise  # the next start finds out whose fault it is
                 done += self._sparing.spare(failed)
             else:
                 self._sparing.relieved()
-                self.failing = False
                 return done
 
     def rest(self, work: Callable[[], pl.DataFrame]) -> None:
@@ -261,7 +268,7 @@ class Settler:
 
     def _by_window(self, roll: Roll, due: Sequence[Window], *, anew: bool = False) -> Iterator[RunSummary]:
         """Analyse windows in turn; those before are written, and the next ones read and prepared, meanwhile."""
-        if not due:
+        if not due or self._is_over():
             self._closing(roll)
             return
         found = roll.members(roll.census.with_those_beside(due))
@@ -282,6 +289,7 @@ class Settler:
                     yield self._finished(roll, *before.popleft())
                 self._make_way()
                 if self._is_over():
+                    reader.shutdown(wait=False, cancel_futures=True)
                     break
                 ahead = due[at : at + max(1, self._ahead)]
                 for one in ahead:

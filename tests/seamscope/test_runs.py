@@ -16,6 +16,7 @@ from seamscope import known_hosts, roll, runs
 from seamscope.batches import batches
 from seamscope.errors import QueryLaterError, StoreError
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
+from seamscope.sparing import Failed
 from seamscope.store import Store
 from seamscope.windows import COMPARED_SPANS
 
@@ -455,7 +456,7 @@ def test_once_time_is_up_no_further_window_is_begun(store: Store) -> None:
     assert_as_from_the_start(store, later)
 
 
-def test_once_time_is_up_no_further_traces_are_begun(store: Store) -> None:
+def test_once_time_is_up_no_further_part_is_begun(store: Store) -> None:
     for trace in range(1, 7):
         commit(store, page(trace), 0)
     stored = "SELECT count(*) FROM requests"
@@ -466,6 +467,42 @@ def test_once_time_is_up_no_further_traces_are_begun(store: Store) -> None:
     done = later.step(at(12))
     assert done.requests - done.revised == 6 - begun
     assert_as_from_the_start(store, later, compared_spans=6)
+
+
+def apart(trace: int) -> list[dict[str, Any]]:
+    """A page, ten minutes after the one before: so far apart windows are long, and settle late."""
+    by = 600 * trace * SECOND
+    return [{**row, "start_ns": row["start_ns"] + by, "end_ns": row["end_ns"] + by} for row in page(trace)]
+
+
+def test_once_time_is_up_no_further_traces_are_begun(store: Store) -> None:
+    for trace in range(1, 7):
+        commit(store, apart(trace), 0)
+    by_window, stored = "SELECT count(*) FROM base.windows", "SELECT count(*) FROM requests"
+    pressed = runs.Settler(store, compared_spans=3, is_over=lambda: store.query(stored).item() > 0)
+    begun = pressed.step(at(11)).requests
+    assert 0 < begun == store.query(stored).item() < 6
+    assert store.query(by_window).item() == 0  # trace by trace
+    later = runs.Settler(store, compared_spans=3)
+    done = later.step(at(12))
+    assert done.requests - done.revised == 6 - begun
+    later.step(at(HOURS / SECOND))
+    assert_as_from_the_start(store, later, compared_spans=3)
+
+
+def test_once_time_is_up_nobody_looks_whose_fault_a_failure_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(store, page(1), 0)
+    tried: list[int] = []
+
+    def fails(*_: Any) -> Any:
+        tried.append(1)
+        raise ValueError("no")
+
+    monkeypatch.setattr(runs, "compare", fails)
+    pressed = runs.Settler(store, is_over=lambda: bool(tried))
+    with pytest.raises(Failed):
+        pressed.step(at(11))
+    assert (len(tried), pressed.failing) == (1, True)
 
 
 def test_who_wanted_all_analysed_is_told_that_time_was_up(store: Store) -> None:
