@@ -490,6 +490,22 @@ def test_once_time_is_up_no_further_traces_are_begun(store: Store) -> None:
     assert_as_from_the_start(store, later, compared_spans=3)
 
 
+def test_a_step_under_way_is_no_failure(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(store, page(1), 0)
+    seen: list[bool] = []
+    compare = analysis.compare
+
+    def looks(*given: Any) -> Any:
+        seen.append(settler.failing)
+        return compare(*given)
+
+    monkeypatch.setattr(runs, "compare", looks)
+    settler = runs.Settler(store)
+    settler.step(at(11))
+    assert seen
+    assert not any(seen)
+
+
 def test_once_time_is_up_nobody_looks_whose_fault_a_failure_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(store, page(1), 0)
     tried: list[int] = []
