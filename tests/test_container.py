@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import trustme
 
 from tests.collector import traffic
 
-TEXT = re.sub(r"\\\n", "", (Path(__file__).resolve().parents[1] / "docs/Containerfile").read_text())
+PROJECT = Path(__file__).resolve().parents[1]
+TEXT = re.sub(r"\\\n", "", (PROJECT / "docs/Containerfile").read_text())
 
 
 def instruction(name: str, word: str = "") -> str:
@@ -28,11 +30,14 @@ def test_the_warming_of_the_image_ends_and_leaves_nothing(tmp_path: Path) -> Non
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m seamscope "$@"\n')
     program.chmod(0o755)
-    run = instruction("RUN", "ready-file").replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the image's own
+    source, there = instruction("COPY", "warm").split()[-2:]
+    shutil.copytree(PROJECT / source.removeprefix("/src/"), tmp_path / Path(there).name)
+    run = instruction("RUN", "warm").replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the image's own
     text = f'PATH="{program.parent}:$PATH"; {run}'
-    assert f"{tmp_path}/warm.duckdb" in text
-    subprocess.run(["sh", "-c", text], check=True, timeout=300)
-    assert list(tmp_path.glob("warm*")) == []
+    assert f"--samples {tmp_path}/{Path(there).name} " in text
+    done = subprocess.run(["sh", "-c", text], check=True, timeout=300, capture_output=True, text=True, cwd=tmp_path)
+    assert re.search(r"\d+ requests", done.stdout), done.stdout  # all was used, and so is compiled
+    assert {place.name for place in tmp_path.iterdir()} == {"bin"}
 
 
 def test_the_container_takes_spans_and_is_healthy(tmp_path: Path) -> None:
