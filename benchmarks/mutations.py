@@ -21,8 +21,9 @@ is not looked at, and it has crashed if it is gone.
 
 `over_1_s` counts rounds of 64 requests that took longer than a second, `failures` errors that the collector logged,
 `growth_mib` by how much more a collector's memory came to after the first tenth of its requests (200,000 at most) than
-within it, `warm_mib`: of two, the one that grew most; none where it ended before that. `stop_s` is how long they took
-to end when they were told to. `driver_ms` and `collector_ms` are CPU time a request.
+within it, `warm_mib`; none where it ended before that. `held_mib` is what it usually held (the median of ten looks a
+second), tenth by tenth of its requests; of two collectors, the one that grew most. `stop_s` is how long they took to
+end when they were told to. `driver_ms` and `collector_ms` are CPU time a request.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.forked import Nursery
@@ -123,24 +125,29 @@ class Receiver:
     def __init__(self, ready: dict[str, str], pid: int, seed: str) -> None:
         self.pid = pid
         self.drives = [Drive(name, ready, seed) for name in TRANSPORTS]
-        self.warm_mib, self.later_mib = resident_mib(pid), 0.0
+        self._held: list[tuple[int, float]] = [(0, resident_mib(pid))]
+        """What it held, in MiB, after how many requests."""
         self._meter = ProcessMeter(pid)
         self._began_s = self._meter.cpu_s()
         self.took_s = 0.0
 
-    def look(self, warm: int) -> None:
-        """Note the most it held within its first `warm` requests and after them, and the CPU it took."""
+    def look(self) -> None:
+        """Note what it holds, and the CPU it took."""
         self.took_s = max(self.took_s, self._meter.cpu_s() - self._began_s)
-        now = resident_mib(self.pid)
-        if sum(drive.counts["requests"] for drive in self.drives) < warm:
-            self.warm_mib = max(self.warm_mib, now)
-        else:
-            self.later_mib = max(self.later_mib, now)
+        self._held.append((sum(drive.counts["requests"] for drive in self.drives), resident_mib(self.pid)))
 
-    @property
-    def growth_mib(self) -> float | None:
-        """By how much more it held after the first requests than it ever did within them; None before."""
-        return max(0.0, self.later_mib - self.warm_mib) if self.later_mib else None
+    def memory(self, warm: int) -> dict[str, Any]:
+        """Give what it held at most within its first `warm` requests, by how much more later, and usually by tenths."""
+        later = [mib for sent, mib in self._held if sent >= warm]
+        warm_mib = max((mib for sent, mib in self._held if sent < warm), default=0.0)
+        parts: dict[int, list[float]] = defaultdict(list)
+        for sent, mib in self._held:
+            parts[min(9, 10 * sent // max(1, self._held[-1][0]))].append(mib)
+        return {
+            "warm_mib": round(warm_mib),
+            "growth_mib": round(max(0.0, max(later) - warm_mib)) if later else None,
+            "held_mib": [round(median(part)) for part in parts.values()],
+        }
 
 
 def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1) -> dict[str, Any]:
@@ -173,7 +180,7 @@ def ended(started: Sequence[Collector]) -> tuple[list[int | None], float]:
     return codes, round(time.monotonic() - began, 1)
 
 
-def watch(sending: Sequence[Future[None]], receivers: Sequence[Receiver], warm: int) -> None:
+def watch(sending: Sequence[Future[None]], receivers: Sequence[Receiver]) -> None:
     """Look at the receivers until all is sent; what a sender raises is raised."""
     left = set(sending)
     while left:
@@ -181,7 +188,7 @@ def watch(sending: Sequence[Future[None]], receivers: Sequence[Receiver], warm: 
         for each in done:
             each.result()
         for receiver in receivers:
-            receiver.look(warm)
+            receiver.look()
 
 
 def driven(addresses: Sequence[tuple[dict[str, str], int]], requests: int, seed: int, minutes: float) -> dict[str, Any]:
@@ -196,22 +203,24 @@ def driven(addresses: Sequence[tuple[dict[str, str], int]], requests: int, seed:
     with ThreadPoolExecutor(len(drives)) as pool:
         sending = [pool.submit(drive.run, share, stop) for drive in drives]
         try:
-            watch(sending, receivers, min(WARM, requests // 10 // len(receivers)))
+            watch(sending, receivers)
         finally:
             stop.set()
             timer.cancel()
     took_s, took_cpu_s = time.monotonic() - began, time.process_time() - began_cpu_s
     for line in (line for drive in drives for line in drive.wrong):
         print(line, file=sys.stderr)
-    return {"seed": seed, "seconds": round(took_s, 1)} | told(receivers, took_s, took_cpu_s)
+    return {"seed": seed, "seconds": round(took_s, 1)} | told(
+        receivers, took_s, took_cpu_s, min(WARM, requests // 10 // len(receivers))
+    )
 
 
-def told(receivers: Sequence[Receiver], took_s: float, took_cpu_s: float) -> dict[str, Any]:
-    """Give the figures of all receivers together."""
+def told(receivers: Sequence[Receiver], took_s: float, took_cpu_s: float, warm: int) -> dict[str, Any]:
+    """Give the figures of all receivers together, and the memory of the one that grew most."""
     drives = [drive for receiver in receivers for drive in receiver.drives]
     by_name = {name: sum((d.counts for d in drives if d.name == name), Counter[str]()) for name in TRANSPORTS}
     total = sum(by_name.values(), Counter[str]())
-    grown = max(receivers, key=lambda each: each.growth_mib or 0.0)
+    memory = max((each.memory(warm) for each in receivers), key=lambda each: each["growth_mib"] or 0)
     return {
         "requests": total["requests"],
         "per_second": round(total["requests"] / took_s),
@@ -222,8 +231,7 @@ def told(receivers: Sequence[Receiver], took_s: float, took_cpu_s: float) -> dic
         "over_1_s": total["over_1_s"],
         "slowest_ms": round(1e3 * max(drive.slowest_s for drive in drives)),
         "later": total["later"],
-        "warm_mib": round(grown.warm_mib),
-        "growth_mib": None if grown.growth_mib is None else round(grown.growth_mib),
+        **memory,
         **{name: dict(counts) for name, counts in by_name.items()},
     }
 

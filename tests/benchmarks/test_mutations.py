@@ -89,16 +89,15 @@ def test_growth_is_what_it_held_after_the_first_requests_beyond_all_it_held_with
     held = iter((250.0, 420.0, 300.0, 390.0, 450.0, 400.0))
     monkeypatch.setattr(mutations, "resident_mib", lambda _: next(held))
     receiver = mutations.Receiver({}, os.getpid(), "7")
-    for answered in (0, 9):
+    told = []
+    for answered in (0, 9, 10, 20, 30):
         receiver.drives[0].counts["requests"] = answered
-        receiver.look(10)
-    assert (receiver.warm_mib, receiver.growth_mib) == (420.0, None)
-    grown = []
-    for answered in (10, 20, 30):
-        receiver.drives[0].counts["requests"] = answered
-        receiver.look(10)
-        grown.append(receiver.growth_mib)
-    assert grown == [0.0, 30.0, 30.0]
+        receiver.look()
+        told.append(receiver.memory(10))
+    assert [(each["warm_mib"], each["growth_mib"]) for each in told] == [
+        (420, None), (420, None), (420, 0), (420, 30), (420, 30),
+    ]  # fmt: skip
+    assert told[-1]["held_mib"] == [335, 345, 450, 400]  # of 0 to 2, of 9 and 10, of 20, of 30 requests
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])
