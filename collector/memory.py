@@ -28,7 +28,7 @@ MiB, of which the queue had 40 and DuckDB some 50."""
 
 LEAST_BYTES: Final = 512 * MIB
 """The least bound. Where the kernel has one, four fifths of it are the most, for the process may pass its own for a
-moment: under lasting overload 573 MiB with 512, 1,050 with 1 GiB, and 1,161 with requests made to be odd."""
+moment: under lasting overload 573 MiB with 512, 1,050 with 1 GiB."""
 
 AIM: Final = 0.9
 """Share of the bound that the process keeps to, and that is shared out: it looks at what it holds now and then, and
