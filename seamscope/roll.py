@@ -120,7 +120,7 @@ class Roll:
         cut = [window for number in self.census.numbers() for window in self.census.windows(number)]
         present = {window for window in cut if self.census.spans(window)}
         gone, self.settled = self.settled - present, self.settled & present
-        self.todo = {window: Waits(_EVER, last_ns) for window in present - self.settled}
+        self.todo = {window: Waits(last_ns, last_ns) for window in present - self.settled}
         for window in gone:
             self._touch(self.census.at(window.start_ns - 1))
             self._touch(self.census.at(window.end_ns))
@@ -229,9 +229,8 @@ class Roll:
         if self.census.spans(window):
             self.settled.discard(window)
             self._begun.discard(window)
-            was = self.todo.get(window, Waits(_EVER, 0))
-            since_ns = min(was.since_ns, last_ns) if last_ns else was.since_ns
-            self.todo[window] = Waits(since_ns, max(was.last_ns, last_ns))
+            was = self.todo.get(window, Waits(self._seen_ns, 0))
+            self.todo[window] = Waits(min(was.since_ns, last_ns or self._seen_ns), max(was.last_ns, last_ns))
 
     def reopen(self, traces: pl.DataFrame) -> None:
         """Have some analysed traces, and the windows they begin in, analysed again."""
@@ -261,7 +260,7 @@ class Roll:
                 self._touch(window)
 
     def due(self, now_ns: int) -> list[Window]:
-        """Give the windows that have settled, in order.
+        """Give the windows that have settled, first those that wait longest: late spans for old ones hold up nobody.
 
         One has settled when it and the one after it are over, and no span came to them or the one before for a while:
         the longer the more often it was analysed already. One that never comes to rest takes a turn now and then.
@@ -276,7 +275,7 @@ class Roll:
             ahead = window.start_ns > waits.last_ns and quiet_ns >= WINDOW_NS  # somebody's clock is
             if (over and (quiet_ns >= patience or restless)) or ahead:
                 found.append(window)
-        return sorted(found)
+        return sorted(found, key=lambda window: (self.todo[window].since_ns, window))
 
     def ready(self, now_ns: int, due: Sequence[Window] = ()) -> pl.DataFrame:
         """Give the traces that settled and were not analysed, but those whose window settled (`due`) or soon will."""

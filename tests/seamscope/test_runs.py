@@ -349,6 +349,21 @@ def test_windows_left_to_the_next_step_are_known(store: Store) -> None:
     assert (settler.step(later).spans, settler.more_is_due) == (1, False)
 
 
+def test_what_comes_late_to_an_old_window_does_not_hold_up_a_later_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "WINDOWS_A_STEP", 1)
+    settler = runs.Settler(store, settle_ns=10 * SECOND)
+    for trace, minutes in ((1, 0), (2, 30)):
+        commit(store, [span(trace, 1, 2, minutes * 60_000, minutes * 60_000 + 5)], at_s=trace)
+    assert (settler.step(at(7_200)).requests, settler.more_is_due) == (1, True)
+    commit(store, [span(3, 1, 2, 7, 9)], at_s=7_201)  # both have settled by the next step
+    done = settler.step(at(7_300))
+    assert (done.requests, done.revised, settler.more_is_due) == (1, 0, True)
+    assert settler.step(at(7_301)).revised == 1
+    assert_as_from_the_start(store, settler)
+
+
 def moved(trace: int) -> list[dict[str, Any]]:
     """A page, five seconds later for each trace."""
     by = 5 * trace * SECOND
