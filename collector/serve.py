@@ -149,7 +149,7 @@ class Collector:
             self._parts = parts.pop_all()
 
     def stop(self) -> None:
-        """Stop listening, answer what is held, analyse what has settled, and close the store."""
+        """Stop listening, answer what is held, analyse what settled while there is time, and close the store."""
         self._stopping.set()
         self._parts.close()
 

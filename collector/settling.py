@@ -42,7 +42,7 @@ LONGEST_REST_S: Final = 5.0
 meanwhile: with one a second, a request a second took a fifth of a core."""
 
 LAST_S: Final = 5.0
-"""Once the collector is to stop, windows and batches of traces begin for so long; containers are given ten seconds."""
+"""Once the collector is to stop, windows and batches of traces begin for so long; Docker gives ten seconds."""
 
 
 class Settling:

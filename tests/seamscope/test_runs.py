@@ -414,27 +414,33 @@ def test_a_clock_that_was_ahead_does_not_hold_up_what_came_after(store: Store, m
     assert store.query("SELECT count(*) FROM base.requests").item() > 20
 
 
-def asked_and_answered(trace: int, id_: str) -> list[dict[str, Any]]:
+def asked_and_answered(trace: int, id_: str, column: str = "correlation_id") -> list[dict[str, Any]]:
     """A page whose call is answered in a trace of its own: only a request's id ties them."""
+    told: dict[str, Any] = {"method": "GET", column: id_}
     return [
-        span(trace, 1, 2, 0, 100, role=1, method="GET", correlation_id=id_),
+        span(trace, 1, 2, 0, 100, role=1, **told),
         span(trace, 2, 3, 10, 90, 1, method="GET", peer="orders", extent=2),
-        span(trace + 1, 1, 2, 20, 80, role=1, method="GET", resource_id=2, correlation_id=id_),
+        span(trace + 1, 1, 2, 20, 80, role=1, resource_id=2, **told),
     ]
 
 
-CONSTANT = ("healthcheck", "5f0c954e-6a11-4d4f-a7c3-0123456789ab", "5f0c954e6a114d4fa7c30123456789ab")
+CONSTANT = (
+    ("healthcheck", "correlation_id"),
+    ("5f0c954e-6a11-4d4f-a7c3-0123456789ab", "correlation_id"),
+    ("5f0c954e6a114d4fa7c30123456789ab", "correlation_id"),
+    ("fra1::healthcheck", "platform_id"),
+)
 
 
-@pytest.mark.parametrize("id_", CONSTANT)
-def test_an_id_that_many_carry_brings_nobody_along_and_joins_nobody(store: Store, id_: str) -> None:
+@pytest.mark.parametrize(("id_", "column"), CONSTANT)
+def test_an_id_that_many_carry_brings_nobody_along_and_joins_nobody(store: Store, id_: str, column: str) -> None:
     settler = runs.Settler(store)
     commit(store, asked_and_answered(801, "whose answer says what the host is"), 0)
     for trace in range(1, 2 * MOST_PIECES, 2):
-        commit(store, asked_and_answered(trace, id_), 0)
+        commit(store, asked_and_answered(trace, id_, column), 0)
     settler.step(at(10))
     assert store.query("SELECT count(*) FROM requests").item() == 2 * MOST_PIECES + 1
-    commit(store, asked_and_answered(901, id_), 12)
+    commit(store, asked_and_answered(901, id_, column), 12)
     commit(store, asked_and_answered(903, "of one request"), 12)
     done = settler.step(at(22))
     assert (done.traces, done.requests, done.revised) == (4, 3, 0)
