@@ -150,12 +150,12 @@ class Receiver:
         }
 
 
-def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1) -> dict[str, Any]:
+def trial(requests: int, seed: int, minutes: float = 1e9, collectors: int = 1, settle: str = "1s") -> dict[str, Any]:
     """Drive collectors of its own with so many requests; say what came of it."""
     with ExitStack() as stack:
         nursery = stack.enter_context(Nursery())
         places = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(collectors)]
-        started = [Collector(nursery, place, ("--settle", "1s")) for place in places]
+        started = [Collector(nursery, place, ("--settle", settle)) for place in places]
         addresses = [(each.ready(), each.process.pid) for each in started]
         found = driven(addresses, requests, seed, minutes)
         codes, stop_s = ended(started)
@@ -242,6 +242,9 @@ def main() -> None:
     words.add_argument("--requests", type=int, default=100_000)
     words.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     words.add_argument("--collectors", type=int, default=2, help="how many are driven side by side")
+    words.add_argument(
+        "--settle", default="1s", help="of the collectors; a short run analyses nothing with their default"
+    )
     words.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     words.add_argument("--endpoint", help="gRPC address of a receiver that runs already")
     words.add_argument("--http", help="its HTTP address")
@@ -253,7 +256,7 @@ def main() -> None:
         ready = {"grpc": chosen.endpoint, "http": chosen.http}
         found = driven([(ready, chosen.pid)], chosen.requests, chosen.seed, chosen.minutes)
     else:
-        found = trial(chosen.requests, chosen.seed, chosen.minutes, chosen.collectors)
+        found = trial(chosen.requests, chosen.seed, chosen.minutes, chosen.collectors, chosen.settle)
     print(json.dumps(found))
     raise SystemExit(any(found.get(name) for name in ("crashes", "wrong", "failures")))
 

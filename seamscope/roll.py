@@ -41,6 +41,10 @@ MOST_HELD: Final = 1 << 18
 analysed as of the time up to which all is known. 15 MB; a load of 130,000 spans/s comes to 210,000 until it settles.
 What waits at a start, or after a step that failed, is held whatever it is."""
 
+MOST_DOUBLINGS: Final = 5
+"""A window that never comes to rest is analysed after 10 minutes, 20, 40, and at last every 320: late spans without end
+(a clock that stands still, a log that is replayed) make it ever larger."""
+
 LOOKED_COMMITS: Final = 32
 """Commits that are taken note of together: a second's, mostly."""
 
@@ -263,7 +267,8 @@ class Roll:
         """Give the windows that have settled, first those that wait longest: late spans for old ones hold up nobody.
 
         One has settled when it and the one after it are over, and no span came to them or the one before for a while:
-        the longer the more often it was analysed already. One that never comes to rest takes a turn now and then.
+        the longer the more often it was analysed already. One that never comes to rest takes a turn now and then, each
+        twice as long after the one before: all of it is analysed then, and what came late was by itself.
         """
         found = []
         for window, waits in self.todo.items():
@@ -271,7 +276,7 @@ class Roll:
             patience = min(WINDOW_NS, self._settle_ns << min(turns, 16))
             over = self.census.beside(window)[1].end_ns + self._settle_ns <= now_ns
             quiet_ns = now_ns - waits.last_ns
-            restless = now_ns - waits.since_ns >= WINDOW_NS + window.length_ns
+            restless = now_ns - waits.since_ns >= (WINDOW_NS << min(turns, MOST_DOUBLINGS)) + window.length_ns
             ahead = window.start_ns > waits.last_ns and quiet_ns >= WINDOW_NS  # somebody's clock is
             if (over and (quiet_ns >= patience or restless)) or ahead:
                 found.append(window)
@@ -332,7 +337,9 @@ class Roll:
             kept_from = cast("int", latest.max() or self._since_ns)
         self._since_ns = max(self._since_ns, kept_from)
         self._held.keep(pl.col("waiting") | (pl.col("start_ns") >= self._since_ns))
-        self._turns = {window: turns for window, turns in self._turns.items() if window.end_ns > kept_from - WINDOW_NS}
+        self._turns = {
+            window: turns for window, turns in self._turns.items() if window in self.settled | self.todo.keys()
+        }
 
     def _needed_from(self, window: Window, *, many: bool) -> int:
         """Give from when on traces are wanted for a window that waits; of `many`, no further back than `members` asks.

@@ -364,6 +364,16 @@ def test_what_comes_late_to_an_old_window_does_not_hold_up_a_later_one(
     assert_as_from_the_start(store, settler)
 
 
+def test_a_window_that_never_comes_to_rest_is_analysed_ever_more_seldom(store: Store) -> None:
+    settler = runs.Settler(store, settle_ns=240 * SECOND)
+    whole = []
+    for trace, minute in enumerate(range(0, 240, 3), start=1):
+        commit(store, [span(trace, 1, 2, 0, 5)], at_s=60 * minute)
+        if settler.step(at(60 * minute)).traces == trace:
+            whole.append(minute)
+    assert whole == [21, 54, 108, 201]  # it is ten minutes long; beside that it waited for 10, 20, 40 and 80
+
+
 def moved(trace: int) -> list[dict[str, Any]]:
     """A page, five seconds later for each trace."""
     by = 5 * trace * SECOND
