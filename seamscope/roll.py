@@ -1,4 +1,4 @@
-"""The roll of traces: which have spans that were not analysed yet, and which windows of event time wait for their turn.
+"""The roll of traces: which have spans that were not analysed yet, and which belong to a window of event time.
 
 Kept in memory is what may soon be needed: traces that wait, and those around windows that wait. All else is asked of
 the store, which also says what a restart must know: a trace waits whose last span came after its results were stored
@@ -7,13 +7,12 @@ the store, which also says what a restart must know: a trace waits whose last sp
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import polars as pl
 
+from seamscope.agenda import Agenda
 from seamscope.held import KEYS, Held
 from seamscope.parting import parted
 from seamscope.pieces import PIECES_NS, Pieces
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from seamscope.store import Store
-
-_log = logging.getLogger(__name__)
 
 TRACES: Final = {
     "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "start_ns": pl.Int64, "first_commit": pl.Int64,
@@ -41,22 +38,10 @@ MOST_HELD: Final = 1 << 18
 analysed as of the time up to which all is known. 15 MB; a load of 130,000 spans/s comes to 210,000 until it settles.
 What waits at a start, or after a step that failed, is held whatever it is."""
 
-MOST_DOUBLINGS: Final = 5
-"""A window that never comes to rest is analysed after 10 minutes, 20, 40, and at last every 320: late spans without end
-(a clock that stands still, a log that is replayed) make it ever larger."""
-
 LOOKED_COMMITS: Final = 32
 """Commits that are taken note of together: a second's, mostly."""
 
 _EVER: Final = 1 << 62
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Since when a window waits, and when the last span came to it or to one beside it."""
-
-    since_ns: int
-    last_ns: int
 
 
 class Roll:
@@ -82,12 +67,8 @@ class Roll:
         """Whether commits are left to the next look, for all that is held of those before them."""
         self.census = Census(most)
         self._most = most
-        self._stored = {Window(*row) for row in store.query(statement("runs/windows")).iter_rows()}
-        self.settled = set(self._stored)
-        self.todo: dict[Window, Waits] = {}
-        self._turns: dict[Window, int] = {}
-        self._begun: set[Window] = set()
-        """Windows whose first part was analysed, and that nothing has reopened since."""
+        stored = store.query(statement("runs/windows")).iter_rows()
+        self.agenda = Agenda(self.census, settle_ns, (Window(*row) for row in stored))
         self._held = Held(pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean}))
         self._since_ns = -_EVER
         self._begin()
@@ -121,15 +102,9 @@ class Roll:
         waiting = _traces(self._store.query(statement("runs/unanalysed"), {"upto": self._seen}))
         self._merge(waiting)
         self._count(waiting, last_ns, all_wait=waiting["spans"].sum() == spans)
-        cut = [window for number in self.census.numbers() for window in self.census.windows(number)]
-        present = {window for window in cut if self.census.spans(window)}
-        gone, self.settled = self.settled - present, self.settled & present
-        self.todo = {window: Waits(last_ns, last_ns) for window in present - self.settled}
-        for window in gone:
-            self._touch(self.census.at(window.start_ns - 1))
-            self._touch(self.census.at(window.end_ns))
+        self.agenda.begin(last_ns)
         for window, came_ns in self._latest(waiting):
-            self._touch_around(window, came_ns)
+            self.agenda.touch_around(window, last_ns, came_ns)
 
     def _count(self, waiting: pl.DataFrame, last_ns: int, *, all_wait: bool) -> None:
         """Count all that is stored; what begins from now on is kept in memory, and all of it where all of it waits."""
@@ -156,7 +131,7 @@ class Roll:
         self.is_behind = self._seen < upto
 
     def _is_enough(self, known_ns: int, due: int | None) -> bool:
-        return due is not None and self.held > MOST_HELD and len(self.due(known_ns)) >= due
+        return due is not None and self.held > MOST_HELD and len(self.agenda.due(known_ns)) >= due
 
     def known_ns(self, now_ns: int) -> int:
         """Give the time by which all that had come is known: now, or when the last commit came that was looked at."""
@@ -180,7 +155,7 @@ class Roll:
         for window, last_ns in self._latest(
             pl.concat([before.with_columns(last_ns=pl.lit(0, pl.Int64)), after.select(*TRACES)])
         ):
-            self._touch_around(window, last_ns)
+            self.agenda.touch_around(window, self._seen_ns, last_ns)
 
     def _before(self, arrived: pl.DataFrame) -> pl.DataFrame:
         """Give those of some traces that had spans before, as they were."""
@@ -204,10 +179,9 @@ class Roll:
         self.census.add(buckets, signed.get_column("spans").to_numpy())
         for number, were in old.items():
             now = set(self.census.windows(number))
-            self.settled -= were - now
-            waited = [self.todo.pop(window) for window in were - now if window in self.todo]
+            waited = self.agenda.drop(were - now)
             for window in now - were:
-                self._touch_around(window, max((one.last_ns for one in waited), default=0))
+                self.agenda.touch_around(window, self._seen_ns, max((one.last_ns for one in waited), default=0))
 
     def _merge(self, traces: pl.DataFrame) -> None:
         self._held.put(traces.with_columns(waiting=True))
@@ -220,22 +194,6 @@ class Roll:
         np.maximum.at(latest, place, by_bucket["last_ns"].to_numpy())
         return [(windows[one], int(latest[one])) for one in np.unique(place)]
 
-    def _touch_around(self, window: Window, last_ns: int) -> None:
-        """Let a window and those beside it wait; where it was settled, a piece that goes elsewhere reaches further."""
-        reach = {window, *self.census.beside(window)}
-        if window in self.settled:
-            reach |= {further for near in reach for further in self.census.beside(near)}
-        for near in reach:
-            self._touch(near, last_ns)
-
-    def _touch(self, window: Window, last_ns: int = 0) -> None:
-        """Let a window wait for its turn."""
-        if self.census.spans(window):
-            self.settled.discard(window)
-            self._begun.discard(window)
-            was = self.todo.get(window, Waits(self._seen_ns, 0))
-            self.todo[window] = Waits(min(was.since_ns, last_ns or self._seen_ns), max(was.last_ns, last_ns))
-
     def reopen(self, traces: pl.DataFrame) -> None:
         """Have some analysed traces, and the windows they begin in, analysed again."""
         if not traces.height:
@@ -243,7 +201,7 @@ class Roll:
         again = self._as_stored(traces.join(self.waiting(traces), on=KEYS, how="anti"))
         self._merge(again)
         for window, _ in self._latest(again):
-            self._touch_around(window, 0)
+            self.agenda.touch_around(window, self._seen_ns)
 
     def lose(self, traces: pl.DataFrame) -> None:
         """Forget traces that are no longer stored; windows stay as they were cut, and what was compared with them."""
@@ -254,33 +212,11 @@ class Roll:
         present = self._store.query(statement("runs/present"), {"window_ns": WINDOW_NS}).to_series()
         gone = set(self.census.numbers()) - set(present)
         self.census.drop(gone)
-        self.settled = {window for window in self.settled if window.start_ns // WINDOW_NS not in gone}
-        self.todo = {window: waits for window, waits in self.todo.items() if window.start_ns // WINDOW_NS not in gone}
+        self.agenda.retire(gone)
 
     def everything(self) -> None:
         """Have all that is stored analysed again."""
-        for number in self.census.numbers():
-            for window in self.census.windows(number):
-                self._touch(window)
-
-    def due(self, now_ns: int) -> list[Window]:
-        """Give the windows that have settled, first those that wait longest: late spans for old ones hold up nobody.
-
-        One has settled when it and the one after it are over, and no span came to them or the one before for a while:
-        the longer the more often it was analysed already. One that never comes to rest takes a turn now and then, each
-        twice as long after the one before: all of it is analysed then, and what came late was by itself.
-        """
-        found = []
-        for window, waits in self.todo.items():
-            turns = self._turns.get(window, 0)
-            patience = min(WINDOW_NS, self._settle_ns << min(turns, 16))
-            over = self.census.beside(window)[1].end_ns + self._settle_ns <= now_ns
-            quiet_ns = now_ns - waits.last_ns
-            restless = now_ns - waits.since_ns >= (WINDOW_NS << min(turns, MOST_DOUBLINGS)) + window.length_ns
-            ahead = window.start_ns > waits.last_ns and quiet_ns >= WINDOW_NS  # somebody's clock is
-            if (over and (quiet_ns >= patience or restless)) or ahead:
-                found.append(window)
-        return sorted(found, key=lambda window: (self.todo[window].since_ns, window))
+        self.agenda.everything(self._seen_ns)
 
     def ready(self, now_ns: int, due: Sequence[Window] = ()) -> pl.DataFrame:
         """Give the traces that settled and were not analysed, but those whose window settled (`due`) or soon will."""
@@ -302,34 +238,9 @@ class Roll:
         """Take note that traces were analysed as they are known."""
         self._held.set(traces, waiting=False)
 
-    def finished(self, window: Window) -> None:
-        """Take note that a window, or a part of it, was analysed with all that was known."""
-        whole = window.whole
-        if window.part == 0:
-            self._begun.add(whole)
-        if window.last:
-            self._over(whole, window.parts)
-
-    def _over(self, whole: Window, parts: int) -> None:
-        """Take note that all of a window was analysed; where it was reopened meanwhile it goes on waiting."""
-        if whole in self._begun:
-            self._begun.discard(whole)
-            self.todo.pop(whole, None)
-            self.settled.add(whole)
-        if parts > 1 and whole not in self._turns:
-            text = "more spans than are compared at once begin within %d ms: analysed in %d parts"
-            _log.warning(text, whole.length_ns // 1_000_000, parts)
-        self._turns[whole] = self._turns.get(whole, 0) + 1
-
-    def news(self) -> tuple[set[Window], set[Window]]:
-        """Give the windows that the store still calls settled, and those that it does not yet; it is told them now."""
-        found = self._stored - self.settled, self.settled - self._stored
-        self._stored = set(self.settled)
-        return found
-
     def forget(self) -> None:
         """Let go of traces that no window which waits is compared with."""
-        wait = [window for window in self.todo if window.start_ns >= self._since_ns]
+        wait = [window for window in self.agenda.todo if window.start_ns >= self._since_ns]
         many = self.held > MOST_HELD
         kept_from = min((self._needed_from(window, many=many) for window in wait), default=_EVER)
         if kept_from == _EVER:
@@ -337,9 +248,6 @@ class Roll:
             kept_from = cast("int", latest.max() or self._since_ns)
         self._since_ns = max(self._since_ns, kept_from)
         self._held.keep(pl.col("waiting") | (pl.col("start_ns") >= self._since_ns))
-        self._turns = {
-            window: turns for window, turns in self._turns.items() if window in self.settled | self.todo.keys()
-        }
 
     def _needed_from(self, window: Window, *, many: bool) -> int:
         """Give from when on traces are wanted for a window that waits; of `many`, no further back than `members` asks.

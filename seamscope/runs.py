@@ -123,13 +123,13 @@ class Settler:
     def _settled(self, now_ns: int, progress: Progress | None) -> Iterator[RunSummary]:
         roll = self._looked(now_ns, WINDOWS_A_STEP)
         now_ns = roll.known_ns(now_ns)
-        due = roll.due(now_ns)
+        due = roll.agenda.due(now_ns)
         while not self._is_over() and (ready := roll.ready(now_ns, due)).height:
             yield from self._told(self._by_trace(roll, ready), progress)
         yield from self._told(self._by_window(roll, due[:WINDOWS_A_STEP]), progress)
         self.more_is_due = len(due) > WINDOWS_A_STEP or roll.is_behind
         roll.forget()
-        if not roll.todo:
+        if not roll.agenda.todo:
             self._shelf.clear()
 
     def analyze(self, *, everything: bool = False, progress: Progress | None = None) -> RunSummary:
@@ -151,9 +151,9 @@ class Settler:
         roll = self._looked()
         if everything:
             roll.everything()
-        while roll.todo:
+        while roll.agenda.todo:
             self._check_time()
-            yield from self._told(self._by_window(roll, sorted(roll.todo), anew=everything), progress)
+            yield from self._told(self._by_window(roll, sorted(roll.agenda.todo), anew=everything), progress)
             everything = False
         roll.forget()
         self._shelf.clear()
@@ -221,7 +221,7 @@ class Settler:
             for part in parts:
                 spans += part.spans
                 if progress is not None and self._known is not None:
-                    left = sum(self._known.census.spans(window) for window in self._known.todo)
+                    left = sum(self._known.census.spans(window) for window in self._known.agenda.todo)
                     progress(spans, spans + left)
                 yield part
         except BaseException:
@@ -261,7 +261,7 @@ class Settler:
                 batch = batch_of(read.taken, compared.results(), None)
                 roll.analysed(batch.taken.traces)
                 news = self._news(batch, compared)
-                summary, callers = self._keep(batch, roll.news(), news, anew=False)
+                summary, callers = self._keep(batch, roll.agenda.news(), news, anew=False)
             roll.reopen(callers)
             yield summary
         self._closing(roll)
@@ -282,7 +282,7 @@ class Settler:
             before: deque[tuple[Batch, Future[tuple[RunSummary, pl.DataFrame]]]] = deque()
             wanted = set(due)
             for window in wanted - {one.whole for one in members}:
-                roll.finished(window)
+                roll.agenda.finished(window)
             due = sorted(window for window in members if window.whole in wanted)
             for at, window in enumerate(due):
                 while before and not self._ahead:
@@ -301,8 +301,8 @@ class Settler:
                 while len(before) > max(1, self._ahead) - len(ahead):
                     yield self._finished(roll, *before.popleft())
                 roll.analysed(batch.taken.traces)
-                roll.finished(window)
-                before.append((batch, writer.submit(self._keep, batch, roll.news(), news, anew=anew)))
+                roll.agenda.finished(window)
+                before.append((batch, writer.submit(self._keep, batch, roll.agenda.news(), news, anew=anew)))
                 del batch  # once written, it must not wait here for the next one
             while before:
                 yield self._finished(roll, *before.popleft())
@@ -347,7 +347,7 @@ class Settler:
         """
         if hosts := self._hosts.check(self._store):
             roll.reopen(self._callers({"peers": sorted(hosts), "services": []}))
-        gone, settled = roll.news()
+        gone, settled = roll.agenda.news()
         if gone or settled:
             tell(self._store, (gone, settled))
 
