@@ -22,8 +22,8 @@ is not looked at, and it has crashed if it is gone.
 `over_1_s` counts rounds of 64 requests that took longer than a second, `failures` errors that the collector logged,
 `growth_mib` by how much more a collector's memory came to after the first tenth of its requests (200,000 at most) than
 within it, `warm_mib`; none where it ended before that. `held_mib` is what it usually held (the median of ten looks a
-second), tenth by tenth of its requests; of two collectors, the one that grew most. `stop_s` is how long they took to
-end when they were told to. `driver_ms` and `collector_ms` are CPU time a request.
+second), tenth by tenth of its requests, `peaks_mib` what at most; of two collectors, the one that grew most. `stop_s`
+is how long they took to end when they were told to. `driver_ms` and `collector_ms` are CPU time a request.
 """
 
 from __future__ import annotations
@@ -147,6 +147,7 @@ class Receiver:
             "warm_mib": round(warm_mib),
             "growth_mib": round(max(0.0, max(later) - warm_mib)) if later else None,
             "held_mib": [round(median(part)) for part in parts.values()],
+            "peaks_mib": [round(max(part)) for part in parts.values()],
         }
 
 

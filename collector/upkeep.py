@@ -47,12 +47,9 @@ Commits wait meanwhile: 60 to 80 ms with 8 MiB (116 ms beside 4,000,000 spans), 
 CPU in all. At 50,000 spans a second the slowest hundredth of answers took 301 ms or more, 428 with 16 MiB, 977 with
 64 (a run of 20 s each)."""
 
-HELD_BYTES: Final = 6
-"""What DuckDB goes on holding of each row that came in, beside its limit, until the file is closed: 50 KB of every
-8,192. Opened anew every 3,000,000 spans, a process that only committed stayed at 245 MiB; else it held 305 after
-12,600,000."""
 HELD_SHARE: Final = 4
-"""The file is opened anew when that comes to a quarter of DuckDB's memory; it takes 0.1 s, up to 1.4 under overload."""
+"""The file is opened anew when what DuckDB holds beside its memory comes to a quarter of it (`Store.held_bytes`); it
+takes 0.1 s, up to 1.4 under overload."""
 ALONE_NS: Final = 10_000_000_000
 """After a try that found guests busy, the next one comes so much later; they are let be, until it is twice as much."""
 
@@ -228,7 +225,7 @@ class Upkeep:
 
     def _open_anew(self) -> None:
         """Open the file anew where DuckDB holds much that it does not count."""
-        held_bytes = HELD_SHARE * HELD_BYTES * self._store.committed_rows
+        held_bytes = HELD_SHARE * self._store.held_bytes
         most_bytes = self._store.settings.memory_bytes
         if held_bytes < most_bytes or self._clock.running_ns() < self._open_anew_at_ns:
             return

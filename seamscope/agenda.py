@@ -18,6 +18,10 @@ MOST_DOUBLINGS: Final = 5
 (a clock that stands still, a log that is replayed) make it ever larger."""
 
 
+SOON: Final = 8
+"""A window no longer than a trace waits settles within some four times that, unless spans go on coming late for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waits:
     """Since when a window waits, and when the last span came to it or to one beside it."""
@@ -108,6 +112,12 @@ class Agenda:
         restless = now_ns - waits.since_ns >= (WINDOW_NS << min(turns, MOST_DOUBLINGS)) + window.length_ns
         ahead = window.start_ns > waits.last_ns and quiet_ns >= WINDOW_NS  # somebody's clock is
         return (over and (quiet_ns >= patience or restless)) or ahead
+
+    def is_soon(self, window: Window, now_ns: int) -> bool:
+        """Tell whether a window will settle about when its traces do: it is short, and does not wait for long yet."""
+        waits = self.todo.get(window)
+        short = window.length_ns <= self._settle_ns
+        return short and waits is not None and now_ns - waits.since_ns < SOON * self._settle_ns
 
     def finished(self, window: Window) -> None:
         """Take note that a window, or a part of it, was analysed with all that was known."""

@@ -38,6 +38,10 @@ MOST_HELD: Final = 1 << 18
 analysed as of the time up to which all is known. 15 MB; a load of 130,000 spans/s comes to 210,000 until it settles.
 What waits at a start, or after a step that failed, is held whatever it is."""
 
+LONG_NS: Final = 3 * WINDOW_NS
+"""A window waits no longer for its turn, unless spans keep coming late for it: of many, what it needs is left in the
+store until then."""
+
 LOOKED_COMMITS: Final = 32
 """Commits that are taken note of together: a second's, mostly."""
 
@@ -69,7 +73,7 @@ class Roll:
         self._most = most
         stored = store.query(statement("runs/windows")).iter_rows()
         self.agenda = Agenda(self.census, settle_ns, (Window(*row) for row in stored))
-        self._held = Held(pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean}))
+        self._held = Held(pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean, "reopened": pl.Boolean}))
         self._since_ns = -_EVER
         self._begin()
 
@@ -80,11 +84,15 @@ class Roll:
 
     def waiting(self, traces: pl.DataFrame) -> pl.DataFrame:
         """Give those of some traces that have spans which were not analysed yet."""
-        return self._wanted(self._held.of(traces).filter("waiting").drop("waiting"))
+        return self._wanted(self._held.of(traces).filter("waiting").select(*TRACES))
 
     def longest_ns(self) -> int | None:
-        """Give when the last span came of the trace that waits longest, as far as is known; None where none waits."""
-        last = self._held.pick(lambda block: self._wanted(block.filter("waiting")).select(pl.col("last_ns").min()))
+        """Give when the last span came of the trace that waits longest, as far as is known; None where none waits.
+
+        What was analysed and is to be once more, for it called a host of which more is known now, has its results.
+        """
+        first = pl.col("waiting") & ~pl.col("reopened")
+        last = self._held.pick(lambda block: self._wanted(block.filter(first)).select(pl.col("last_ns").min()))
         first_ns = cast("int | None", last["last_ns"].min())
         return min(self._seen_ns, first_ns or _EVER) if self.is_behind else first_ns
 
@@ -117,7 +125,7 @@ class Roll:
         recent = buckets[buckets * BUCKET_NS < last_ns + AHEAD_NS]
         self._since_ns = (int(recent.max()) + 1) * BUCKET_NS if recent.size else -_EVER
         later = self._near(self._since_ns, _EVER).join(waiting, on=KEYS, how="anti")
-        self._held.put(later.with_columns(waiting=False))
+        self._held.put(later.with_columns(waiting=False, reopened=False))
 
     def look(self, now_ns: int = _EVER, enough_due: int | None = None) -> None:
         """Take note of the spans that came since the last look.
@@ -159,7 +167,7 @@ class Roll:
 
     def _before(self, arrived: pl.DataFrame) -> pl.DataFrame:
         """Give those of some traces that had spans before, as they were."""
-        known = self._held.of(arrived).drop("waiting")
+        known = self._held.of(arrived).select(*TRACES)
         strangers = arrived.join(known, on=KEYS, how="anti").select(KEYS)
         if strangers.height:
             strangers = self._store.query_with(statement("runs/analysed"), strangers)
@@ -183,8 +191,8 @@ class Roll:
             for window in now - were:
                 self.agenda.touch_around(window, self._seen_ns, max((one.last_ns for one in waited), default=0))
 
-    def _merge(self, traces: pl.DataFrame) -> None:
-        self._held.put(traces.with_columns(waiting=True))
+    def _merge(self, traces: pl.DataFrame, *, reopened: bool = False) -> None:
+        self._held.put(traces.with_columns(waiting=True, reopened=reopened))
 
     def _latest(self, traces: pl.DataFrame) -> list[tuple[Window, int]]:
         """Give the windows that traces begin in, and when the last span came to each."""
@@ -199,7 +207,7 @@ class Roll:
         if not traces.height:
             return
         again = self._as_stored(traces.join(self.waiting(traces), on=KEYS, how="anti"))
-        self._merge(again)
+        self._merge(again, reopened=True)
         for window, _ in self._latest(again):
             self.agenda.touch_around(window, self._seen_ns)
 
@@ -221,18 +229,17 @@ class Roll:
     def ready(self, now_ns: int, due: Sequence[Window] = ()) -> pl.DataFrame:
         """Give the traces that settled and were not analysed, but those whose window settled (`due`) or soon will."""
         settled = pl.col("waiting"), pl.col("last_ns") <= now_ns - self._settle_ns
-        soon = set(due)
-        found = self._held.pick(lambda block: self._far(block.filter(*settled), soon))
-        return self._wanted(found.drop("waiting"))
+        found = self._held.pick(lambda block: self._far(block.filter(*settled), now_ns, set(due)))
+        return self._wanted(found.select(*TRACES))
 
-    def _far(self, settled: pl.DataFrame, soon: set[Window]) -> pl.DataFrame:
-        """Give the traces whose window is long, and not to settle `soon`."""
+    def _far(self, settled: pl.DataFrame, now_ns: int, due: set[Window]) -> pl.DataFrame:
+        """Give the traces whose window is neither `due` nor soon will be."""
         if not settled.height:
             return settled
         starts = settled.get_column("start_ns").to_numpy() // BUCKET_NS
         among = {bucket: self.census.at(bucket * BUCKET_NS) for bucket in np.unique(starts).tolist()}
-        long = [bucket for bucket, window in among.items() if window.length_ns > self._settle_ns and window not in soon]
-        return settled.filter(pl.Series(np.isin(starts, np.array(long, np.int64))))
+        far = [bucket for bucket, at in among.items() if at not in due and not self.agenda.is_soon(at, now_ns)]
+        return settled.filter(pl.Series(np.isin(starts, np.array(far, np.int64))))
 
     def analysed(self, traces: pl.DataFrame) -> None:
         """Take note that traces were analysed as they are known."""
@@ -240,12 +247,14 @@ class Roll:
 
     def forget(self) -> None:
         """Let go of traces that no window which waits is compared with."""
-        wait = [window for window in self.agenda.todo if window.start_ns >= self._since_ns]
         many = self.held > MOST_HELD
-        kept_from = min((self._needed_from(window, many=many) for window in wait), default=_EVER)
+        wait = [window for window in self.agenda.todo if window.start_ns >= self._since_ns]
+        soon = [window for window in wait if not many or self._seen_ns - self.agenda.todo[window].since_ns < LONG_NS]
+        kept_from = min((self._needed_from(window, many=many) for window in soon), default=_EVER)
         if kept_from == _EVER:
-            latest = self._held.pick(lambda block: block.select(pl.col("start_ns").max()))["start_ns"]
-            kept_from = cast("int", latest.max() or self._since_ns)
+            begun = pl.col("start_ns").filter(pl.col("start_ns") < self._seen_ns + AHEAD_NS)
+            latest = self._held.pick(lambda block: block.select(begun.max()))["start_ns"].max()
+            kept_from = self._since_ns if latest is None else cast("int", latest) + 1
         self._since_ns = max(self._since_ns, kept_from)
         self._held.keep(pl.col("waiting") | (pl.col("start_ns") >= self._since_ns))
 
@@ -283,7 +292,7 @@ class Roll:
             return traces, []
         first, last = cast("int", traces["start_ns"].min()), cast("int", traces["start_ns"].max())
         begins = pl.col("start_ns").is_between(first - PIECES_NS, last + PIECES_NS)
-        return self._pieces.of(traces, lambda: self._held.where(begins, ~pl.col("waiting")).drop("waiting"))
+        return self._pieces.of(traces, lambda: self._held.where(begins, ~pl.col("waiting")).select(*TRACES))
 
     def _around(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         begins = pl.col("start_ns").is_between(since_ns, until_ns, closed="left")

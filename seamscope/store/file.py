@@ -36,6 +36,15 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+HELD_OF_ROW_BYTES: Final = 6
+"""What DuckDB goes on holding of each row that came in, beside its limit, until the file is closed: 50 KB of every
+8,192. Opened anew every 3,000,000 spans, a process that only committed stayed at 245 MiB; else it held 305 after
+12,600,000."""
+HELD_OF_WRITE_BYTES: Final = 32 << 10
+"""What it holds of each transaction that deletes too, be its rows few or many: the results of 430,000 rows written in
+the place of themselves in 69 of them took 0.7 MiB of the C library's memory more, in 153 of them 2.7, in 691 of them
+20.8, and opening the file anew gave all of it back. 8,000 commits of 20 spans took 2 MiB."""
+
 _MOMENT_SECONDS: Final = 1.0
 """How long the file waits for guests to end when it is to be opened anew and there is no hurry."""
 
@@ -64,8 +73,8 @@ class Store(Opened):
         self._recent = RecentItems(settings.remembered_items)
         self._concluding, self._committing, self._writing = (threading.RLock() for _ in range(3))
         self._is_torn = False
-        self.committed_rows = 0
-        """Rows of what came in that were stored since the file was opened."""
+        self.held_bytes = 0
+        """What DuckDB holds beside its limit, by estimate, of what was written since the file was opened."""
         self._place = path.resolve()
         refuse_written(path)
         _WRITTEN.add(self._place)
@@ -156,7 +165,7 @@ class Store(Opened):
             group = self._ingest.prepare(batch)
             if group.receipt.rows or group.raised:
                 self._durably(lambda: self._ingest.write(group, now_ns), lambda: self._ingest.has(group))
-                self.committed_rows += sum(group.receipt.rows.values())
+                self.held_bytes += HELD_OF_ROW_BYTES * sum(group.receipt.rows.values())
         self._checkpoints.consider(opening.log_file(self.path), self.settings.checkpoint_bytes)
         return group.receipt
 
@@ -200,6 +209,7 @@ class Store(Opened):
         Where it changes rows that a commit may change too, `no_commits` lets these wait.
         """
         connection = self._connection
+        self.held_bytes += HELD_OF_WRITE_BYTES
         waiting = self._silence() if no_commits else nullcontext()
         try:
             with waiting, opening.private_files(), self._cursors.house() as cursor, transaction(cursor):
@@ -281,6 +291,7 @@ class Store(Opened):
 
         def held() -> object:
             with self._writing:
+                self.held_bytes += HELD_OF_WRITE_BYTES
                 return write()
 
         return held
@@ -339,7 +350,7 @@ class Store(Opened):
         if was_torn:
             self._refill()  # what a commit left that was not known to be stored
         self._is_torn = False
-        self.committed_rows = 0
+        self.held_bytes = 0
 
     def _was_given_up(self, error: duckdb.Error) -> bool:
         """Tell whether the file must be opened anew, or could not be when it last had to."""

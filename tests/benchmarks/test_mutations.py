@@ -98,6 +98,7 @@ def test_growth_is_what_it_held_after_the_first_requests_beyond_all_it_held_with
         (420, None), (420, None), (420, 0), (420, 30), (420, 30),
     ]  # fmt: skip
     assert told[-1]["held_mib"] == [335, 345, 450, 400]  # of 0 to 2, of 9 and 10, of 20, of 30 requests
+    assert told[-1]["peaks_mib"] == [420, 390, 450, 400]
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])

@@ -12,13 +12,15 @@ import pytest
 from collector.settling import Settling
 from collector.upkeep import HELD_SHARE, Bounds, Clock, Upkeep
 from seamscope.config import Config
-from seamscope.store import Settings, Store, giving_back, retention
+from seamscope.store import Settings, Store, file, giving_back, retention
 from tests.collector import traffic
 from tests.seamscope.store_rows import BULK, bulk, resource, rows, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import polars as pl
 
 SECOND = 1_000_000_000
 
@@ -197,22 +199,48 @@ def test_the_log_of_a_small_store_is_folded_in(store: Store, monkeypatch: pytest
 
 
 def test_the_file_is_opened_anew_after_so_many_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "HELD_OF_ROW_BYTES", store.settings.memory_bytes // HELD_SHARE // 100)
     keeper = upkeep(store, Bounds())
     commit(store, 0, 99, 1)
-    monkeypatch.setattr("collector.upkeep.HELD_BYTES", store.settings.memory_bytes // HELD_SHARE // 100)
     before = store._connection
     keeper.work()
-    assert (store._connection is before, store.committed_rows) == (True, 99)
+    assert (store._connection is before, store.held_bytes > 0) == (True, True)
     commit(store, 99, 2, 2)
     keeper.work()
-    assert (store._connection is before, store.committed_rows) == (False, 0)
+    assert (store._connection is before, store.held_bytes) == (False, 0)
     commit(store, 0, 102, 3)
     assert store.query("SELECT count(*), max(commit_no) FROM base.span_rows").row(0) == (102, 3)
 
 
+def found(store: Store, table: str) -> pl.DataFrame:
+    return store.query(f"FROM base.{table}")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.write_results({}, rows("owners")),
+        lambda store: store.write_findings(found(store, "findings"), found(store, "finding_requests")),
+        lambda store: store.transact(lambda cursor: cursor.execute("DELETE FROM base.warnings").complete()),
+    ],
+    ids=["results", "findings", "others"],
+)
+def test_the_file_is_opened_anew_after_so_many_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch, write: Callable[[Store], object]
+) -> None:
+    """However few rows they have."""
+    monkeypatch.setattr(file, "HELD_OF_WRITE_BYTES", store.settings.memory_bytes // HELD_SHARE // 2 + 1)
+    keeper = upkeep(store, Bounds())
+    before = store._connection
+    for opened_anew in (False, True):
+        write(store)
+        keeper.work()
+        assert (store._connection is not before) is opened_anew
+
+
 def test_a_file_that_is_read_is_opened_anew_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who reads is let be at first, and asked again now and then; in the end what is read is stopped."""
-    monkeypatch.setattr("collector.upkeep.HELD_BYTES", store.settings.memory_bytes // HELD_SHARE)
+    monkeypatch.setattr(file, "HELD_OF_ROW_BYTES", store.settings.memory_bytes // HELD_SHARE)
     tries: list[bool] = []
 
     def tried(*, insist: bool) -> bool:

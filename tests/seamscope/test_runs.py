@@ -206,6 +206,7 @@ def test_who_called_a_host_that_is_forgotten_is_analysed_again_whatever_comes_be
                 settler.step(at(3_060))
     else:
         settler.step(at(3_060 if then == "goes on" else 9_000))
+        assert settler.lag_ns(at(9_001)) == 0  # it has results; that it is to be analysed again is no lag
     settler = runs.Settler(store) if then == "restarts" else settler
     for second in (9_001, 9_002, 9_003):
         settler.step(at(second))
@@ -364,7 +365,10 @@ def test_what_comes_late_to_an_old_window_does_not_hold_up_a_later_one(
     assert_as_from_the_start(store, settler)
 
 
-def test_a_window_that_never_comes_to_rest_is_analysed_ever_more_seldom(store: Store) -> None:
+def test_a_window_that_never_comes_to_rest_is_analysed_ever_more_seldom(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roll, "MOST_HELD", 8)
     settler = runs.Settler(store, settle_ns=240 * SECOND)
     whole = []
     for trace, minute in enumerate(range(0, 240, 3), start=1):
@@ -372,6 +376,20 @@ def test_a_window_that_never_comes_to_rest_is_analysed_ever_more_seldom(store: S
         if settler.step(at(60 * minute)).traces == trace:
             whole.append(minute)
     assert whole == [21, 54, 108, 201]  # it is ten minutes long; beside that it waited for 10, 20, 40 and 80
+    assert settler._known is not None
+    assert settler._known.held <= 9  # what it needs is asked of the store when it has its turn
+    settler.step(at(30_000))
+    assert_as_from_the_start(store, settler)
+
+
+def test_what_waits_for_a_short_window_that_never_comes_to_rest_is_analysed_by_itself(store: Store) -> None:
+    settler = runs.Settler(store, compared_spans=1)
+    done = {}
+    for trace, second in enumerate(range(0, 105, 5), start=1):
+        commit(store, [span(trace, 1, 2, 0, 5)], at_s=second)
+        done[second] = settler.step(at(second)).traces
+    assert {second for second, traces in done.items() if traces} == {80, 85, 90, 95, 100}
+    assert sum(done.values()) == 19  # all but those of the last ten seconds
 
 
 def moved(trace: int) -> list[dict[str, Any]]:
