@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_DOUBLINGS: Final = 5
-"""A window that never comes to rest is analysed after 10 minutes, 20, 40, and at last every 320: late spans without end
-(a clock that stands still, a log that is replayed) make it ever larger."""
-
-
+"""A window to which late spans never cease is analysed whenever it has waited for its own length and 10 minutes, then
+20, 40, and at last 320: a clock that stands still, a log that is replayed make it ever larger."""
 SOON: Final = 8
-"""A window no longer than a trace waits settles within some four times that, unless spans go on coming late for it."""
+"""A window no longer than a trace waits settles within some four times that, unless spans go on coming late for it, or
+the one after it is long."""
+LONG_NS: Final = 3 * WINDOW_NS
+"""When it is over a window waits no longer for its turn, unless spans keep coming late for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Agenda:
         self.todo: dict[Window, Waits] = {}
         """Windows that are to be analysed."""
         self._turns: dict[Window, int] = {}
+        self._late: dict[Window, int] = {}
+        """How many turns in a row came after ten minutes in which spans kept coming late."""
         self._begun: set[Window] = set()
         """Windows whose first part was analysed, and that nothing has reopened since."""
 
@@ -88,6 +91,7 @@ class Agenda:
         self.settled -= gone
         for window in gone:
             self._turns.pop(window, None)
+            self._late.pop(window, None)
         return [self.todo.pop(window) for window in gone if window in self.todo]
 
     def retire(self, numbers: set[int]) -> None:
@@ -98,20 +102,25 @@ class Agenda:
         """Give the windows that have settled, first those that wait longest: late spans for old ones hold up nobody.
 
         One has settled when it and the one after it are over, and no span came to them or the one before for a while:
-        the longer the more often it was analysed already. One that never comes to rest takes a turn now and then, each
-        twice as long after the one before: all of it is analysed then, and what came late was by itself.
+        the longer the more often it was analysed already. One that never comes to rest takes a turn now and then, ever
+        more seldom: all of it is analysed then, and what came late was by itself.
         """
         found = [window for window, waits in self.todo.items() if self._is_due(window, waits, now_ns)]
         return sorted(found, key=lambda window: (self.todo[window].since_ns, window))
 
     def _is_due(self, window: Window, waits: Waits, now_ns: int) -> bool:
-        turns = self._turns.get(window, 0)
-        patience = min(WINDOW_NS, self._settle_ns << min(turns, 16))
+        late = self._late.get(window, 0)
+        patience = min(WINDOW_NS, self._settle_ns << min(max(late, self._turns.get(window, 0)), 16))
         over = self._census.beside(window)[1].end_ns + self._settle_ns <= now_ns
         quiet_ns = now_ns - waits.last_ns
-        restless = now_ns - waits.since_ns >= (WINDOW_NS << min(turns, MOST_DOUBLINGS)) + window.length_ns
+        restless = now_ns - waits.since_ns >= (WINDOW_NS << min(late, MOST_DOUBLINGS)) + window.length_ns
         ahead = window.start_ns > waits.last_ns and quiet_ns >= WINDOW_NS  # somebody's clock is
         return (over and (quiet_ns >= patience or restless)) or ahead
+
+    def waits_long(self, window: Window, now_ns: int) -> bool:
+        """Tell whether a window waits for longer than those do that come to rest."""
+        waited_ns = now_ns - max(self.todo[window].since_ns, window.end_ns)
+        return waited_ns >= LONG_NS + self._settle_ns
 
     def is_soon(self, window: Window, now_ns: int) -> bool:
         """Tell whether a window will settle about when its traces do: it is short, and does not wait for long yet."""
@@ -131,12 +140,24 @@ class Agenda:
         """Take note that all of a window was analysed; where it was reopened meanwhile it goes on waiting."""
         if whole in self._begun:
             self._begun.discard(whole)
-            self.todo.pop(whole, None)
+            self._count_late(whole, self.todo.pop(whole, None))
             self.settled.add(whole)
         if parts > 1 and whole not in self._turns:
             text = "more spans than are compared at once begin within %d ms: analysed in %d parts"
             _log.warning(text, whole.length_ns // 1_000_000, parts)
         self._turns[whole] = self._turns.get(whole, 0) + 1
+
+    def _count_late(self, window: Window, waits: Waits | None) -> None:
+        """Count turns for whose sake spans did not cease."""
+        over_ns = self._census.beside(window)[1].end_ns
+        if waits is not None and waits.last_ns - max(waits.since_ns, over_ns) >= WINDOW_NS:
+            self._late[window] = self._late.get(window, 0) + 1
+        else:
+            self._late.pop(window, None)
+
+    def fade(self, before_ns: int) -> None:
+        """Forget how often windows that end before a moment were analysed, but for what still comes late."""
+        self._turns = {window: turns for window, turns in self._turns.items() if window.end_ns > before_ns}
 
     def news(self) -> tuple[set[Window], set[Window]]:
         """Give the windows that the store still calls settled, and those that it does not yet; it is told them now."""

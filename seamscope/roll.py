@@ -31,16 +31,12 @@ TRACES: Final = {
 """Traces: when their earliest span starts, the first and last commit that brought spans, when the last came."""
 
 AHEAD_NS: Final = 3_600_000_000_000
-"""Clocks may be ahead by so much before their traces stop being kept in memory."""
+"""Clocks may be ahead by so much before their traces stop being kept in memory, once they were analysed."""
 
 MOST_HELD: Final = 1 << 18
 """Traces that are held, 57 bytes each, before what came after them is left in the store while windows are due: they are
 analysed as of the time up to which all is known. 15 MB; a load of 130,000 spans/s comes to 210,000 until it settles.
 What waits at a start, or after a step that failed, is held whatever it is."""
-
-LONG_NS: Final = 3 * WINDOW_NS
-"""A window waits no longer for its turn, unless spans keep coming late for it: of many, what it needs is left in the
-store until then."""
 
 LOOKED_COMMITS: Final = 32
 """Commits that are taken note of together: a second's, mostly."""
@@ -75,6 +71,8 @@ class Roll:
         self.agenda = Agenda(self.census, settle_ns, (Window(*row) for row in stored))
         self._held = Held(pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean, "reopened": pl.Boolean}))
         self._since_ns = -_EVER
+        self._ahead: set[int] = set()
+        """Ten minutes later than that, of which not all is held."""
         self._begin()
 
     @property
@@ -220,6 +218,7 @@ class Roll:
         present = self._store.query(statement("runs/present"), {"window_ns": WINDOW_NS}).to_series()
         gone = set(self.census.numbers()) - set(present)
         self.census.drop(gone)
+        self._ahead -= gone
         self.agenda.retire(gone)
 
     def everything(self) -> None:
@@ -246,17 +245,24 @@ class Roll:
         self._held.set(traces, waiting=False)
 
     def forget(self) -> None:
-        """Let go of traces that no window which waits is compared with."""
-        many = self.held > MOST_HELD
-        wait = [window for window in self.agenda.todo if window.start_ns >= self._since_ns]
-        soon = [window for window in wait if not many or self._seen_ns - self.agenda.todo[window].since_ns < LONG_NS]
+        """Let go of traces that no window which waits is compared with; of many, what waits for long asks the store."""
+        many, ahead_ns = self.held > MOST_HELD, self._seen_ns + AHEAD_NS
+        wait = [window for window in self.agenda.todo if self._since_ns <= window.start_ns < ahead_ns]
+        soon = [window for window in wait if not (many and self.agenda.waits_long(window, self._seen_ns))]
         kept_from = min((self._needed_from(window, many=many) for window in soon), default=_EVER)
         if kept_from == _EVER:
-            begun = pl.col("start_ns").filter(pl.col("start_ns") < self._seen_ns + AHEAD_NS)
+            begun = pl.col("start_ns").filter(pl.col("start_ns") < ahead_ns)
             latest = self._held.pick(lambda block: block.select(begun.max()))["start_ns"].max()
             kept_from = self._since_ns if latest is None else cast("int", latest) + 1
         self._since_ns = max(self._since_ns, kept_from)
-        self._held.keep(pl.col("waiting") | (pl.col("start_ns") >= self._since_ns))
+        self._keep(ahead_ns)
+        self.agenda.fade(kept_from - WINDOW_NS)
+
+    def _keep(self, ahead_ns: int) -> None:
+        """Hold on to what waits, and to what begins between what is still needed and a time that is yet to come."""
+        ahead = self._held.where(~pl.col("waiting"), pl.col("start_ns") >= ahead_ns)
+        self._ahead.update((ahead["start_ns"] // WINDOW_NS).unique().to_list())
+        self._held.keep(pl.col("waiting") | pl.col("start_ns").is_between(self._since_ns, ahead_ns, closed="left"))
 
     def _needed_from(self, window: Window, *, many: bool) -> int:
         """Give from when on traces are wanted for a window that waits; of `many`, no further back than `members` asks.
@@ -287,16 +293,29 @@ class Roll:
         return found
 
     def mates(self, traces: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-        """Give analysed traces in memory that share an id with some that are not, and the ids that are no request's."""
+        """Give traces that go with some that are analysed by themselves, and the ids that are no request's.
+
+        Those are analysed traces in memory that share an id with them, and the others of the requests that they were
+        part of before: these are stored anew, and with them all that belongs there.
+        """
         if not traces.height:
             return traces, []
         first, last = cast("int", traces["start_ns"].min()), cast("int", traces["start_ns"].max())
         begins = pl.col("start_ns").is_between(first - PIECES_NS, last + PIECES_NS)
-        return self._pieces.of(traces, lambda: self._held.where(begins, ~pl.col("waiting")).select(*TRACES))
+        mates, crowded = self._pieces.of(traces, lambda: self._held.where(begins, ~pl.col("waiting")).select(*TRACES))
+        while (partners := self._partners(pl.concat([traces, mates]))).height:
+            mates = pl.concat([mates, partners])
+        return mates, crowded
+
+    def _partners(self, traces: pl.DataFrame) -> pl.DataFrame:
+        """Give the other traces of the requests that some were part of."""
+        found = self._store.query_with(statement("runs/partners"), traces.select(KEYS))
+        return self._wanted(self._as_stored(found)).select(*TRACES) if found.height else traces.clear()
 
     def _around(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         begins = pl.col("start_ns").is_between(since_ns, until_ns, closed="left")
-        are_held = since_ns >= self._since_ns
+        here = range(since_ns // WINDOW_NS, until_ns // WINDOW_NS + 1)
+        are_held = since_ns >= self._since_ns and self._ahead.isdisjoint(here)
         found = self._held.where(begins) if are_held else self._near(since_ns, until_ns).filter(begins)
         return self._wanted(found.select(*TRACES))
 

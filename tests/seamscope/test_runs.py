@@ -375,7 +375,7 @@ def test_a_window_that_never_comes_to_rest_is_analysed_ever_more_seldom(
         commit(store, [span(trace, 1, 2, 0, 5)], at_s=60 * minute)
         if settler.step(at(60 * minute)).traces == trace:
             whole.append(minute)
-    assert whole == [21, 54, 108, 201]  # it is ten minutes long; beside that it waited for 10, 20, 40 and 80
+    assert whole == [21, 45, 78, 132, 225]  # once over, ten minutes long, it waited for 10, 20, 40 and 80 beside that
     assert settler._known is not None
     assert settler._known.held <= 9  # what it needs is asked of the store when it has its turn
     settler.step(at(30_000))
@@ -390,6 +390,45 @@ def test_what_waits_for_a_short_window_that_never_comes_to_rest_is_analysed_by_i
         done[second] = settler.step(at(second)).traces
     assert {second for second, traces in done.items() if traces} == {80, 85, 90, 95, 100}
     assert sum(done.values()) == 19  # all but those of the last ten seconds
+
+
+def test_who_was_of_one_request_with_what_comes_late_keeps_its_results(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roll, "MOST_HELD", 0)
+    settler = runs.Settler(store)
+    commit(store, asked_and_answered(1, "of one request"), 0)
+    settler.step(at(3_000))
+    joined = store.query("SELECT * EXCLUDE (request_no) FROM base.request_traces")
+    assert joined.height == 2
+    for minute in range(51, 90, 3):
+        commit(store, [span(1, 10 + minute, 1, 30, 40, 1), span(100 + minute, 1, 2, 50, 60)], at_s=60 * minute)
+        settler.step(at(60 * minute + 20))
+        assert store.query("SELECT count(DISTINCT request_no) FROM base.request_traces WHERE trace_lo < 3").item() == 1
+        assert store.query("SELECT count(*) FROM base.request_traces WHERE trace_lo < 3").item() == 2
+    settler.step(at(30_000))
+    assert_as_from_the_start(store, settler)
+
+
+@pytest.mark.parametrize("ahead_s", [1_800, 7_200, 86_400])
+def test_what_is_ahead_of_its_time_is_let_go_of_and_found_again(store: Store, ahead_s: int) -> None:
+    def ahead(trace: int) -> list[dict[str, Any]]:
+        by_ns = ahead_s * SECOND
+        return [{**row, "start_ns": row["start_ns"] + by_ns, "end_ns": row["end_ns"] + by_ns} for row in moved(trace)]
+
+    settler = runs.Settler(store)
+    for trace in range(1, 11):
+        commit(store, [*moved(trace), *ahead(100 + trace)], 5 * trace)
+    for second in (100, 3_000, 3_001):
+        settler.step(at(second))
+    assert settler._known is not None
+    assert not settler._known.agenda.todo
+    assert settler._known.held <= 10
+    for trace in range(11, 21):  # its time has come
+        commit(store, ahead(100 + trace), ahead_s + 5 * trace + 600)
+    for second in (700, 3_700):
+        settler.step(at(ahead_s + second))
+    assert_as_from_the_start(store, settler)
 
 
 def moved(trace: int) -> list[dict[str, Any]]:
