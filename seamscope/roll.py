@@ -30,6 +30,9 @@ TRACES: Final = {
 }  # fmt: skip
 """Traces: when their earliest span starts, the first and last commit that brought spans, when the last came."""
 
+FLAGS: Final = {"waiting": pl.Boolean, "reopened": pl.Boolean, "stored": pl.Boolean}
+"""What else is held of traces: whether they wait, have results though of all that came, and may have results at all."""
+
 AHEAD_NS: Final = 3_600_000_000_000
 """Clocks may be ahead by so much before their traces stop being kept in memory, once they were analysed."""
 
@@ -69,7 +72,7 @@ class Roll:
         self._most = most
         stored = store.query(statement("runs/windows")).iter_rows()
         self.agenda = Agenda(self.census, settle_ns, (Window(*row) for row in stored))
-        self._held = Held(pl.DataFrame(schema={**TRACES, "waiting": pl.Boolean, "reopened": pl.Boolean}))
+        self._held = Held(pl.DataFrame(schema={**TRACES, **FLAGS}))
         self._since_ns = -_EVER
         self._ahead: set[int] = set()
         """Ten minutes later than that, of which not all is held."""
@@ -106,7 +109,7 @@ class Roll:
         _, last_ns, spans = self._last_commit()
         self._seen_ns = last_ns
         waiting = _traces(self._store.query(statement("runs/unanalysed"), {"upto": self._seen}))
-        self._merge(waiting)
+        self._merge(waiting.with_columns(stored=True))
         self._count(waiting, last_ns, all_wait=waiting["spans"].sum() == spans)
         self.agenda.begin(last_ns)
         for window, came_ns in self._latest(waiting):
@@ -123,7 +126,7 @@ class Roll:
         recent = buckets[buckets * BUCKET_NS < last_ns + AHEAD_NS]
         self._since_ns = (int(recent.max()) + 1) * BUCKET_NS if recent.size else -_EVER
         later = self._near(self._since_ns, _EVER).join(waiting, on=KEYS, how="anti")
-        self._held.put(later.with_columns(waiting=False, reopened=False))
+        self._held.put(later.with_columns(waiting=False, reopened=False, stored=True))
 
     def look(self, now_ns: int = _EVER, enough_due: int | None = None) -> None:
         """Take note of the spans that came since the last look.
@@ -149,7 +152,8 @@ class Roll:
         if not arrived.height:  # logs or metrics came
             self._seen = upto
             return
-        before = self._before(arrived)
+        known = self._before(arrived)
+        before = known.select(*TRACES)
         self._seen = upto
         self._seen_ns = arrived["last_ns"][cast("int", arrived["last_commit"].arg_max())]
         both = _traces(pl.concat([before, arrived], how="vertical_relaxed"))
@@ -157,19 +161,21 @@ class Roll:
             pl.col("start_ns", "first_commit").min(), pl.col("last_commit", "last_ns").max(), pl.col("spans").sum()
         )
         self._recount(before, after)
-        self._merge(after.select(*TRACES))
+        self._merge(after.join(known.select(*KEYS, "stored"), on=KEYS, how="left"))
         for window, last_ns in self._latest(
             pl.concat([before.with_columns(last_ns=pl.lit(0, pl.Int64)), after.select(*TRACES)])
         ):
             self.agenda.touch_around(window, self._seen_ns, last_ns)
 
     def _before(self, arrived: pl.DataFrame) -> pl.DataFrame:
-        """Give those of some traces that had spans before, as they were."""
-        known = self._held.of(arrived).select(*TRACES)
+        """Give those of some traces that had spans before, as they were, and whether they may have results."""
+        known = self._held.of(arrived).select(*TRACES, "stored")
         strangers = arrived.join(known, on=KEYS, how="anti").select(KEYS)
         if strangers.height:
             strangers = self._store.query_with(statement("runs/analysed"), strangers)
-        return pl.concat([known, self._as_stored(strangers)]) if strangers.height else known
+        if not strangers.height:
+            return known
+        return pl.concat([known, self._as_stored(strangers).with_columns(stored=True)])
 
     def _as_stored(self, traces: pl.DataFrame) -> pl.DataFrame:
         text = statement("runs/as_stored")
@@ -190,7 +196,8 @@ class Roll:
                 self.agenda.touch_around(window, self._seen_ns, max((one.last_ns for one in waited), default=0))
 
     def _merge(self, traces: pl.DataFrame, *, reopened: bool = False) -> None:
-        self._held.put(traces.with_columns(waiting=True, reopened=reopened))
+        """Let traces wait; those without a word on whether they are `stored` are not."""
+        self._held.put(traces.with_columns(pl.col("stored").fill_null(value=False), waiting=True, reopened=reopened))
 
     def _latest(self, traces: pl.DataFrame) -> list[tuple[Window, int]]:
         """Give the windows that traces begin in, and when the last span came to each."""
@@ -205,7 +212,7 @@ class Roll:
         if not traces.height:
             return
         again = self._as_stored(traces.join(self.waiting(traces), on=KEYS, how="anti"))
-        self._merge(again, reopened=True)
+        self._merge(again.with_columns(stored=True), reopened=True)
         for window, _ in self._latest(again):
             self.agenda.touch_around(window, self._seen_ns)
 
@@ -242,7 +249,7 @@ class Roll:
 
     def analysed(self, traces: pl.DataFrame) -> None:
         """Take note that traces were analysed as they are known."""
-        self._held.set(traces, waiting=False)
+        self._held.set(traces, waiting=False, stored=True)
 
     def forget(self) -> None:
         """Let go of traces that no window which waits is compared with; of many, what waits for long asks the store."""
@@ -303,8 +310,9 @@ class Roll:
         first, last = cast("int", traces["start_ns"].min()), cast("int", traces["start_ns"].max())
         begins = pl.col("start_ns").is_between(first - PIECES_NS, last + PIECES_NS)
         mates, crowded = self._pieces.of(traces, lambda: self._held.where(begins, ~pl.col("waiting")).select(*TRACES))
-        while (partners := self._partners(pl.concat([traces, mates]))).height:
-            mates = pl.concat([mates, partners])
+        if mates.height or self._held.of(traces)["stored"].any():
+            while (partners := self._partners(pl.concat([traces, mates]))).height:
+                mates = pl.concat([mates, partners])
         return mates, crowded
 
     def _partners(self, traces: pl.DataFrame) -> pl.DataFrame:
