@@ -17,8 +17,8 @@ MOST_DOUBLINGS: Final = 5
 """A window to which late spans never cease is analysed whenever it has waited for its own length and 10 minutes, then
 20, 40, and at last 320: a clock that stands still, a log that is replayed make it ever larger."""
 SOON: Final = 8
-"""A window no longer than a trace waits settles within some four times that, unless spans go on coming late for it, or
-the one after it is long."""
+"""A window no longer than a trace waits settles by reckoning within four times that, unless spans go on coming late for
+it, or the one after it is long."""
 LONG_NS: Final = 3 * WINDOW_NS
 """When it is over a window waits no longer for its turn, unless spans keep coming late for it."""
 
@@ -49,6 +49,7 @@ class Agenda:
         self.todo: dict[Window, Waits] = {}
         """Windows that are to be analysed."""
         self._turns: dict[Window, int] = {}
+        """How often windows were analysed, as far as they are recent."""
         self._late: dict[Window, int] = {}
         """How many turns in a row came after ten minutes in which spans kept coming late."""
         self._begun: set[Window] = set()
@@ -148,7 +149,7 @@ class Agenda:
         self._turns[whole] = self._turns.get(whole, 0) + 1
 
     def _count_late(self, window: Window, waits: Waits | None) -> None:
-        """Count turns for whose sake spans did not cease."""
+        """Count the turns in a row that a window took though spans kept coming late."""
         over_ns = self._census.beside(window)[1].end_ns
         if waits is not None and waits.last_ns - max(waits.since_ns, over_ns) >= WINDOW_NS:
             self._late[window] = self._late.get(window, 0) + 1
