@@ -158,11 +158,11 @@ class Settling:
 
     @cached_property
     def _settler(self) -> Settler:
+        from seamscope.bridge import Pace
         from seamscope.runs import Settler
 
-        settle_ns = int(self._settle_s * 1e9)
-        amounts = settle_ns, self._compared_spans, self._read_ahead
-        return Settler(self._store, self._config, *amounts, self._make_way, self._is_over)
+        pace = Pace(self._compared_spans, self._read_ahead, self._make_way, self._is_over)
+        return Settler(self._store, self._config, int(self._settle_s * 1e9), pace)
 
 
 def rested_s(spans: int, took_s: float, settle_s: float) -> float:

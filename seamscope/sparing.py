@@ -7,6 +7,7 @@ read together, a time that no window can have, a row that the store will not tak
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from seamscope.errors import QueryLaterError, StoreError
 from seamscope.storing import KEYS, RunSummary, write_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Protocol
 
     from seamscope.store import Store
@@ -52,6 +53,15 @@ class Failed(Exception):  # noqa: N818 - says what failed; the error itself is i
         self.traces = traces
         self.beside = beside
         self.window = window
+
+
+@contextmanager
+def blaming(traces: pl.DataFrame, beside: pl.DataFrame, window: Window | None) -> Iterator[None]:
+    """Say of what fails here which traces it failed with (`Failed`)."""
+    try:
+        yield
+    except Exception as error:
+        raise Failed(traces, beside, window) from error
 
 
 class Sparing:

@@ -70,7 +70,7 @@ def test_the_smaller_the_memory_the_less_is_taken_at_once() -> None:
 def test_the_analysis_gets_its_share(tmp_path: Path) -> None:
     with traffic.running(tmp_path, memory_bytes=512 * MIB) as collector:
         settler, held = collector._settling._loaded(), shares(512 * MIB)
-        assert (settler._most, settler._ahead) == (held.compared_spans, held.read_ahead)
+        assert (settler._pace.compared_spans, settler._pace.read_ahead) == (held.compared_spans, held.read_ahead)
 
 
 def test_what_the_kernel_allows_counts(tmp_path: Path) -> None:

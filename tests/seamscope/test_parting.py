@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from analysis import passes, prepare
 from seamscope import runs
+from seamscope.bridge import Pace
 from seamscope.parting import parted
 from seamscope.store import Store
 from seamscope.windows import BUCKET_NS, WINDOW_NS, Census, Window
@@ -166,7 +167,7 @@ def test_what_begins_at_one_moment_is_read_in_bounded_parts_once(
     rows = answered()
     with Store.open(tmp_path / "test.duckdb") as store:
         commit(store, rows, LAST_S)
-        done = runs.Settler(store, compared_spans=MOST).analyze(everything=True)
+        done = runs.Settler(store, pace=Pace(compared_spans=MOST)).analyze(everything=True)
         assert (done.spans, done.traces) == (len(rows), len({row["trace_lo"] for row in rows}))
     assert max(batch["spans"].sum() for batch in prepared) <= MOST
     crowded = pl.concat(prepared).filter(pl.col("trace_lo") >= FIRST)
@@ -210,12 +211,12 @@ def test_any_order_of_arrival_ends_in_the_same(
     restarts: bool,
 ) -> None:
     with Store.open(tmp_path_factory.mktemp("live") / "live.duckdb") as store:
-        settler, last_s = runs.Settler(store, compared_spans=MOST), 0.0
+        settler, last_s = runs.Settler(store, pace=Pace(compared_spans=MOST)), 0.0
         for last_s, rows in deal(seed, pieces, crowd()):
             commit(store, rows, last_s)
             settler.step(BORDER + round((last_s + 11) * SECOND))
             if restarts:
-                settler = runs.Settler(store, compared_spans=MOST)
+                settler = runs.Settler(store, pace=Pace(compared_spans=MOST))
         come_to_rest(settler, last_s)
         assert_same(results(store), expected)
 
@@ -235,8 +236,8 @@ def test_a_window_whose_parts_are_not_all_stored_is_not_settled(
 
         monkeypatch.setattr(store, "write_results", fills_up)
         with pytest.raises(OSError, match="disk full"):
-            runs.Settler(store, compared_spans=MOST).analyze()
+            runs.Settler(store, pace=Pace(compared_spans=MOST)).analyze()
         assert not store.query("FROM base.windows WHERE start_ns <= $at AND end_ns > $at", {"at": BORDER + 5}).height
         monkeypatch.setattr(store, "write_results", whole)
-        runs.Settler(store, compared_spans=MOST).analyze()
+        runs.Settler(store, pace=Pace(compared_spans=MOST)).analyze()
         assert_same(results(store), expected)

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 import analysis
 from analysis.stitch import MOST_PIECES
-from seamscope import known_hosts, roll, runs
+from seamscope import bridge, known_hosts, roll, runs
 from seamscope.batches import batches
+from seamscope.bridge import Pace
 from seamscope.errors import QueryLaterError, StoreError
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.sparing import Failed
@@ -82,7 +83,7 @@ def assert_as_from_the_start(store: Store, settler: runs.Settler, compared_spans
     settler.step(at(3_000))
     live = rows_of(store)
     assert live["requests"]["final"].all()
-    runs.Settler(store, compared_spans=compared_spans).analyze(everything=True)
+    runs.Settler(store, pace=Pace(compared_spans=compared_spans)).analyze(everything=True)
     again = rows_of(store)
     for name in TABLES:
         assert live[name].equals(again[name]), name
@@ -246,7 +247,7 @@ def test_a_window_compared_while_another_is_written_hears_of_its_hosts(
         overlapped.append(compared[1].wait(60))
         return write(*given)
 
-    monkeypatch.setattr(runs, "compare", tells)
+    monkeypatch.setattr(bridge, "compare", tells)
     monkeypatch.setattr(store, "write_results", waits)
     done = runs.Settler(store).analyze()
     assert overlapped
@@ -289,7 +290,7 @@ def test_a_sender_whose_messages_come_in_two_batches_is_stored_once(
     store: Store,
 ) -> None:
     commit(store, [span(1, 1, 2, 0, 100), span(1, 2, 4, 10, 20, 1)], 0)
-    settler = runs.Settler(store, compared_spans=1)
+    settler = runs.Settler(store, pace=Pace(compared_spans=1))
     settler.analyze()
     for trace in (2, 3):
         rows, links = message(trace, 1)
@@ -383,7 +384,7 @@ def test_a_window_that_never_comes_to_rest_is_analysed_ever_more_seldom(
 
 
 def test_what_waits_for_a_short_window_that_never_comes_to_rest_is_analysed_by_itself(store: Store) -> None:
-    settler = runs.Settler(store, compared_spans=1)
+    settler = runs.Settler(store, pace=Pace(compared_spans=1))
     done = {}
     for trace, second in enumerate(range(0, 105, 5), start=1):
         commit(store, [span(trace, 1, 2, 0, 5)], at_s=second)
@@ -450,7 +451,7 @@ def test_what_comes_faster_than_it_is_analysed_waits_in_the_store(
     monkeypatch.setattr(roll, "MOST_HELD", 8)
     monkeypatch.setattr(roll, "LOOKED_COMMITS", 1)
     monkeypatch.setattr(roll.Roll, "forget", counted)
-    settler = runs.Settler(store, compared_spans=6)
+    settler = runs.Settler(store, pace=Pace(compared_spans=6))
     settler.step(at(0))
     for trace in range(1, 41):  # all of it within 205 s, the last span of each four seconds later
         commit(store, moved(trace)[:2], 5 * trace)
@@ -471,7 +472,7 @@ def test_what_comes_faster_than_it_is_analysed_waits_in_the_store(
 def test_a_clock_that_was_ahead_does_not_hold_up_what_came_after(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roll, "MOST_HELD", 8)
     monkeypatch.setattr(roll, "LOOKED_COMMITS", 1)
-    settler = runs.Settler(store, compared_spans=6)
+    settler = runs.Settler(store, pace=Pace(compared_spans=6))
     settler.step(at(0))
     for trace in range(1, 41):
         commit(store, moved(trace), 5 * trace + (3_600 if trace <= 12 else 0))
@@ -532,7 +533,7 @@ def test_once_time_is_up_no_further_window_is_begun(store: Store) -> None:
     for window in range(4):
         commit(store, [span(window + 1, 1, 2, window * 600_000, window * 600_000 + 5)], at_s=1)
     pressed = runs.Settler(
-        store, settle_ns=10 * SECOND, make_way=lambda: begun.append(1), is_over=lambda: len(begun) > 2
+        store, settle_ns=10 * SECOND, pace=Pace(make_way=lambda: begun.append(1), is_over=lambda: len(begun) > 2)
     )
     assert pressed.step(START + HOURS).requests == 2
     assert store.query("SELECT count(*) FROM requests").item() == 2  # what was begun is stored
@@ -548,10 +549,10 @@ def test_once_time_is_up_no_further_part_is_begun(store: Store) -> None:
     for trace in range(1, 7):
         commit(store, page(trace), 0)
     stored = "SELECT count(*) FROM requests"
-    pressed = runs.Settler(store, compared_spans=6, is_over=lambda: store.query(stored).item() > 0)
+    pressed = runs.Settler(store, pace=Pace(compared_spans=6, is_over=lambda: store.query(stored).item() > 0))
     begun = pressed.step(at(11)).requests
     assert 0 < begun == store.query(stored).item() < 6
-    later = runs.Settler(store, compared_spans=6)
+    later = runs.Settler(store, pace=Pace(compared_spans=6))
     done = later.step(at(12))
     assert done.requests - done.revised == 6 - begun
     assert_as_from_the_start(store, later, compared_spans=6)
@@ -567,11 +568,11 @@ def test_once_time_is_up_no_further_traces_are_begun(store: Store) -> None:
     for trace in range(1, 7):
         commit(store, apart(trace), 0)
     by_window, stored = "SELECT count(*) FROM base.windows", "SELECT count(*) FROM requests"
-    pressed = runs.Settler(store, compared_spans=3, is_over=lambda: store.query(stored).item() > 0)
+    pressed = runs.Settler(store, pace=Pace(compared_spans=3, is_over=lambda: store.query(stored).item() > 0))
     begun = pressed.step(at(11)).requests
     assert 0 < begun == store.query(stored).item() < 6
     assert store.query(by_window).item() == 0  # trace by trace
-    later = runs.Settler(store, compared_spans=3)
+    later = runs.Settler(store, pace=Pace(compared_spans=3))
     done = later.step(at(12))
     assert done.requests - done.revised == 6 - begun
     later.step(at(HOURS / SECOND))
@@ -587,7 +588,7 @@ def test_a_step_under_way_is_no_failure(store: Store, monkeypatch: pytest.Monkey
         seen.append(settler.failing)
         return compare(*given)
 
-    monkeypatch.setattr(runs, "compare", looks)
+    monkeypatch.setattr(bridge, "compare", looks)
     settler = runs.Settler(store)
     settler.step(at(11))
     assert seen
@@ -602,8 +603,8 @@ def test_once_time_is_up_nobody_looks_whose_fault_a_failure_is(store: Store, mon
         tried.append(1)
         raise ValueError("no")
 
-    monkeypatch.setattr(runs, "compare", fails)
-    pressed = runs.Settler(store, is_over=lambda: bool(tried))
+    monkeypatch.setattr(bridge, "compare", fails)
+    pressed = runs.Settler(store, pace=Pace(is_over=lambda: bool(tried)))
     with pytest.raises(Failed):
         pressed.step(at(11))
     assert (len(tried), pressed.failing) == (1, True)
@@ -613,7 +614,7 @@ def test_who_wanted_all_analysed_is_told_that_time_was_up(store: Store) -> None:
     begun: list[int] = []
     for window in range(3):
         commit(store, [span(window + 1, 1, 2, window * 600_000, window * 600_000 + 5)], at_s=1)
-    pressed = runs.Settler(store, make_way=lambda: begun.append(1), is_over=lambda: len(begun) > 1)
+    pressed = runs.Settler(store, pace=Pace(make_way=lambda: begun.append(1), is_over=lambda: len(begun) > 1))
     with pytest.raises(StoreError, match="not all is analysed"):
         pressed.analyze()
     assert store.query("SELECT count(*) FROM requests").item() == 1

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis import passes
-from seamscope import findings, roll, runs
+from seamscope import bridge, findings, roll, runs
+from seamscope.bridge import Pace
 from seamscope.schema.tables import RESOURCES, SPAN_LINKS, SPANS
 from seamscope.store import Store, retention
 from seamscope.windows import BUCKET_NS, BUCKETS, READ_AHEAD, WINDOW_NS, Census, Window
@@ -147,7 +148,7 @@ def at_once(
     """What an analysis of everything gives."""
     with Store.open(path) as store:
         commit(store, rows, LAST_S)
-        runs.Settler(store, compared_spans=most, read_ahead=read_ahead).analyze(everything=True)
+        runs.Settler(store, pace=Pace(compared_spans=most, read_ahead=read_ahead)).analyze(everything=True)
         return results(store)
 
 
@@ -192,7 +193,7 @@ def test_with_none_read_ahead_a_window_is_written_before_the_next_is_compared(
         return work
 
     for name in ("compare", "write"):
-        monkeypatch.setattr(runs, name, noting(name, getattr(runs, name)))
+        monkeypatch.setattr(bridge, name, noting(name, getattr(bridge, name)))
     at_once(tmp_path / "all.duckdb", read_ahead=0)
     assert len(seen) > 16
     assert seen == ["compare", "write"] * (len(seen) // 2)
@@ -249,14 +250,14 @@ def test_any_order_of_arrival_ends_in_the_same(
         Store.open(tmp_path_factory.mktemp("live") / "live.duckdb") as store,
         mock.patch.multiple(roll, MOST_HELD=held, LOOKED_COMMITS=1),
     ):
-        settler = runs.Settler(store, compared_spans=MOST)
+        settler = runs.Settler(store, pace=Pace(compared_spans=MOST))
         for turn, (at_s, rows) in enumerate(deal(seed, pieces)):
             commit(store, rows, at_s)
             if turn % every == 0:
                 settler.step(BORDER + round((at_s + 11) * SECOND))
             last_s = at_s
             if restarts:
-                settler = runs.Settler(store, compared_spans=MOST)
+                settler = runs.Settler(store, pace=Pace(compared_spans=MOST))
         come_to_rest(settler, last_s)
         assert_same(results(store), expected)
 
@@ -272,8 +273,8 @@ def test_so_it_is_with_a_recording(tmp_path: Path, scenario: str) -> None:
     turns = pa.array([dice.choices(range(6), (30, 20, 20, 15, 10, 5))[0] for _ in range(spans.num_rows)])
     with Store.open(tmp_path / "live.duckdb") as live, Store.open(tmp_path / "all.duckdb") as once:
         once.commit(tables, now_ns=end_ns)
-        runs.Settler(once, compared_spans=1_000).analyze(everything=True)
-        settler = runs.Settler(live, compared_spans=1_000)
+        runs.Settler(once, pace=Pace(compared_spans=1_000)).analyze(everything=True)
+        settler = runs.Settler(live, pace=Pace(compared_spans=1_000))
         live.commit(others, now_ns=end_ns)
         for turn in range(6):
             now_ns = end_ns + turn**4 * 10 * SECOND  # the last ones come when all before are final
