@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from seamscope.errors import QueryError, QueryLaterError
 from seamscope.store.opening import was_given_up
+from seamscope.store.sandbox import ONLY_SELECT, explained, refuse_deeds
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Stream: TypeAlias = Generator[pa.RecordBatch | pa.Schema, None, None]
     """The schema of a result, then its batches; closed early, the statement is stopped."""
 
-READS: Final = frozenset({"SELECT", "EXPLAIN"})
 BATCH_ROWS: Final = 16_384
 WANTED: Final = "wanted"
 """By what name a statement reads rows that it is given: long lists make slow parameters."""
@@ -88,16 +88,22 @@ class Reading:
 
 
 def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """Give the one statement of `sql` if it reads; `QueryError` says what else it is."""
-    try:
+    """Give the one statement of `sql` if it reads and does nothing else; `QueryError` says what else it is."""
+    statement = _one(cursor, sql)
+    kind = statement.type.name
+    if kind == "EXPLAIN":  # it may run what it explains
+        kind = _one(cursor, explained(sql)).type.name
+    if kind != "SELECT":
+        raise QueryError(f"{kind} is not a reading statement", ONLY_SELECT)
+    refuse_deeds(sql)
+    return statement
+
+
+def _one(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    with telling():
         found = cursor.extract_statements(sql)
-    except duckdb.Error as error:
-        raise _told(error) from error
     if len(found) != 1:
         raise QueryError(f"{len(found)} statements", "give one SELECT")
-    kind = found[0].type.name
-    if kind not in READS:
-        raise QueryError(f"{kind} is not a reading statement", "only SELECT is allowed; the store is read-only here")
     return found[0]
 
 
