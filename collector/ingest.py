@@ -94,15 +94,13 @@ def _traces(bodies: Sequence[Body], rules: Rules) -> Ingested:
 
 
 def _logs(bodies: Sequence[Body], rules: Rules) -> Ingested:
-    del rules
-    found = logs.decode_logs(bodies)
+    found = logs.decode_logs(bodies, rules)
     rejected, notes = _named(logs.REASONS, found.rejected), _named(_NOTES[:1], found.oddities[:, None])
     return Ingested(found.tables, _outcomes(found.accepted, rejected, found.errors, notes))
 
 
 def _metrics(bodies: Sequence[Body], rules: Rules) -> Ingested:
-    del rules
-    found = metrics.decode_metrics(bodies)
+    found = metrics.decode_metrics(bodies, rules)
     rejected, notes = _named(metrics.REASONS, found.rejected), _named(_NOTES[:1], found.oddities[:, None])
     outcomes = _outcomes(found.accepted, rejected, found.errors, notes)
     return Ingested(
@@ -139,6 +137,8 @@ def _safely(bodies: Sequence[Body], rules: Rules) -> list[Ingested]:
     """Read a batch; where it fails as a whole, each of its bodies alone, so that one cannot harm another."""
     try:
         return [_READERS[bodies[0].signal](bodies, rules)]
+    except MemoryError:  # no fault of theirs
+        raise
     except Exception:  # noqa: BLE001 - whatever it is, the bodies beside it must not suffer
         _log.exception("%d bodies could not be read", len(bodies))
     if len(bodies) == 1:

@@ -17,7 +17,9 @@ from collector.decoding.signals import LOGS
 from collector.decoding.wire import read_wire
 from collector.normalise import correlation
 from collector.normalise import keys as spellings
+from collector.normalise.redaction import redacted, secret_keys, shown
 from collector.normalise.resources import Resources, list_column
+from seamscope.config import Rules
 from seamscope.schema import tables
 from seamscope.store.fingerprints import COPY, copies
 
@@ -97,21 +99,23 @@ def _bounded(text: pa.StringArray, limit: int) -> pa.StringArray:
 def lists(table: AttributeColumns, keys: pa.StringArray, rows: int) -> pa.ListArray:
     """Return attributes as one list of {key, value} per owner."""
     bounds = np.searchsorted(table.owner, np.arange(rows + 1)).astype(np.int32)
-    return list_column(bounds, keys.take(pa.array(table.key)), table.text)
+    return list_column(bounds, keys.take(pa.array(table.key)), shown(table))
 
 
-def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDArray[np.int8], Resources]:
+def _records(cells: Cells, rules: Rules, limits: AttributeLimits) -> tuple[dict[str, Any], NDArray[np.int8], Resources]:
     """Return the columns of all records, the position of each one's first fault in `REASONS`, and the resources."""
     table, scopes = CellTable(cells, "logs"), CellTable(cells, "scopes")
     rows = len(table.bad)
     keys, ((resource_attributes, _), (its_attributes, bad)) = attributes(
         cells, ("resource_attributes", "log_attributes")
     )
-    resources = Resources(limited(resource_attributes, limits)[0], keys, len(cells.table("resources")))
+    secret = secret_keys(keys, rules.redact)
+    of_resources = redacted(limited(resource_attributes, limits)[0], secret)
+    resources = Resources(of_resources, keys, len(cells.table("resources")))
     trace_hi, trace_lo, trace_length, bad_trace = ids(cells, table["trace_id"], 16)
     _, span_id, span_length, bad_span = ids(cells, table["span_id"], 8)
     body, bad_body = values(cells, table["body_type"].astype(np.uint8), table["body"], table["body"].copy())
-    own = limited(its_attributes, limits)[0]
+    own = redacted(limited(its_attributes, limits)[0], secret)
     said = correlation.columns(spellings.Promoted(own, own.owner, keys, rows, spellings.LOGS))
     none = pa.nulls(rows, pa.string())
     severity = enumeration(cells, table["severity"], SEVERITIES, "severity_number_")
@@ -137,10 +141,10 @@ def _records(cells: Cells, limits: AttributeLimits) -> tuple[dict[str, Any], NDA
     return columns, first_fault(_faults(table, wrong, (trace_length, span_length)), rows), resources
 
 
-def decode_logs(bodies: Sequence[Body], limits: WireLimits | None = None) -> Logs:
-    """Return the rows of log requests of one encoding; together they are less than 256 MiB."""
+def decode_logs(bodies: Sequence[Body], rules: Rules | None = None, limits: WireLimits | None = None) -> Logs:
+    """Return the rows of log requests of one encoding, without what `rules` redact; together less than 256 MiB."""
     cells = read(bodies, LOGS, limits)
-    columns, first, resources = _records(cells, AttributeLimits())
+    columns, first, resources = _records(cells, rules or Rules(), AttributeLimits())
     scope = cells.table("logs")[:, 0]
     body = cells.table("resources")[cells.table("scopes")[scope, 0], 0]
     keep = first < 0

@@ -6,7 +6,7 @@ Nothing of an instrument that is not kept is read further than it takes to count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +19,9 @@ from collector.decoding.flat import FAULT_SHAPE, FAULT_TIME
 from collector.decoding.signals import METRICS
 from collector.logs import first_fault, lists, read
 from collector.normalise import keys as spellings
+from collector.normalise.redaction import redacted, secret_keys
 from collector.normalise.resources import Resources
+from seamscope.config import Rules
 from seamscope.schema import tables
 from seamscope.schema.instruments import INSTRUMENTS, UNITS_NS
 
@@ -82,15 +84,15 @@ class Metrics:
     oddities: Numbers
 
 
-def decode_metrics(bodies: Sequence[Body], limits: WireLimits | None = None) -> Metrics:
-    """Return the rows of metric requests of one encoding; together they are less than 256 MiB."""
+def decode_metrics(bodies: Sequence[Body], rules: Rules | None = None, limits: WireLimits | None = None) -> Metrics:
+    """Return the rows of metric requests of one encoding, without what `rules` redact; together less than 256 MiB."""
     cells = read(bodies, METRICS, limits)
     metrics, points = CellTable(cells, "metrics"), CellTable(cells, "points")
     metric = points["metric"]
     which = _known(metrics)[metric]
     body = _bodies(cells)[metric]
     wanted = _wanted(cells, points, which, body)
-    rows, bad, resources = _rows(cells, metrics, points, which, wanted)
+    rows, bad, resources = _rows(cells, metrics, points, which, wanted, rules or Rules())
     first = first_fault(_faults(points, metrics.bad[metric] | bad), len(metric))
     keep = wanted & (first < 0)
     rejected = np.zeros((len(bodies), len(REASONS)), np.int64)
@@ -135,7 +137,7 @@ def _faults(points: CellTable, bad: Mask) -> Iterator[Mask]:
 
 
 def _rows(
-    cells: Cells, metrics: CellTable, points: CellTable, which: Numbers, wanted: Mask
+    cells: Cells, metrics: CellTable, points: CellTable, which: Numbers, wanted: Mask, rules: Rules
 ) -> tuple[pa.Table, Mask, pa.Table]:
     """Return the rows of the wanted points, which of all points have text that is not UTF-8, and the resources."""
     at = np.flatnonzero(wanted)
@@ -145,8 +147,10 @@ def _rows(
     bad = np.zeros(len(wanted), np.bool_)
     bad[own.owner[bad_text]] = True
     place = (np.cumsum(wanted) - 1).astype(np.uint32)
-    own = limited(type(own)(place[own.owner], own.key, own.type, own.number, own.text), LIMITS)[0]
-    resources = Resources(limited(of_resources, AttributeLimits())[0], keys, len(cells.table("resources")))
+    secret = secret_keys(keys, rules.redact)
+    own = redacted(limited(replace(own, owner=place[own.owner]), LIMITS)[0], secret)
+    of_resources = redacted(limited(of_resources, AttributeLimits())[0], secret)
+    resources = Resources(of_resources, keys, len(cells.table("resources")))
     scopes, metric = CellTable(cells, "scopes"), points["metric"][at]
     scope = metrics.u32("scope")[metric]
     columns = {

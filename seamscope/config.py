@@ -14,6 +14,10 @@
     [essential]                   # calls that a page needs, or survives without; by host or operation
     "announcements.internal" = false
 
+    [redact]                      # attributes whose values are struck out before they are stored; first that fits wins
+    "user.email" = true           # ('*' and '?'; case does not matter, nor '_' and '-')
+    "next_page_token" = false     # (shipped: "*token" and its kin)
+
     [[budget]]                    # limits, one of `ms`, `ratio`; checked when read, held by no command yet
     name = "dash shell"
     filter = "route:/dash env:production"
@@ -21,8 +25,8 @@
     cause = "pool_wait"
     ms = 20
 
-`Rules` is what the door needs while spans come in; the rest is read when results are made, so a changed rule takes
-effect at the next `seamscope analyze --all`.
+`Rules` is what the door needs while spans come in: a changed one holds for what comes after the collector's next start.
+The rest is read when results are made, so that a changed rule takes effect at the next `seamscope analyze --all`.
 """
 
 from __future__ import annotations
@@ -42,12 +46,21 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE: Final = "seamscope.toml"
 SHIPPED_PHASES: Final = (("db.pool.wait", "pool_wait"),)
+SHIPPED_SECRETS: Final = tuple(
+    (f"*{end}", True)
+    for end in (
+        *("authorization", "cookie", "cookies", "token"),
+        *("password", "passwd", "passphrase", "secret", "secret-key", "api-key", "access-key", "private-key"),
+    )
+)
+"""Keys of attributes that hold credentials: captured headers, what loggers write of requests, environment variables."""
+
 PERCENTILES: Final = ("mean", "p50", "p95", "p99")
 
 _TIER_KEYS: Final = ("service", "scope", "name", "peer", "tier")
 _PEER_KEYS: Final = ("tier", "service")
 _BUDGET_KEYS: Final = ("name", "filter", "seam", "percentile", "horizon", "owner", "cause", "ms", "ratio")
-_SECTIONS: Final = ("tier", "phases", "peers", "essential", "budget")
+_SECTIONS: Final = ("tier", "phases", "peers", "essential", "redact", "budget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +104,13 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the door needs: the user's own phase names, and the tier rules about services, scopes and span names."""
+    """What the door needs: names of the user's own phases, secrets, and tier rules about services, scopes and spans."""
 
     phases: tuple[tuple[str, str], ...] = SHIPPED_PHASES
     """(pattern over span names, cause); the first that fits wins."""
     tiers: tuple[TierRule, ...] = ()
+    redact: tuple[tuple[str, bool], ...] = SHIPPED_SECRETS
+    """(pattern over keys of attributes, whether their values are struck out); the first that fits wins."""
 
     def tier(self, service: str, scope: str, name: str) -> str | None:
         """Return the tier that the operator gave to spans of this service, scope and name."""
@@ -244,7 +259,7 @@ def _budget(place: _Place, entry: Mapping[str, object], number: int) -> Budget:
 def _config(path: Path, document: Mapping[str, object]) -> Config:
     root = _Place(path)
     _known(root, document, _SECTIONS)
-    section = {key: _table(root / key, document.get(key, {})) for key in ("phases", "peers", "essential")}
+    section = {key: _table(root / key, document.get(key, {})) for key in ("phases", "peers", "essential", "redact")}
     lists = {key: _tables(root / key, document.get(key, [])) for key in ("tier", "budget")}
     tiers = tuple(_tier_rule(root / "tier" / at, entry) for at, entry in enumerate(lists["tier"]))
     phases = [(name, _word(root / "phases" / name, said, words.CAUSES)) for name, said in section["phases"].items()]
@@ -252,6 +267,10 @@ def _config(path: Path, document: Mapping[str, object]) -> Config:
         rules=Rules(
             phases=(*phases, *SHIPPED_PHASES),
             tiers=tuple(rule for rule in tiers if rule.peer is None),
+            redact=(
+                *((key, _truth(root / "redact" / key, said)) for key, said in section["redact"].items()),
+                *SHIPPED_SECRETS,
+            ),
         ),
         tiers=tiers,
         peers=tuple((host.lower(), _peer_rule(root / "peers" / host, said)) for host, said in section["peers"].items()),

@@ -34,6 +34,8 @@ DOUBLE: Final = 4
 BYTES: Final = 5
 ARRAY: Final = 6
 KVLIST: Final = 7
+REDACTED: Final = 8
+"""A value that was struck out (`collector.normalise.redaction`): its text is empty, as if none had been sent."""
 
 FAULT_UTF8: Final = 1
 """`SpanColumns.faults`: text of the span, its events, links or attributes was not UTF-8 (it reads U+FFFD here)."""
@@ -119,7 +121,7 @@ class LinkColumns:
 class AttributeColumns:
     """A row per attribute; `owner` is ascending, rows of one owner are in wire order, repeated keys are all there.
 
-    `key` is a row of `FlatTraces.keys`; `type` is one of `EMPTY … KVLIST`. `text` is the value's canonical text:
+    `key` is a row of `FlatTraces.keys`; `type` is one of `EMPTY … REDACTED`. `text` is the value's canonical text:
     ints decimal, doubles shortest round-trip, bools `true` or `false`, bytes base64, arrays and maps JSON, an
     empty value the empty string. `number` is the value of an int, 0 or 1 of a bool, the IEEE bits of a double
     (see `doubles`), else 0.

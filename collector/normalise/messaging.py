@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from collector.normalise import keys
 from collector.normalise.batch import integers, merged
-from collector.normalise.choices import each_distinct, either, joined, only
+from collector.normalise.choices import each_distinct, either, joined, only, scalar
 from collector.normalise.roles import SYSTEMS
 from collector.normalise.stores import implied
 from collector.normalise.texts import readonly
@@ -91,7 +91,8 @@ def _linked_ids(batch: Batch) -> pa.StringArray | None:
     alone = np.bincount(spans, minlength=batch.rows) == 1
     at = np.full(batch.rows, -1, np.int64)
     at[spans] = rows
-    return flat.link_attributes.text.take(pa.array(np.where(alone, at, 0), mask=~alone))
+    found = flat.link_attributes.text.take(pa.array(np.where(alone, at, 0), mask=~alone))
+    return only(pc.not_equal(found, scalar("")), found)
 
 
 def _message_id(batch: Batch) -> pa.StringArray | None:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.decoding.flat import STRING
+from collector.normalise.redaction import shown
 from collector.normalise.scopes import sdk_class
 from collector.normalise.texts import Texts, readonly
 from seamscope.kernel import kernel
@@ -215,7 +216,7 @@ class Resources:
         is_render = np.zeros(count, np.bool_) if renders is None else renders
         rows = [self.distinct[int(at)] for at in wanted]
         tiers = [_raised(row.tier, bool(is_render[at])) for row, at in zip(rows, wanted, strict=True)]
-        attributes = list_column(self._bounds, self._keys.take(pa.array(self._rows.key)), self._rows.text)
+        attributes = list_column(self._bounds, self._keys.take(pa.array(self._rows.key)), shown(self._rows))
         columns = {
             "resource_id": pa.array(self._distinct_ids[wanted]),
             "service": [row.service for row in rows],

@@ -14,6 +14,7 @@ from collector.normalise.choices import valid
 from collector.normalise.facts import judge
 from collector.normalise.keeping import kept
 from collector.normalise.keys import Promoted
+from collector.normalise.redaction import redacted_traces, shown
 from collector.normalise.resources import Resources, list_column
 from collector.normalise.routes import NAMES, templates
 from collector.normalise.sampling import weights
@@ -73,7 +74,7 @@ def _attributes(flat: FlatTraces, table: AttributeColumns, owners: int) -> pa.Li
     """Return the raw attributes of each owner, in wire order."""
     bounds = np.zeros(owners + 1, np.int32)
     np.cumsum(np.bincount(table.owner, minlength=owners), out=bounds[1:])
-    return list_column(bounds, flat.keys.take(pa.array(table.key)), table.text)
+    return list_column(bounds, flat.keys.take(pa.array(table.key)), shown(table))
 
 
 def _grains(batch: Batch) -> NDArray[np.uint32]:
@@ -205,14 +206,14 @@ def normalise(flat: FlatTraces, keep: Mask, rules: Rules, keep_links: Mask | Non
     Args:
         flat: the batch.
         keep: which of its spans were admitted; times of these fit into 63 bits.
-        rules: the operator's rules about span names, scopes and services.
+        rules: the operator's rules about span names, scopes, services and secrets.
         keep_links: which of its links were admitted; None is all that belong to kept spans.
 
     Returns:
         `spans`, `resources`, `span_events` and `span_links` as in `seamscope.schema.tables`, without the columns
         that the store's writer adds. Rows are in the order of the batch; a resource appears once.
     """
-    flat = kept(flat, keep, keep_links)
+    flat = redacted_traces(kept(flat, keep, keep_links), rules)
     spans = flat.spans
     count = len(spans.span_id)
     own = Promoted(flat.span_attributes, flat.span_attributes.owner, flat.keys, count, keys.SPANS)

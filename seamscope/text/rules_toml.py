@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from seamscope.config import SHIPPED_PHASES
+from seamscope.config import SHIPPED_PHASES, SHIPPED_SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +36,11 @@ _ESSENTIAL: Final = """
 # page up is the finding nonessential_block.
 # [essential]
 """
+_REDACT: Final = """
+# Attributes whose values are struck out before they are stored (true) or kept (false): by key, the first that fits
+# wins. Only '*' and '?' are patterns here; case does not matter, nor '_' and '-'. What is stored stays as it is.
+# [redact]
+"""
 _EXAMPLE_TIERS: Final = '# [[tier]]\n# service = "edge-*"\n# tier = "edge"\n'
 _EXAMPLE_PEERS: Final = '# "flags.example.com" = "external"\n# "10.0.3.7" = { service = "orders", tier = "origin" }\n'
 _EXAMPLE_ESSENTIAL: Final = '# "announcements.internal" = false\n'
@@ -47,12 +52,17 @@ def rules_toml(seen: Seen) -> str:
     peers = "".join(map(_peer, seen.peers))
     calls = "".join(f"# {_pattern(one.host)} = true  # {_counted(one.requests, 'request')}\n" for one in seen.calls)
     sections = (_TIERS, tiers or _EXAMPLE_TIERS, _PHASES, *_phases(), _PEERS, peers or _EXAMPLE_PEERS)
-    return "".join((_HEAD, *sections, _ESSENTIAL, calls or _EXAMPLE_ESSENTIAL))
+    return "".join((_HEAD, *sections, _ESSENTIAL, calls or _EXAMPLE_ESSENTIAL, _REDACT, *_secrets()))
 
 
 def _phases() -> Iterator[str]:
     for name, cause in SHIPPED_PHASES:
         yield f"# {_pattern(name)} = {_quoted(cause)}  # this one is shipped\n"
+
+
+def _secrets() -> Iterator[str]:
+    for pattern, _ in SHIPPED_SECRETS:
+        yield f"# {_quoted(pattern)} = true  # this one is shipped\n"
 
 
 def _tier(service: str, tiers: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ TEXTS = {
     "sql": "'; DROP TABLE spans; --",
     "wildcards": "%_\\",
     "formula": '=HYPERLINK("http://x","y")',
-    "path": "../../../../etc/passwd",
+    "path": "../../../../etc/hosts",
     "jinja": "{{ 7 * 7 }}{% raw %}",
     "format": "%s%n{0}{self}",
     "newlines": "a\r\nb\tc\x0b\x0c\x85\u2028",
@@ -257,3 +257,16 @@ def test_sent_texts_find_nothing_but_themselves(collector: Collector, tmp_path: 
         predicate(Selection(f"service:{json.dumps(text)}", None, None), 0)
     assert traffic.count(collector.store, "spans") == before
     del tmp_path
+
+
+@over_each
+def test_secrets_are_never_stored(collector: Collector, transport: str) -> None:
+    request, span = single(("secrets", transport))
+    secret, harmless = (f"{word} {transport}, as it was sent in whole" for word in ("a secret", "no secret"))
+    listed = AnyValue(array_value=ArrayValue(values=[AnyValue(string_value=secret)]))
+    span.attributes.append(KeyValue(key="http.request.header.cookie", value=listed))
+    span.attributes.append(KeyValue(key="harmless", value=AnyValue(string_value=harmless)))
+    assert not send(transport, collector, request).reply.HasField("partial_success")
+    assert {"key": "http.request.header.cookie", "value": "[redacted]"} in stored(collector, span)["attributes"]
+    files = [file.read_bytes() for file in collector.store.path.parent.iterdir() if file.is_file()]
+    assert [any(text.encode() in data for data in files) for text in (secret, harmless)] == [False, True]

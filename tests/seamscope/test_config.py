@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamscope.config import SHIPPED_PHASES, Budget, Config, PeerRule, Rules, TierRule, load
+from seamscope.config import SHIPPED_PHASES, SHIPPED_SECRETS, Budget, Config, PeerRule, Rules, TierRule, load
 from seamscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,6 +109,16 @@ def test_phase_names(tmp_path: Path) -> None:
     assert rules.phase("db.pool.wait") == "pool_wait"
     assert rules.phase("smtp handshake") == "tls"
     assert rules.phase("handshake") is None
+
+
+def test_secrets(tmp_path: Path) -> None:
+    rules = load(_written(tmp_path, '[redact]\n"user.*" = true\n"page_token" = false\n')).rules
+    assert rules.redact == (("user.*", True), ("page_token", False), *SHIPPED_SECRETS)
+
+
+def test_a_secret_is_one_or_not(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'redact\."user\.email": true or false is wanted here, not \'no\''):
+        load(_written(tmp_path, '[redact]\n"user.email" = "no"\n'))
 
 
 def test_without_a_file_the_shipped_rules_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

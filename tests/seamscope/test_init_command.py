@@ -53,6 +53,7 @@ def test_every_line_of_it_is_a_rule_that_fits_what_was_seen(example_path: Path, 
     assert tiers == {"web": "render", "orders": "origin", "auth": "origin", "jobs": "worker"}
     assert read.peer("postgres/app") == PeerRule(tier="data")
     assert read.is_essential("orders") is True
+    assert set(read.rules.redact) == set(Config().rules.redact)
 
 
 def test_odd_names_stay_names(tmp_path: Path) -> None:
