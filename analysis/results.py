@@ -46,7 +46,7 @@ def empty() -> Results:
     )
 
 
-def set_aside(traces: pl.DataFrame, error: Exception, while_: str = "") -> Results:
+def set_aside(traces: pl.DataFrame, error: BaseException, while_: str = "") -> Results:
     """Return what is left of traces that no stage could digest: a warning each."""
     results = empty()
     words_of_error = " ".join(f"{while_}{type(error).__name__}: {error}".split())[:MOST_WORDS]

@@ -2,14 +2,15 @@
 
 Over HTTP the bytes are counted as they come. Over gRPC a message comes whole or not at all, so only a few are read at
 a time; HTTP/2's flow control holds the others back at their senders. A slow sender gives its turn up after a moment:
-it cannot fill memory fast, and must not hold the others up.
+it cannot fill memory fast, and must not hold the others up. Many of them can fill it all the same, for grpcio holds
+what came of a message: while memory is short, those that have been slow for longest are to come again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import pyarrow as pa
 
@@ -23,35 +24,80 @@ T = TypeVar("T")
 
 TURNS: Final = 4
 TURN_S: Final = 0.25
+SLOW: Final = 8
+"""Slow readers that may go on while memory is short; each may hold as much as a message may have."""
+LOOK_S: Final = 0.5
 ARRIVING_BYTES: Final = 128 * 1024 * 1024
 LARGE_BYTES: Final = 8 * 1024 * 1024
 """Work on bodies of this size leaves holes in the heap worth handing back."""
+
+
+class SlowError(Exception):
+    """A body was too slow in coming for the memory that there is."""
 
 
 class Turns:
     """Lets a few readers read at a time; for one event loop.
 
     The latest comes first: calls that never send anything must not stand in line before those that do.
+
+    Args:
+        turns: how many read at a time.
+        turn_s: after so many seconds a reader is slow, and another may read beside it.
+        is_short: tells whether memory is short.
     """
 
-    def __init__(self, turns: int = TURNS, turn_s: float = TURN_S) -> None:
+    def __init__(
+        self, turns: int = TURNS, turn_s: float = TURN_S, is_short: Callable[[], bool] = lambda: False
+    ) -> None:
         self.free = turns
         """Turns that nobody has."""
         self._timers = Timers(turn_s)
+        self._looks = Timers(LOOK_S)
+        self._is_short = is_short
         self._waiting: list[asyncio.Future[None]] = []
+        self._slow: dict[asyncio.Task[object], bool] = {}
+        """Slow readers, the slowest first, and whether they were told to end."""
+        self._watched = False
 
     async def read(self, reading: Callable[[], Awaitable[T]]) -> T:
-        """Wait for a turn, then for what `reading` gives."""
+        """Wait for a turn, then for what `reading` gives.
+
+        Raises:
+            SlowError: it was slow, as many others are, and memory is short.
+        """
         if self.free:
             self.free -= 1
         else:
             await self._stand()
-        timer = self._timers.start(self._give)
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        timer = self._timers.start(lambda: self._be_slow(task))
         try:
             return await reading()
+        except asyncio.CancelledError:
+            if not self._slow.get(task) or task.uncancel():
+                raise
+            raise SlowError from None
         finally:
+            self._slow.pop(task, None)
             if timer.cancel():
                 self._give()
+
+    def _be_slow(self, task: asyncio.Task[object]) -> None:
+        self._slow[task] = False
+        if not self._watched:
+            self._watched = True
+            self._looks.start(self._look)
+        self._give()
+
+    def _look(self) -> None:
+        """End those that have been slow for longest, as many as are too many, while memory is short."""
+        if len(self._slow) > SLOW and self._is_short():
+            for task in list(self._slow)[:-SLOW]:
+                self._slow[task] = self._slow[task] or task.cancel()
+        self._watched = bool(self._slow)
+        if self._watched:
+            self._looks.start(self._look)
 
     async def _stand(self) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collector.ingest import Ingested
     from collector.telemetry import Telemetry
 
-    Settled = Outcome | Exception
+    Settled = Outcome | BaseException
     """What became of a body: its outcome once committed, or why the store did not take it."""
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Groups:
         started = time.perf_counter_ns()
         try:
             return self._ingest(bodies)
-        except Exception:  # noqa: BLE001 - whatever the decoder stumbled over, it must not stop the loop
+        except BaseException:  # noqa: BLE001 - whatever it was, a panic of Polars' too, it must not stop the loop
             _log.exception("decoding %d requests together failed", len(bodies))
             return None
         finally:
@@ -88,12 +88,13 @@ class Groups:
         return [settled for part in parts for settled in self._part(part, left)]
 
     def _part(self, bodies: Sequence[Body], left: list[int]) -> list[Settled]:
-        fault: Exception | None
+        fault: BaseException | None
         try:
             ingested = self._ingest(bodies)
-        except Exception as error:  # noqa: BLE001 - whatever the decoder stumbled over, it must not stop the loop
+        except BaseException as error:  # noqa: BLE001 - whatever it was, it must not stop the loop
             if len(bodies) == 1:
-                return [Outcome(error=f"the request cannot be read ({type(error).__name__})")]
+                is_short = isinstance(error, MemoryError)  # that passes: the body is to come again
+                return [error if is_short else Outcome(error=f"the request cannot be read ({type(error).__name__})")]
             return self._in_parts(bodies, left)
         fault = self._commit(ingested)
         if fault is None:
@@ -101,14 +102,14 @@ class Groups:
         left[0] -= 1
         return self._in_parts(bodies, left) if len(bodies) > 1 and left[0] > 0 else [fault] * len(bodies)
 
-    def _commit(self, ingested: Ingested) -> Exception | None:
+    def _commit(self, ingested: Ingested) -> BaseException | None:
         """Commit; return why it failed, if it did."""
         if not any(table.num_rows for table in ingested.tables.values()):
             return None
         started = time.perf_counter_ns()
         try:
             receipt = self._store.commit(ingested.tables, now_ns=time.time_ns())
-        except Exception as error:  # noqa: BLE001 - whatever the store stumbled over, it must not stop the loop
+        except BaseException as error:  # noqa: BLE001 - whatever the store stumbled over, it must not stop the loop
             self._telemetry.committed(time.perf_counter_ns() - started, ok=False)
             return error
         self._telemetry.committed(time.perf_counter_ns() - started, ok=True, duplicates=receipt.duplicates)

@@ -171,6 +171,10 @@ class Intake:
             return True
         return self._held + coming_bytes < READ_SHARE * self._room() * self._queue_bytes
 
+    def is_short(self) -> bool:
+        """Tell whether memory is."""
+        return self._room() < 1
+
     def check_room(self, signal: str, coming_bytes: int | None = None) -> None:
         """Raise `RefusedError` where a body of any size would be refused, so that a door need not read it first.
 

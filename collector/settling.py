@@ -91,7 +91,7 @@ class Settling:
         self._thread.join()
         try:
             self._loaded().step()
-        except Exception:  # noqa: BLE001 - the store must still be closed in order
+        except BaseException:  # noqa: BLE001 - the store must still be closed in order
             _log.exception("what has settled could not be analysed; `seamscope analyze` will")
         self._over_s = -math.inf  # whoever waited for that step to end must not begin
 
@@ -149,7 +149,7 @@ class Settling:
                 busy = done.traces > 0
                 if not settler.more_is_due:
                     rest_s = rested_s(done.spans, time.monotonic() - began, self._settle_s)
-            except Exception:  # noqa: BLE001 - the loop lives on, and the next step tries again
+            except BaseException:  # noqa: BLE001 - the loop lives on, and the next step tries again
                 _log.exception("settled traces could not be analysed")
 
     def _loaded(self) -> Settler:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RECENT_COMMITS: Final = 512
 """Commits over which `commit_ms` gives its percentiles."""
 
+FAILING_NS: Final = 60_000_000_000
+"""A failed commit tells for so long that nothing can be stored: who is sent away for it brings no other one about."""
+
 SIGNALS: Final = {"spans": "traces", "logs": "logs", "metric_points": "metrics"}
 """The signal whose items are the rows of a table."""
 
@@ -72,6 +75,7 @@ class Telemetry:
         self._commits = 0
         self._failed_commits = 0
         self._last_commit_ok = True
+        self._failed_ns = 0
         self._denied: Counter[str] = Counter()
         self._busy_ns: Counter[str] = Counter()
         self._held_bytes = 0
@@ -124,13 +128,15 @@ class Telemetry:
 
     @property
     def storing(self) -> bool:
-        """Whether the last commit succeeded."""
-        return self._last_commit_ok
+        """Whether the last commit succeeded, or failed so long ago that the next one may."""
+        return self._last_commit_ok or time.monotonic_ns() - self._failed_ns > FAILING_NS
 
     def committed(self, took_ns: int, *, ok: bool, duplicates: Mapping[str, int] | None = None) -> None:
         """Count a commit, how long it took, and the rows in it, by table, that were stored before."""
         with self._lock:
             self._last_commit_ok = ok
+            if not ok:
+                self._failed_ns = time.monotonic_ns()
             self._commits += ok
             self._failed_commits += not ok
             for signal, count in by_signal(duplicates or {}).items():
@@ -168,7 +174,7 @@ class Telemetry:
                 "queue_bytes": self._held_bytes,
                 "commits": self._commits,
                 "failed_commits": self._failed_commits,
-                "storing": self._last_commit_ok,
+                "storing": self.storing,
                 "denied_requests": dict(self._denied),
                 "commit_ms": {name: _quantile_ms(recent, q) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
                 "busy_ms": {stage: round(took / 1e6, 3) for stage, took in self._busy_ns.items()},

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+FAULTS: Final = (Exception, pl.exceptions.PanicException)
+"""What traces may be to blame for; a panic of Polars' is none of Python's exceptions."""
+
 NOT_THE_TRACES: Final = (StoreError, OSError)
 """What the store or the machine is to blame for: a full disk passes, and is tried again."""
 
@@ -60,7 +63,7 @@ def blaming(traces: pl.DataFrame, beside: pl.DataFrame, window: Window | None) -
     """Say of what fails here which traces it failed with (`Failed`)."""
     try:
         yield
-    except Exception as error:
+    except FAULTS as error:
         raise Failed(traces, beside, window) from error
 
 
@@ -95,7 +98,7 @@ class Sparing:
         What the store is to blame for is raised.
         """
         error = failed.__cause__
-        if not isinstance(error, Exception) or isinstance(error, NOT_THE_TRACES):
+        if not isinstance(error, FAULTS) or isinstance(error, NOT_THE_TRACES):
             raise error or failed
         _log.error("%d traces failed together: %s", failed.traces.height, error, exc_info=error)
         self._put_off += isinstance(error, QueryLaterError)
@@ -118,12 +121,12 @@ class Sparing:
 
 def at_fault(
     traces: pl.DataFrame, attempt: Callable[[pl.DataFrame], object], later: tuple[type[Exception], ...] = ()
-) -> list[tuple[pl.DataFrame, Exception]]:
+) -> list[tuple[pl.DataFrame, BaseException]]:
     """Find the traces that make `attempt` raise, by halving; what the store is to blame for is raised.
 
     `later` are errors that many traces may be to blame for, but one alone is not: it is tried again later.
     """
-    found: list[tuple[pl.DataFrame, Exception]] = []
+    found: list[tuple[pl.DataFrame, BaseException]] = []
     left = [traces] if traces.height else []
     while left:
         some = left.pop()
@@ -131,7 +134,7 @@ def at_fault(
             attempt(some)
         except NOT_THE_TRACES:
             raise
-        except Exception as error:
+        except FAULTS as error:
             if some.height == 1 and isinstance(error, later):
                 raise
             if some.height == 1 or len(found) >= MOST_SOUGHT:

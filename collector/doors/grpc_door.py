@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import grpc
 
-from collector.arriving import Arriving, Turns
+from collector.arriving import Arriving, SlowError, Turns
 from collector.decoding.decode import Body
 from collector.doors import grpc_body, otlp_status
 from collector.doors.answers import Answers
@@ -137,7 +137,7 @@ class GrpcDoor:
             EndpointError: the address cannot be had.
         """
         self._answers = Answers(asyncio.get_running_loop())
-        self._turns = Turns()
+        self._turns = Turns(is_short=self._intake.is_short)
         self._deadlines = Timers(BODY_DEADLINE_S)
         self._arriving = Arriving()
         self._server = grpc.aio.server(options=(*OPTIONS, ("grpc.max_concurrent_streams", self._streams)))
@@ -206,7 +206,7 @@ class GrpcDoor:
                 self._telemetry.unreadable(signal)
                 whole = isinstance(error, TooLargeError)
                 return otlp_status.too_large(MESSAGE_BYTES) if whole else otlp_status.invalid(str(error))
-            case NoRoomError() | BusyPeerError():
+            case NoRoomError() | SlowError() | BusyPeerError():
                 self._telemetry.refused(signal, "peer" if isinstance(error, BusyPeerError) else "arriving")
                 words = str(error) or "too much arrives at once; send this request again"
                 return Refusal(grpc.StatusCode.UNAVAILABLE, words, 1.0)

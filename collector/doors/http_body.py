@@ -21,6 +21,11 @@ MEDIA_TYPES: Final[dict[str, Encoding]] = {"application/x-protobuf": "protobuf",
 INFLATE_STEP_BYTES: Final = 1024 * 1024
 """Bytes inflated before the event loop gets a turn."""
 
+LEAST_STEP_BYTES: Final = 4096
+"""What a step counts at least until others have their turn: one that gives nothing takes time too."""
+MEMBERS: Final = 10_000
+"""Members of a gzip body, or frames of a zstd one: of 64 KiB each, as blocked gzip has them, a tenth of it is enough.
+An empty one is 20 bytes, and millions of them would fit."""
 ZSTD_SLICE_BYTES: Final = 128
 """Bytes of zstd that are inflated at a time: four of them may stand for 128 KiB, so this gives 4 MiB at most."""
 
@@ -81,6 +86,9 @@ def content_encoding(header: str) -> str:
 class _Inflating(Protocol):
     """Takes compressed pieces, gives plain ones of a bounded size."""
 
+    members: int
+    """Members or frames that were begun."""
+
     def feed(self, piece: bytes) -> None:
         """Take a compressed piece."""
 
@@ -103,6 +111,7 @@ class _Zlib:
         self._several = encoding == "gzip"
         self._inflater = zlib.decompressobj(self._bits)
         self._rest = b""
+        self.members = 1
 
     def feed(self, piece: bytes) -> None:
         self._rest += piece
@@ -112,6 +121,7 @@ class _Zlib:
             if not self._several:
                 raise BrokenError("bytes follow the end of the compressed body")
             self._inflater = zlib.decompressobj(self._bits)
+            self.members += 1
         try:
             plain = self._inflater.decompress(self._rest, INFLATE_STEP_BYTES)
         except zlib.error as error:
@@ -134,6 +144,7 @@ class _Zstd:
     def __init__(self) -> None:
         self._rest = memoryview(b"")
         self._inflater = self._fresh()
+        self.members = 1
 
     @staticmethod
     def _fresh() -> zstandard.ZstdDecompressionObj:
@@ -145,6 +156,7 @@ class _Zstd:
     def step(self) -> bytes:
         if self._inflater.eof:
             self._inflater = self._fresh()
+            self.members += 1
         some = self._rest[:ZSTD_SLICE_BYTES]
         try:
             plain: bytes = self._inflater.decompress(some)
@@ -186,28 +198,31 @@ async def read_body(
     """
     body = _Body(limit_bytes, has_room)
     inflating = _inflating(encoding)
-    begun = False
+    begun, since = False, 0
     async for piece in pieces:
         begun |= bool(piece)
         if inflating is None:
             body.add(piece)
             continue
         inflating.feed(piece)
-        await _inflate(inflating, body)
+        since = await _inflate(inflating, body, since)
     if inflating is not None and begun:
         inflating.end()
     return body.whole()
 
 
-async def _inflate(inflating: _Inflating, body: _Body) -> None:
-    since = 0
+async def _inflate(inflating: _Inflating, body: _Body, since: int) -> int:
+    """Inflate what was fed; takes and gives the bytes since others had their turn."""
     while inflating.more:
         plain = inflating.step()
         body.add(plain)
-        since += len(plain)
+        if inflating.members > MEMBERS:
+            raise BrokenError(f"the compressed body has more than {MEMBERS:,} members")
+        since += max(len(plain), LEAST_STEP_BYTES)
         if since >= INFLATE_STEP_BYTES:
             since = 0
             await asyncio.sleep(0)
+    return since
 
 
 class _Body:

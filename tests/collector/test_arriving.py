@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from collector.arriving import Arriving, Turns, give_back
+from collector import arriving
+from collector.arriving import Arriving, SlowError, Turns, give_back
 
 
 @pytest.fixture
@@ -44,6 +45,31 @@ async def test_a_slow_one_gives_its_turn_up() -> None:
     with pytest.raises(asyncio.CancelledError):
         await never
     assert turns.free == 1  # neither lost nor doubled
+
+
+@pytest.mark.anyio
+async def test_while_memory_is_short_those_that_are_slow_for_longest_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arriving, "SLOW", 2)
+    monkeypatch.setattr(arriving, "LOOK_S", 0.01)
+    short = asyncio.Event()
+    turns = Turns(1, turn_s=0.01, is_short=short.is_set)
+    readers = [asyncio.create_task(turns.read(asyncio.Event().wait)) for _ in range(5)]
+    await asyncio.sleep(0)
+    for _ in readers:
+        await turns.read(partial(asyncio.sleep, 0))  # its turn comes once one more is slow
+    slowest = list(turns._slow)[:3]
+    assert not any(reader.done() for reader in readers)
+    short.set()
+    await asyncio.wait_for(asyncio.wait(slowest), 60)
+    assert {reader for reader in readers if reader.done()} == set(slowest)
+    assert all(isinstance(reader.exception(), SlowError) for reader in slowest)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.wait(readers)
+    assert sum(reader.cancelled() for reader in readers) == 2
+    assert turns.free == 1
 
 
 @pytest.mark.anyio

@@ -6,7 +6,9 @@ import threading
 from concurrent.futures import wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+import polars as pl
 import pytest
 
 from collector import intake as intake_module
@@ -270,3 +272,29 @@ def test_a_recorder_that_fails_does_not_cost_a_span(tmp_path: Path) -> None:
     with intake(tmp_path, on_stored=full) as (door, store, _):
         assert door.submit(body(traffic.spans(8))).result(traffic.DEADLINE_S).accepted == 8
         assert traffic.count(store, "spans") == 8
+
+
+@pytest.mark.parametrize("fault", [pl.exceptions.PanicException("index out of bounds"), MemoryError()])
+def test_a_commit_that_panics_stops_no_thread(tmp_path: Path, fault: BaseException) -> None:
+    """A panic of Polars' is no `Exception`; whoever waits is told, and the next request is stored."""
+    faults = [fault]
+
+    def judge(_: Mapping[str, pa.Table]) -> None:
+        if faults:
+            raise faults.pop()
+
+    with intake(tmp_path, judge) as (taken, store, _):
+        with pytest.raises(RefusedError):
+            taken.submit(body(traffic.spans(8, seed=1))).result(traffic.DEADLINE_S)
+        assert taken.submit(body(traffic.spans(8, seed=2))).result(traffic.DEADLINE_S).accepted == 8
+        assert traffic.count(store, "spans") == 8
+
+
+def test_want_of_memory_is_no_fault_of_the_request(tmp_path: Path) -> None:
+    def read(bodies: Sequence[Body]) -> Ingested:
+        with mock.patch("collector.ingest.decode_traces", side_effect=MemoryError):
+            return ingest(bodies)
+
+    with intake(tmp_path, read=read) as (taken, _, telemetry), pytest.raises(RefusedError):
+        taken.submit(body(traffic.spans(8))).result(traffic.DEADLINE_S)
+    assert telemetry.total("refused") == 1

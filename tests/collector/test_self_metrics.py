@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from collector.ingest import Outcome
 from collector.self_metrics import METRICS, SelfMetrics, request
-from collector.telemetry import Telemetry
+from collector.telemetry import FAILING_NS, Telemetry
 from seamscope import health
 from seamscope.remote import find_collector
 from tests.collector import traffic
@@ -223,3 +223,15 @@ def test_health_is_red_while_nothing_can_be_stored(tmp_path: Path) -> None:
         traffic.call(running.grpc, traffic.spans(8).SerializeToString())
         answer = traffic.post(running.http, b"", {}, "/healthz", "GET")
         assert (answer.status, json.loads(answer.body)["status"]) == (200, "ok")
+
+
+def test_health_is_not_red_for_ever_where_nobody_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is sent nothing for being red brings no commit about that succeeds."""
+    telemetry, now_ns = Telemetry(), [1_000 * FAILING_NS]
+    monkeypatch.setattr("collector.telemetry.time.monotonic_ns", lambda: now_ns[0])
+    said = []
+    for later_ns in (0, FAILING_NS, FAILING_NS + 1):
+        telemetry.committed(1, ok=False)
+        now_ns[0] += later_ns
+        said.append(telemetry.storing)
+    assert said == [False, False, True]

@@ -41,30 +41,35 @@ def later(trace: int) -> list[dict[str, Any]]:
     return [span(trace, 1, 2, LATER_MS, LATER_MS + 50)]
 
 
-def fails_with(*traces: int, together: bool = False) -> Callable[..., Any]:
+def fails_with(
+    *traces: int, together: bool = False, fault: type[BaseException] = pl.exceptions.SchemaError
+) -> Callable[..., Any]:
     """Return a `prepare` that raises where one of some traces is among those it gets, or only all `together`."""
 
     def fails(spans: pl.DataFrame, *rest: Any, **more: Any) -> Any:
         found = set(spans.get_column("trace_lo").to_list()) & set(traces)
         if found == set(traces) if together else found:
-            raise pl.exceptions.SchemaError("columns that\nnobody can read")
+            raise fault("columns that\nnobody can read")
         return WHOLE(spans, *rest, **more)
 
     return fails
 
 
-def test_windows_after_one_that_fails_are_analysed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [pl.exceptions.SchemaError, pl.exceptions.PanicException])
+def test_windows_after_one_that_fails_are_analysed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, fault: type[BaseException]
+) -> None:
     for trace in (1, 2, 3):
         commit(store, page(trace), 0)
     commit(store, later(4), 0)
-    monkeypatch.setattr(shelf, "prepare", fails_with(2))
+    monkeypatch.setattr(shelf, "prepare", fails_with(2, fault=fault))
     settler = runs.Settler(store)
     done = settler.step(at(9_000))
     assert done.set_aside == settler.set_aside == 1
     assert settler.lag_ns(at(9_000)) == 0
     assert store.query(ASIDE).rows() == [("2",)]
     assert store.query("SELECT detail FROM warnings").item() == (
-        "around the analysis: SchemaError: columns that nobody can read"
+        f"around the analysis: {fault.__name__}: columns that nobody can read"
     )
     assert store.query(FINAL).rows() == [("1", True), ("3", True), ("4", True)]
     assert settler.step(at(9_100)).traces == 0

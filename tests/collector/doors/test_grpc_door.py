@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import queue
 import socket
 import threading
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -272,6 +273,28 @@ def test_a_body_that_dawdles_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
         done.set()
         assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # which a sender may repeat
         assert error.value.details() == "the request's body did not arrive in time"
+
+
+def test_slow_bodies_are_sent_away_while_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """grpcio holds what came of a body that does not come to its end, and no count of the queue's knows of it."""
+    monkeypatch.setattr("collector.arriving.SLOW", 1)
+    monkeypatch.setattr("collector.intake.Intake.is_short", lambda _: True)
+    done = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        done.wait(traffic.DEADLINE_S)
+        yield from ()
+
+    with traffic.running(tmp_path) as collector, grpc.insecure_channel(str(collector.grpc)) as channel:
+        export = channel.stream_unary(traffic.METHODS["traces"])
+        calls = [export.future(nothing(), timeout=traffic.DEADLINE_S) for _ in range(3)]
+        ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for call in calls:
+            call.add_done_callback(ended.put)
+        codes = [ended.get(timeout=traffic.DEADLINE_S).code() for _ in range(2)]
+        assert codes == [grpc.StatusCode.UNAVAILABLE] * 2
+        assert collector.telemetry.total("refused") == 2
+        done.set()
 
 
 def test_an_address_is_one_at_both_doors() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -10,6 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -20,7 +22,7 @@ from seamscope.errors import EndpointError
 from tests.collector import traffic
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from collector.serve import Collector
@@ -251,12 +253,13 @@ def test_text_on_the_port_harms_nobody(collector: Collector, monkeypatch: pytest
     works(collector, "text")
 
 
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), 1000):
+        yield data[at : at + 1000]
+
+
 @pytest.mark.anyio
 async def test_inflating_stops_at_the_limit() -> None:
-    async def pieces(data: bytes) -> AsyncIterator[bytes]:
-        for at in range(0, len(data), 1000):
-            yield data[at : at + 1000]
-
     plain = bytes(range(256)) * 40
     packed = gzip.compress(plain)
     assert await http_body.read_body(pieces(packed), "gzip", len(plain)) == plain
@@ -264,6 +267,29 @@ async def test_inflating_stops_at_the_limit() -> None:
         await http_body.read_body(pieces(packed), "gzip", len(plain) - 1)
     assert await http_body.read_body(pieces(packed + packed), "gzip", 2 * len(plain)) == plain + plain
     assert await http_body.read_body(pieces(b""), "gzip", 10) == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
+async def test_empty_members_are_counted_and_let_others_have_their_turn(
+    encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Each gives nothing and takes time; millions of them fit into a body."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(others())
+    few = pack(b"") * (http_body.MEMBERS - 1) + pack(b"x")
+    assert await http_body.read_body(pieces(few), encoding, 9) == b"x"
+    assert turns > http_body.MEMBERS // 300
+    with pytest.raises(http_body.BrokenError, match="more than 10,000 members"):
+        await http_body.read_body(pieces(pack(b"") + few), encoding, 9)
+    beside.cancel()
 
 
 @pytest.fixture
