@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -134,21 +135,22 @@ class Upkeep:
                 self.work()
             except SeamscopeError as error:
                 _log.warning("the store could not be kept in bounds: %s", error)
-            except Exception:  # noqa: BLE001 - the loop lives on
+            except BaseException:  # noqa: BLE001 - the loop lives on
                 _log.exception("the store could not be kept in bounds")
 
     def work(self) -> None:
-        """Do what is due, until nothing is or the end is asked for."""
-        self._fold()
-        if self._bounds.age_s is not None:
-            self._expire(self._bounds.age_s)
-        if self._bounds.size_bytes is not None:
-            self._shrink(self._bounds.size_bytes)
-        self._prune()
-        if self._unfreed:
-            self._unfreed = not self._store.checkpoint_alone()
-        self._give_back()
-        self._open_anew()
+        """Do what is due, until nothing is or the end is asked for; what fails keeps nothing else from being done."""
+        with ExitStack() as due:  # the last one comes first
+            for step in (
+                self._open_anew,
+                self._give_back,
+                self._free,
+                self._prune,
+                self._shrink,
+                self._expire,
+                self._fold,
+            ):
+                due.callback(step)
 
     def _fold(self) -> None:
         if self._store.log_bytes() <= LOG_BYTES:  # asked of the disk: a statement each second is half of idle work
@@ -157,15 +159,19 @@ class Upkeep:
         if now.log_bytes > now.used_bytes // LOG_SHARE:
             self._store.checkpoint()
 
-    def _expire(self, age_s: float) -> None:
+    def _expire(self) -> None:
         """Delete traces that are too old; looked at so seldom that each time there is something to delete."""
-        if self._clock.running_ns() < self._expire_at_ns:
+        age_s = self._bounds.age_s
+        if age_s is None or self._clock.running_ns() < self._expire_at_ns:
             return
         self._expire_at_ns = self._clock.running_ns() + int(age_s * 1e9 / 100)
-        self._drop(upto=retention.expired(self._store, self._clock.now_ns() - int(age_s * 1e9)))
+        now_ns = self._clock.now_ns()
+        self._drop(upto=retention.expired(self._store, now_ns - int(age_s * 1e9), now_ns))
 
-    def _shrink(self, size_bytes: int) -> None:
+    def _shrink(self) -> None:
         """Delete the oldest traces where the store takes too much; what they took is free after a checkpoint."""
+        if (size_bytes := self._bounds.size_bytes) is None:
+            return
         now = giving_back.usage(self._store)
         taken = now.used_bytes + now.log_bytes
         if taken > FULL * size_bytes and not self._unfreed:
@@ -205,6 +211,22 @@ class Upkeep:
             self._dropped = False
             self._prune_at_ns = began + PRUNING_SHARE * (self._clock.running_ns() - began)
 
+    def _free(self) -> None:
+        """Fold the log in, so that what deleted rows took is free, while nobody who reads keeps them alive."""
+        if self._unfreed:
+            self._unfreed = not self._checkpoint_alone()
+
+    def _checkpoint_alone(self) -> bool:
+        done = False
+
+        def work() -> pl.DataFrame:
+            nonlocal done
+            done = self._store.checkpoint_alone()
+            return retention.NO_TRACES
+
+        self._settling.rest(work)
+        return done
+
     def _give_back(self) -> None:
         """Shorten the file where much of it is free."""
         while not self._stopped.is_set() and self._clock.running_ns() >= self._give_back_at_ns:
@@ -219,7 +241,7 @@ class Upkeep:
                 return retention.NO_TRACES
 
             self._settling.rest(work)
-            freed = self._store.checkpoint_alone() and moved.rows
+            freed = self._checkpoint_alone() and moved.rows
             if not freed or (not moved.was_far and giving_back.usage(self._store).file_bytes >= before.file_bytes):
                 self._give_back_at_ns = self._clock.running_ns() + PATIENCE_NS
 

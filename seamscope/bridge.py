@@ -55,16 +55,13 @@ class Pace:
 
 
 class Bridge:
-    """Takes traces of one store through the desk and back, with what those before them told of hosts and services.
+    """Takes traces of one store through the desk and back, with what those before them told of hosts and services."""
 
-    After an error it is of no use any more (`anew`).
-    """
-
-    def __init__(self, store: Store, rules: Rules, pace: Pace, hosts: KnownHosts | None = None) -> None:
+    def __init__(self, store: Store, rules: Rules, pace: Pace) -> None:
         self._store = store
         self._rules = rules
         self._pace = pace
-        self._hosts = hosts or KnownHosts()
+        self._hosts = KnownHosts()
         self._shelf = Shelf(store, rules, self._hosts)
         self._services: set[str] = set()
         self._latest: list[pl.DataFrame] = []
@@ -74,12 +71,13 @@ class Bridge:
         self._hosts.remember(self._store)
         self._services = _services(self._store.query(statement("runs/resources")))
 
-    def anew(self) -> Bridge:
-        """Give one that knows nothing but which hosts are doubtful.
+    def forget(self) -> None:
+        """Know nothing of hosts, after an error, but which are doubtful, and let go of windows that were read.
 
-        What failed here would fail again, and whom what is known of hosts concerns was not looked for.
+        What failed there would fail again, and whom what is known of hosts concerns was not looked for.
         """
-        return Bridge(self._store, self._rules, self._pace, self._hosts.anew())
+        self._hosts = self._hosts.anew()
+        self._shelf = Shelf(self._store, self._rules, self._hosts)
 
     def clear(self) -> None:
         """Let go of windows that were read."""
@@ -121,7 +119,8 @@ class Bridge:
                 ThreadPoolExecutor(1, thread_name_prefix="results") as writer,
                 ThreadPoolExecutor(2, thread_name_prefix="windows") as reader,
             ):
-                turns = sorted(window for window in members if window.whole in set(due))
+                wanted = set(due)
+                turns = sorted(window for window in members if window.whole in wanted)
                 yield from self._in_turn(roll, turns, members, (reader, writer), anew=anew)
         self._closing(roll)
 

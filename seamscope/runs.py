@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from analysis import NoRules
@@ -22,12 +23,13 @@ from seamscope.sparing import Failed, Sparing
 from seamscope.storing import RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
 
     from analysis import Rules
     from seamscope.store import Store
+    from seamscope.windows import Window
 
     Progress = Callable[[int, int], None]
 
@@ -38,6 +40,9 @@ SETTLE_NS: Final = 10_000_000_000
 
 WINDOWS_A_STEP: Final = 4
 """Windows that settled are analysed so many at a time, so that traces which settle meanwhile do not wait for long."""
+
+SMALL_WINDOWS_A_STEP: Final = 64
+"""Of those that are no more spans together than one may hold: a single sender with wild clocks makes thousands."""
 
 _EVER: Final = 1 << 62
 
@@ -67,7 +72,7 @@ class Settler:
         rules = rules or NoRules()
         self._bridge = Bridge(store, rules, self._pace)
         self._conclusions = Conclusions(store, rules)
-        self._sparing = Sparing(store, lambda traces, *, written: self._bridge.alone(traces, written=written))
+        self._sparing = Sparing(store, self._bridge.alone)
         self._waited_ns: int | None = None
         """Since when the longest waits, where a step failed and the roll of what waits is to be made anew."""
         self.failing = False
@@ -97,11 +102,17 @@ class Settler:
         due = roll.agenda.due(now_ns)
         while not self._pace.is_over() and (ready := roll.ready(now_ns, due)).height:
             yield from self._told(self._bridge.by_trace(roll, ready), progress)
-        yield from self._told(self._bridge.by_window(roll, due[:WINDOWS_A_STEP]), progress)
-        self.more_is_due = len(due) > WINDOWS_A_STEP or roll.is_behind
+        now = self._at_once(roll, due)
+        yield from self._told(self._bridge.by_window(roll, now), progress)
+        self.more_is_due = len(due) > len(now) or roll.is_behind
         roll.forget()
         if not roll.agenda.todo:
             self._bridge.clear()
+
+    def _at_once(self, roll: Roll, due: Sequence[Window]) -> Sequence[Window]:
+        """Give the windows that are analysed in one step: a few, and more of them where they are small."""
+        spans = accumulate(roll.census.spans(window) for window in due[:SMALL_WINDOWS_A_STEP])
+        return due[: max(WINDOWS_A_STEP, sum(together <= self._pace.compared_spans for together in spans))]
 
     def analyze(self, *, everything: bool = False, progress: Progress | None = None) -> RunSummary:
         """Analyse all that is stored and not yet final, as if nothing more came; `everything`: again from the start.
@@ -197,7 +208,7 @@ class Settler:
         except BaseException:
             self._waited_ns = self._known.longest_ns() if self._known is not None else None
             self._known = None  # what the store says of itself counts, not what it was to be told
-            self._bridge = self._bridge.anew()
+            self._bridge.forget()
             raise
         yield RunSummary(seconds=time.perf_counter() - started)
 

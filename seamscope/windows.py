@@ -83,15 +83,17 @@ class Census:
 
     def add(self, buckets: npt.NDArray[np.int64], spans: npt.NDArray[np.int64]) -> set[int]:
         """Count spans (which may be negative) by the bucket their traces begin in; give the ten minutes concerned."""
-        numbers = buckets // BUCKETS
-        for number in np.unique(numbers).tolist():
-            here = numbers == number
+        order = np.argsort(buckets, kind="stable")
+        buckets, spans = buckets[order], spans[order]
+        numbers, begins = np.unique(buckets // BUCKETS, return_index=True)
+        ends = [*begins[1:], len(buckets)]
+        for number, begin, end in zip(numbers.tolist(), begins, ends, strict=False):  # one end more where there is none
             known, counts = self._counts.get(number, (np.zeros(0, np.int64), np.zeros(0, np.int64)))
-            together = np.concatenate([known, buckets[here] - number * BUCKETS])
-            summed = np.bincount(together, np.concatenate([counts, spans[here]]), BUCKETS).astype(np.int64)
+            together = np.concatenate([known, buckets[begin:end] - number * BUCKETS])
+            summed = np.bincount(together, np.concatenate([counts, spans[begin:end]])).astype(np.int64)
             self._counts[number] = summed.nonzero()[0], summed[summed.nonzero()]
             self._windows.pop(number, None)
-        return set(np.unique(numbers).tolist())
+        return set(numbers.tolist())
 
     def numbers(self) -> list[int]:
         """Give the ten minutes in which anything begins."""

@@ -22,7 +22,7 @@ PAUSE_SECONDS: Final = 5.0
 class Checkpoints:
     """A thread that sleeps until the log is long enough."""
 
-    def __init__(self, checkpoint: Callable[[], None]) -> None:
+    def __init__(self, checkpoint: Callable[[], object]) -> None:
         self._checkpoint = weakref.WeakMethod(checkpoint)  # a store nobody holds any more must not live on in here
         self._wanted = threading.Event()
         self._stopped = threading.Event()

@@ -248,12 +248,10 @@ class Store(Opened):
     def checkpoint_alone(self) -> bool:
         """Fold the log in while nobody reads or writes: only then is the room of deleted rows free.
 
-        Guests are let end, after a while told to; False, and nothing is done, where they do not.
+        Guests are let end, after a while told to; False, and nothing is done, where they do not, or where it fails.
         """
         with self._cursors.between_guests() as alone, self._silence():
-            if alone:
-                self._checkpoint()
-            return alone
+            return alone and self._checkpoint()
 
     def open_anew_alone(self, *, insist: bool = False) -> bool:
         """Close the file and open it anew while nobody reads or writes: what DuckDB held of it is free then.
@@ -356,7 +354,8 @@ class Store(Opened):
         """Tell whether the file must be opened anew, or could not be when it last had to."""
         return self._is_torn or opening.was_given_up(error)
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self) -> bool:
+        """Fold the log in; tell whether that was done."""
         connection = self._connection
         try:
             with opening.private_files(), self._cursors.house() as cursor:
@@ -364,6 +363,8 @@ class Store(Opened):
         except duckdb.Error as error:
             _log.warning("a checkpoint of %s failed: %s", self.path, opening.said(error))
             self._reopen_if_given_up(connection, error)
+            return False
+        return True
 
     def _reopen_if_given_up(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
         if self._was_given_up(error):

@@ -83,9 +83,12 @@ def all_tables() -> set[str]:
     return {table for name in _OF_COMMITS for table in tables_of(name)} | {*_OF_REQUESTS}
 
 
-def expired(store: Store, since_ns: int) -> int:
-    """Give the last commit of which, and of all before it, nothing came at `since_ns` or later; 0 where none is."""
-    return int(store.query(statement("retention/expired"), {"since_ns": since_ns}).item())
+def expired(store: Store, since_ns: int, now_ns: int) -> int:
+    """Give the last commit of which, and of all before it, nothing came since then; 0 where none is.
+
+    What came later than now, by a clock that was ahead, counts as if it had come with what came after it.
+    """
+    return int(store.query(statement("retention/expired"), {"since_ns": since_ns, "now_ns": now_ns}).item())
 
 
 def step(store: Store, *, after: int = 0, upto: int = NO_END, rows: int = STEP_ROWS) -> Dropped:

@@ -12,6 +12,7 @@ import pytest
 from collector.settling import Settling
 from collector.upkeep import HELD_SHARE, Bounds, Clock, Upkeep
 from seamscope.config import Config
+from seamscope.errors import StoreError
 from seamscope.store import Settings, Store, file, giving_back, retention
 from tests.collector import traffic
 from tests.seamscope.store_rows import BULK, bulk, resource, rows, span
@@ -188,6 +189,27 @@ def test_a_reader_does_not_make_more_go(store: Store, monkeypatch: pytest.Monkey
     monkeypatch.undo()
     keeper.work()
     assert retention.rows(store) == left
+
+
+def test_a_checkpoint_that_failed_frees_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = upkeep(store, Bounds(size_bytes=filled(store) // 2))
+    monkeypatch.setattr(store, "_checkpoint", lambda: False)
+    keeper.work()
+    left = retention.rows(store)
+    keeper.work()
+    assert retention.rows(store) == left
+
+
+def test_a_step_that_fails_keeps_no_other_from_being_done(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Store) -> None:
+        raise StoreError("a block cannot be read")
+
+    monkeypatch.setattr(file, "HELD_OF_ROW_BYTES", store.settings.memory_bytes // HELD_SHARE)
+    commit(store, 0, 99, 1)
+    monkeypatch.setattr(giving_back, "usage", fails)
+    with pytest.raises(StoreError, match="a block cannot be read"):
+        upkeep(store, Bounds(size_bytes=1)).work()
+    assert store.held_bytes == 0  # opened anew all the same
 
 
 def test_the_log_of_a_small_store_is_folded_in(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

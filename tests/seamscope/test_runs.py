@@ -342,19 +342,27 @@ def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.Monk
     assert settler.step(at(21)).requests == 1
 
 
-def test_windows_left_to_the_next_step_are_known(store: Store) -> None:
-    settler = runs.Settler(store, settle_ns=10 * SECOND)
-    for window in range(runs.WINDOWS_A_STEP + 1):
+@pytest.mark.parametrize(
+    ("most", "compared_spans", "taken"), [(1, 99, [4, 4, 3]), (64, 5, [5, 5, 1]), (6, 99, [6, 5]), (64, 11, [11])]
+)
+def test_windows_left_to_the_next_step_are_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch, most: int, compared_spans: int, taken: list[int]
+) -> None:
+    monkeypatch.setattr(runs, "SMALL_WINDOWS_A_STEP", most)
+    settler = runs.Settler(store, settle_ns=10 * SECOND, pace=Pace(compared_spans=compared_spans))
+    for window in range(11):
         commit(store, [span(window + 1, 1, 2, window * 600_000, window * 600_000 + 5)], at_s=1)
     later = START + HOURS
-    assert (settler.step(later).spans, settler.more_is_due) == (runs.WINDOWS_A_STEP, True)
-    assert (settler.step(later).spans, settler.more_is_due) == (1, False)
+    assert [(settler.step(later).spans, settler.more_is_due) for _ in taken] == [
+        (spans, step < len(taken)) for step, spans in enumerate(taken, start=1)
+    ]
 
 
 def test_what_comes_late_to_an_old_window_does_not_hold_up_a_later_one(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "WINDOWS_A_STEP", 1)
+    monkeypatch.setattr(runs, "SMALL_WINDOWS_A_STEP", 1)
     settler = runs.Settler(store, settle_ns=10 * SECOND)
     for trace, minutes in ((1, 0), (2, 30)):
         commit(store, [span(trace, 1, 2, minutes * 60_000, minutes * 60_000 + 5)], at_s=trace)

@@ -65,6 +65,15 @@ def test_retry_is_recognised_after_a_restart(store: Store, path: Path) -> None:
         assert (receipt.rows, receipt.duplicate_spans) == ({}, 20)
 
 
+def test_a_clock_that_was_ahead_makes_nothing_forgotten(store: Store, path: Path) -> None:
+    for number, ahead_ns in enumerate((0, 3_600_000_000_000, 0)):
+        store.commit({"spans": spans(20, first=20 * number)}, now_ns=NOW_NS + number + ahead_ns)
+    store.close()
+    with Store.open(path) as again:
+        for number in range(3):
+            assert again.commit({"spans": spans(20, first=20 * number)}, now_ns=NOW_NS).duplicate_spans == 20
+
+
 def line(number: int, **said: Any) -> dict[str, Any]:
     times = {"time_ns": START_NS + number, "observed_ns": START_NS + number}
     told = {"trace_hi": 7, "trace_lo": 1, "span_id": 1, "severity": 9, "body": f"line {number}", "resource_id": 1}

@@ -201,11 +201,18 @@ def test_numbers_of_what_is_gone_are_not_given_again(store: Store, path: Path) -
 def test_age_is_the_arrivals_and_a_clock_set_back_lets_nothing_go_early(store: Store) -> None:
     for number, now_ns in enumerate((100, 200, 50, 300)):
         store.commit({"spans": rows("spans", span(10 * number))}, now_ns=now_ns)
-    assert [retention.expired(store, since) for since in (100, 101, 200, 201, 300, 301)] == [0, 1, 1, 3, 3, 4]
+    assert [retention.expired(store, since, 400) for since in (100, 101, 200, 201, 300, 301)] == [0, 1, 1, 3, 3, 4]
+
+
+def test_what_came_while_the_clock_was_ahead_goes_with_what_came_after_it(store: Store) -> None:
+    for number, now_ns in enumerate((100, 9_000, 200, 300, 9_500)):
+        store.commit({"spans": rows("spans", span(10 * number))}, now_ns=now_ns)
+    assert [retention.expired(store, since, 400) for since in (100, 101, 200, 201, 301)] == [0, 1, 1, 3, 4]
+    assert retention.expired(store, 9_600, 9_700) == 5
 
 
 def test_an_empty_store_has_nothing_to_drop(store: Store) -> None:
-    assert retention.expired(store, 1 << 60) == 0
+    assert retention.expired(store, 1 << 60, 1 << 61) == 0
     assert retention.step(store) == retention.Dropped()
     assert giving_back.step(store).rows >= 1  # the row about the store itself
 
