@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -114,7 +113,7 @@ class Upkeep:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="upkeep")
         self._expire_at_ns = self._give_back_at_ns = 0
-        self._prune_at_ns = self._open_anew_at_ns = 0
+        self._prune_at_ns = self._open_anew_at_ns = self._free_at_ns = 0
         self._unfreed = self._dropped = False
         self._only_staying = 0
         self.expired: Counter[str] = Counter()
@@ -131,26 +130,17 @@ class Upkeep:
 
     def _follow(self) -> None:
         while not self._stopped.wait(EVERY_S):
+            self.work()
+
+    def work(self) -> None:
+        """Do what is due, until nothing is or the end is asked for; what fails keeps nothing else from being done."""
+        for step in (self._fold, self._expire, self._shrink, self._prune, self._free, self._give_back, self._open_anew):
             try:
-                self.work()
+                step()
             except SeamscopeError as error:
                 _log.warning("the store could not be kept in bounds: %s", error)
             except BaseException:  # noqa: BLE001 - the loop lives on
                 _log.exception("the store could not be kept in bounds")
-
-    def work(self) -> None:
-        """Do what is due, until nothing is or the end is asked for; what fails keeps nothing else from being done."""
-        with ExitStack() as due:  # the last one comes first
-            for step in (
-                self._open_anew,
-                self._give_back,
-                self._free,
-                self._prune,
-                self._shrink,
-                self._expire,
-                self._fold,
-            ):
-                due.callback(step)
 
     def _fold(self) -> None:
         if self._store.log_bytes() <= LOG_BYTES:  # asked of the disk: a statement each second is half of idle work
@@ -213,8 +203,9 @@ class Upkeep:
 
     def _free(self) -> None:
         """Fold the log in, so that what deleted rows took is free, while nobody who reads keeps them alive."""
-        if self._unfreed:
+        if self._unfreed and self._clock.running_ns() >= self._free_at_ns:
             self._unfreed = not self._checkpoint_alone()
+            self._free_at_ns = self._clock.running_ns() + ALONE_NS * self._unfreed
 
     def _checkpoint_alone(self) -> bool:
         done = False

@@ -50,6 +50,8 @@ class Pace:
     before the next one is compared."""
     make_way: Callable[[], None] = lambda: None
     """Waits before each window while others need the machine more."""
+    is_tight: Callable[[], bool] = lambda: False
+    """Tells whether others need memory: then a step is a few windows, be they small or not."""
     is_over: Callable[[], bool] = lambda: False
     """Tells whether time is up: then nothing more is begun, and what was is ended and stored."""
 
@@ -76,7 +78,7 @@ class Bridge:
 
         What failed there would fail again, and whom what is known of hosts concerns was not looked for.
         """
-        self._hosts = self._hosts.anew()
+        self._hosts, self._latest = self._hosts.anew(), []
         self._shelf = Shelf(self._store, self._rules, self._hosts)
 
     def clear(self) -> None:

@@ -110,8 +110,11 @@ class Settler:
             self._bridge.clear()
 
     def _at_once(self, roll: Roll, due: Sequence[Window]) -> Sequence[Window]:
-        """Give the windows that are analysed in one step: a few, and more of them where they are small."""
-        spans = accumulate(roll.census.spans(window) for window in due[:SMALL_WINDOWS_A_STEP])
+        """Give the windows that come in one step: a few, and more of them where they and those beside are small."""
+        if self._pace.is_tight():
+            return due[:WINDOWS_A_STEP]
+        near = (roll.census.with_those_beside([window]) for window in due[:SMALL_WINDOWS_A_STEP])
+        spans = accumulate(sum(map(roll.census.spans, windows)) for windows in near)
         return due[: max(WINDOWS_A_STEP, sum(together <= self._pace.compared_spans for together in spans))]
 
     def analyze(self, *, everything: bool = False, progress: Progress | None = None) -> RunSummary:

@@ -92,10 +92,10 @@ def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
     statement = _one(cursor, sql)
     kind = statement.type.name
     if kind == "EXPLAIN":  # it may run what it explains
-        kind = _one(cursor, explained(sql)).type.name
+        kind = _one(cursor, explained(statement.query)).type.name
     if kind != "SELECT":
         raise QueryError(f"{kind} is not a reading statement", ONLY_SELECT)
-    refuse_deeds(sql)
+    refuse_deeds(statement.query)
     return statement
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READING: Final = frozenset({
-    "generate_series", "histogram", "histogram_values", "icu_calendar_names", "json_each", "json_tree",
+    "generate_series", "glob", "histogram", "histogram_values", "icu_calendar_names", "json_each", "json_tree",
     "pg_timezone_names", "pragma_collations", "pragma_database_size", "pragma_metadata_info", "pragma_platform",
     "pragma_show", "pragma_storage_info", "pragma_table_info", "pragma_user_agent", "pragma_version", "range",
     "repeat", "repeat_row", "summary", "test_all_types", "test_vector_types", "unnest",
@@ -31,7 +31,7 @@ READING: Final = frozenset({
 DEEDS: Final = frozenset({
     "arrow_scan", "arrow_scan_dumb", "checkpoint", "create_external_resource", "deregister_external_resource",
     "destroy_external_resource", "disable_logging", "disable_profiling", "enable_logging", "enable_profiling",
-    "force_checkpoint", "glob", "json_execute_serialized_sql", "pandas_scan", "parquet_bloom_probe",
+    "force_checkpoint", "json_execute_serialized_sql", "pandas_scan", "parquet_bloom_probe",
     "parquet_file_metadata", "parquet_full_metadata", "parquet_kv_metadata", "parquet_metadata", "parquet_scan",
     "parquet_schema", "python_arrow_scan", "python_map_function", "query", "query_table", "read_blob", "read_csv",
     "read_csv_auto", "read_duckdb", "read_json", "read_json_auto", "read_json_objects", "read_json_objects_auto",
@@ -42,42 +42,57 @@ DEEDS: Final = frozenset({
 })  # fmt: skip
 """Functions that may not: they change something, read files, or run a text as a statement, which may hold anything."""
 
-_SPACE: Final = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
-_HOW: Final = rf"(?:ANALYZE\b|\({_SPACE}(?:ANALYZE|FORMAT)\b[^()]*\))?"
-_EXPLAIN: Final = re.compile(rf"{_SPACE}EXPLAIN\b{_SPACE}{_HOW}(?P<explained>.*)", re.IGNORECASE | re.DOTALL)
 _SEEN: Final = re.compile(r"[!-~\w]")
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _WORD: Final = re.compile(r"\w+")
 ONLY_SELECT: Final = "only SELECT is allowed; the store is read-only here"
 
 
-@lru_cache(maxsize=512)
+KEPT_CHARS: Final = 16_384
+"""Longer statements are judged each time: what was asked once must not stay in memory for ever."""
+
+
 def refuse_deeds(sql: str) -> None:
-    """Raise `QueryError` where a statement that DuckDB calls a reading one holds anything else."""
-    for token, follows in pairwise([*_tokens(sql), ""]):
+    """Raise `QueryError` where a statement that DuckDB calls a reading one holds anything else.
+
+    `sql` is what DuckDB has parsed (`duckdb.Statement.query`): what was sent, with Unicode's spaces in it, is cut into
+    other tokens than the parser sees.
+    """
+    if why := (_deed(sql) if len(sql) <= KEPT_CHARS else _deed.__wrapped__(sql)):
+        raise QueryError(*why)
+
+
+@lru_cache(maxsize=256)
+def _deed(sql: str) -> tuple[str, str] | None:
+    """Give why a statement is refused, and what would do."""
+    for (_, token), (_, follows) in pairwise(chain(_tokens(sql), [(0, "")])):
         words = _WORD.findall(token.lower())
         if "copy" in words and "copy" in _WORD.findall(_QUOTED.sub("", token.lower())):
-            raise QueryError(
-                "COPY is not a reading statement", f'{ONLY_SELECT}; a column of that name is "copy" in quotes'
-            )
+            return "COPY is not a reading statement", f'{ONLY_SELECT}; a column of that name is "copy" in quotes'
         if follows.startswith("(") and (deeds := DEEDS.intersection(words)):
-            raise QueryError(f"{min(deeds)}() is not allowed", ONLY_SELECT)
+            return f"{min(deeds)}() is not allowed", ONLY_SELECT
+    return None
 
 
 def explained(sql: str) -> str:
-    """Give what an EXPLAIN explains."""
-    found = _EXPLAIN.fullmatch(sql)
-    return found["explained"] if found else ""
+    """Give what an EXPLAIN (as DuckDB has parsed it) explains: what follows it, ANALYZE and options in parentheses."""
+    tokens = list(_tokens(sql))
+    said = [token.strip('"').lower() for _, token in tokens]
+    at = 2 if said[1:2] == ["analyze"] else 1
+    if said[1:2] == ["("] and said[2:3] in (["analyze"], ["format"]):
+        depth = accumulate((mark == "(") - (mark == ")") for mark in said[1:])
+        at = next((end for end, open_ in enumerate(depth, start=2) if open_ == 0), len(tokens))
+    return sql.encode()[tokens[at][0] :].decode() if at < len(tokens) else ""
 
 
-def _tokens(sql: str) -> Iterator[str]:
-    """Give what is neither text nor comment; what only Unicode's spaces are in, DuckDB's parser passes over."""
+def _tokens(sql: str) -> Iterator[tuple[int, str]]:
+    """Give what is neither text nor comment, and at which byte it begins; `''` stands for a text."""
     said = sql.encode()
     starts = duckdb.tokenize(sql)
     ends = [start for start, _ in starts[1:]] + [len(said)]
     for (start, kind), end in zip(starts, ends, strict=True):
         text = said[start:end].decode(errors="replace").strip()
         if kind is duckdb.token_type.string_const:
-            yield "''"
+            yield start, "''"
         elif kind is not duckdb.token_type.comment and _SEEN.search(text):
-            yield text
+            yield start, text

@@ -343,7 +343,7 @@ def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("most", "compared_spans", "taken"), [(1, 99, [4, 4, 3]), (64, 5, [5, 5, 1]), (6, 99, [6, 5]), (64, 11, [11])]
+    ("most", "compared_spans", "taken"), [(1, 99, [4, 4, 3]), (64, 14, [5, 4, 2]), (6, 99, [6, 5]), (64, 99, [11])]
 )
 def test_windows_left_to_the_next_step_are_known(
     store: Store, monkeypatch: pytest.MonkeyPatch, most: int, compared_spans: int, taken: list[int]
