@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from seamscope.errors import QueryError, QueryLaterError
 from seamscope.store.opening import was_given_up
-from seamscope.store.sandbox import ONLY_SELECT, explained, refuse_deeds
+from seamscope.store.sandbox import ONLY_SELECT, explained, refuse_deeds, refuse_heavy
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def only_statement(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    refuse_heavy(sql)
     with telling():
         found = cursor.extract_statements(sql)
     if len(found) != 1:

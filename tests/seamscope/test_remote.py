@@ -39,7 +39,7 @@ STATEMENTS = [
     "-- EXPLAIN nothing\nEXPLAIN SELECT 2",
     "FROM resources",
     "SELECT 'copy' || e'\\'copy' || $$copy$$ || $x$copy$x$ /* copy /* copy */ checkpoint() */ -- copy",
-    'SELECT "copy", "query" FROM (SELECT 1 AS "copy", \'query(1)\' AS "query")',
+    "SELECT query FROM (SELECT 'query(1), variant' AS query)",
     "SELECT checkpoint FROM (SELECT 1 AS checkpoint)",
 ]
 REFUSED = [
@@ -102,6 +102,13 @@ DEEDS = [
     "FROM checkpoint \u2060\ufeff()",
     "FROM query('SELECT * FROM check' || 'point()')",
     "SELECT octet_length(content) FROM read_blob('{store}')",
+    "SELECT json_serialize_plan('FROM parquet_scan(''{store}'')')",
+    "SELECT json_serialize_sql('SELECT ' || repeat('(', 1500))",
+    "SELECT from_json('[]', repeat('[', 20000) || '\"INT\"' || repeat(']', 20000))",
+    "SELECT (repeat('[', 100000) || repeat(']', 100000))::JSON::VARIANT",
+    "SELECT TRY_CAST('[]'::JSON AS \"Variant\")",
+    "SELECT sleep_ms(1)",
+    'EXPLAIN (FORMAT "(", ANALYZE) SET SESSION max_execution_time = 0',
     "SELECT * FROM sniff_csv('{store}')",
     "SELECT * FROM read_duckdb('{store}', table_name = 'spans')",
 ]
@@ -156,6 +163,13 @@ def test_what_passes_for_reading_does_nothing(doors: tuple[StoreFile, Lent, Stor
         with pytest.raises(QueryError, match=r"is not (a reading statement|allowed)"):
             door.query(text.replace("{store}", str(path)))
         assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("text", ["SELECT " + "(" * 1_001, "SELECT 1" + " " * 65_529])
+def test_what_is_heavy_to_parse_is_not_parsed(doors: tuple[StoreFile, Lent, Store], text: str) -> None:
+    for door in doors:
+        with pytest.raises(QueryError, match="the statement has more than"):
+            door.query(text)
 
 
 def test_every_table_function_was_judged(doors: tuple[StoreFile, Lent, Store]) -> None:
