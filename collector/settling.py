@@ -161,7 +161,13 @@ class Settling:
         from seamscope.bridge import Pace
         from seamscope.runs import Settler
 
-        pace = Pace(self._compared_spans, self._read_ahead, self._make_way, self._is_tight, self._is_over)
+        pace = Pace(
+            compared_spans=self._compared_spans,
+            read_ahead=self._read_ahead,
+            make_way=self._make_way,
+            is_tight=self._is_tight,
+            is_over=self._is_over,
+        )
         return Settler(self._store, self._config, int(self._settle_s * 1e9), pace)
 
 

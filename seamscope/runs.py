@@ -42,7 +42,8 @@ WINDOWS_A_STEP: Final = 4
 """Windows that settled are analysed so many at a time, so that traces which settle meanwhile do not wait for long."""
 
 SMALL_WINDOWS_A_STEP: Final = 64
-"""Of those that are no more spans together than one may hold: a single sender with wild clocks makes thousands."""
+"""Of those that are no more spans together than one may hold: a single sender with wild clocks makes thousands. 600 of
+a trace each take 67 s of work; in steps of four, with a second of rest after each, 217 s, so 77, 7 s a step."""
 
 _EVER: Final = 1 << 62
 

@@ -57,7 +57,7 @@ def _regex(pattern: str) -> str:
 
 def redacted(table: AttributeColumns, secret: Mask) -> AttributeColumns:
     """Return attributes without the values of `secret` keys: they say nothing, and are `shown` as struck out."""
-    rows = secret[table.key] if secret.any() else secret[:0]
+    rows = secret[table.key]
     if not rows.any():
         return table
     kinds = np.where(rows, np.uint8(REDACTED), table.type)

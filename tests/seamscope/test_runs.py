@@ -358,6 +358,13 @@ def test_windows_left_to_the_next_step_are_known(
     ]
 
 
+def test_while_memory_is_short_a_step_is_a_few_windows(store: Store) -> None:
+    settler = runs.Settler(store, settle_ns=10 * SECOND, pace=Pace(is_tight=lambda: True))
+    for window in range(runs.WINDOWS_A_STEP + 1):
+        commit(store, [span(window + 1, 1, 2, window * 600_000, window * 600_000 + 5)], at_s=1)
+    assert (settler.step(START + HOURS).spans, settler.more_is_due) == (runs.WINDOWS_A_STEP, True)
+
+
 def test_what_comes_late_to_an_old_window_does_not_hold_up_a_later_one(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
