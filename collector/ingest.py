@@ -29,6 +29,10 @@ BATCH_BYTES: Final = 64 * 1024 * 1024
 """Bodies that are read together: as much as one body may have, and far from what Arrow's text columns hold."""
 
 
+PARTS: Final = 64
+"""Into how many parts a body is cut that cannot be read as a whole: fewer find three spans of thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one body.
@@ -109,6 +113,31 @@ def _metrics(bodies: Sequence[Body], rules: Rules) -> Ingested:
     )
 
 
+def _traces_in_parts(body: Body, rules: Rules) -> Ingested:
+    """Read the spans of a body that fail together half by half, so that only those which fail alone are rejected."""
+    judged = admit.admit(decode_traces([body]))
+    parts, todo, failed = [], [np.flatnonzero(judged.keep)], np.zeros(len(judged.keep), np.bool_)
+    for _ in range(PARTS):
+        if not todo:
+            break
+        part = np.zeros(len(failed), np.bool_)
+        part[todo.pop()] = True
+        try:
+            parts.append(normalise(judged.flat, part, rules, judged.keep_links & part[judged.flat.links.span]))
+        except Exception:  # noqa: BLE001 - whatever it is, the spans beside it must not suffer
+            rows = np.flatnonzero(part)
+            failed[rows[:1]] |= len(rows) == 1
+            todo += np.array_split(rows, 2) if len(rows) > 1 else []
+    failed[np.concatenate([*todo, np.zeros(0, np.intp)])] = True
+    judged.rejected[0, admit.REASONS.index("invalid_field")] += failed.sum()
+    if not parts:
+        raise ValueError("none of its spans")
+    tables = {name: pa.concat_tables(part[name] for part in parts) for name in parts[0]}
+    accepted = np.array([(judged.keep & ~failed).sum()])
+    outcomes = _outcomes(accepted, _named(admit.REASONS, judged.rejected), judged.flat.errors, _notes(judged))
+    return Ingested(tables, outcomes)
+
+
 _READERS: Final[dict[str, Callable[[Sequence[Body], Rules], Ingested]]] = {
     "traces": _traces,
     "logs": _logs,
@@ -141,9 +170,21 @@ def _safely(bodies: Sequence[Body], rules: Rules) -> list[Ingested]:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, the bodies beside it must not suffer
         _log.exception("%d bodies could not be read", len(bodies))
-    if len(bodies) == 1:
-        return [Ingested({}, [Outcome(error="the collector could not read this request")])]
-    return [one for body in bodies for one in _safely([body], rules)]
+    if len(bodies) > 1:
+        return [one for body in bodies for one in _safely([body], rules)]
+    return [_in_parts(bodies[0], rules)]
+
+
+def _in_parts(body: Body, rules: Rules) -> Ingested:
+    """Read what can be read of a body that fails as a whole."""
+    try:
+        if body.signal == "traces":
+            return _traces_in_parts(body, rules)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - then it is not its spans
+        _log.exception("a request could not be read")
+    return Ingested({}, [Outcome(error="the collector could not read this request")])
 
 
 def ingest(bodies: Sequence[Body], rules: Rules | None = None) -> Ingested:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from collector.decoding.admit import LATEST_NS, AttributeLimits, cut_text, limited
+from collector.decoding.admit import LATEST_NS, AttributeLimits, bounded, limited
 from collector.decoding.columns import CellTable, attributes, enumeration, ids, values
 from collector.decoding.flat import FAULT_ID, FAULT_SHAPE, FAULT_TIME
 from collector.decoding.otlp_json import read_json
@@ -91,11 +90,6 @@ def first_fault(masks: Iterator[Mask], rows: int) -> NDArray[np.int8]:
     return first
 
 
-def _bounded(text: pa.StringArray, limit: int) -> pa.StringArray:
-    long_rows = np.flatnonzero(pc.binary_length(text).to_numpy(zero_copy_only=False) > limit)
-    return cut_text(text, long_rows, limit) if len(long_rows) else text
-
-
 def lists(table: AttributeColumns, keys: pa.StringArray, rows: int) -> pa.ListArray:
     """Return attributes as one list of {key, value} per owner."""
     bounds = np.searchsorted(table.owner, np.arange(rows + 1)).astype(np.int32)
@@ -128,9 +122,9 @@ def _records(cells: Cells, rules: Rules, limits: AttributeLimits) -> tuple[dict[
         "severity": np.where((severity >= 0) & (severity <= 255), severity, 0).astype(np.uint8),
         "severity_text": table.text("severity_text"),
         "event_name": table.text("event_name"),
-        "body": _bounded(body, limits.value_bytes),
+        "body": bounded(body, limits.value_bytes)[0],
         "resource_id": resources.ids[scopes.u32("resource")[table.u32("scope")]],
-        "scope": scopes.text("name").take(pa.array(table.u32("scope"))),
+        "scope": bounded(scopes.text("name"), limits.name_bytes)[0].take(pa.array(table.u32("scope"))),
         "correlation_id": said.get("correlation_id", none),
         "platform_id": said.get("platform_id", none),
         "attributes": lists(own, keys, rows),

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.decoding.admit import LATEST_NS, AttributeLimits, limited
+from collector.decoding.admit import LATEST_NS, AttributeLimits, bounded, limited
 from collector.decoding.columns import CellTable, attributes, doubles, enumeration
 from collector.decoding.flat import FAULT_SHAPE, FAULT_TIME
 from collector.decoding.signals import METRICS
@@ -155,7 +155,7 @@ def _rows(
     scope = metrics.u32("scope")[metric]
     columns = {
         "resource_id": resources.ids[scopes.u32("resource")[scope]],
-        "scope": scopes.text("name").take(pa.array(scope)),
+        "scope": bounded(scopes.text("name"), LIMITS.name_bytes)[0].take(pa.array(scope)),
         **_values(cells, metrics, points, which[at], at),
         **_dimensions(spellings.Promoted(own, own.owner, keys, len(at), spellings.POINTS)),
         "attributes": lists(own, keys, len(at)),

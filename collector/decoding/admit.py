@@ -42,10 +42,14 @@ REASONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AttributeLimits:
-    """What is kept of attributes: bytes of a value, and attributes of one span, event, link or resource."""
+    """What is kept of attributes: bytes of a value, and attributes of one span, event, link or resource.
+
+    Also bytes of a scope's name and of its version: each is sent once, and stands in the row of every span.
+    """
 
     value_bytes: int = 64 * 1024
     per_owner: int = 1024
+    name_bytes: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,13 @@ class Admitted:
     """A judged batch.
 
     Attributes:
-        flat: the batch with long values cut and event times held to `LATEST_NS`; the same rows in the same order, apart
-            from attributes beyond `AttributeLimits.per_owner`: those of spans are counted as dropped.
+        flat: the batch with long values and names of scopes cut, and event times held to `LATEST_NS`; the same rows
+            in the same order, apart from attributes beyond `AttributeLimits.per_owner`: those of spans are counted as
+            dropped.
         keep: a mask over `flat.spans`.
         keep_links: a mask over `flat.links`: links of kept spans whose ids are valid.
         rejected: spans not kept, per body and reason: shape (bodies, len(REASONS)).
-        truncated: values that were cut, per body.
+        truncated: values, and names and versions of scopes, that were cut, per body.
     """
 
     flat: FlatTraces
@@ -97,8 +102,13 @@ def _valid_links(flat: FlatTraces, keep: Mask) -> Mask:
     return mask
 
 
-def cut_text(text: pa.StringArray, long_rows: NDArray[np.int64], limit: int) -> pa.StringArray:
-    """Cut the values of some rows to `limit` bytes, at a character's edge."""
+def bounded(text: pa.StringArray, limit: int) -> tuple[pa.StringArray, NDArray[np.int64]]:
+    """Return the texts cut to `limit` bytes, at a character's edge, and which rows were longer."""
+    long_rows = np.flatnonzero(pc.binary_length(text).to_numpy(zero_copy_only=False) > limit)
+    return (_cut(text, long_rows, limit) if len(long_rows) else text), long_rows
+
+
+def _cut(text: pa.StringArray, long_rows: NDArray[np.int64], limit: int) -> pa.StringArray:
     cut = [text[int(row)].as_py().encode()[:limit].decode(errors="ignore") for row in long_rows]
     mask = np.zeros(len(text), np.bool_)
     mask[long_rows] = True
@@ -133,10 +143,8 @@ def limited(
         if beyond.any():
             gone = table.owner[beyond]
             table = _rows(table, ~beyond)
-    long_rows = np.flatnonzero(pc.binary_length(table.text).to_numpy(zero_copy_only=False) > limits.value_bytes)
-    if len(long_rows) == 0:
-        return table, gone, gone[:0]
-    return replace(table, text=cut_text(table.text, long_rows, limits.value_bytes)), gone, table.owner[long_rows]
+    text, long_rows = bounded(table.text, limits.value_bytes)
+    return replace(table, text=text), gone, table.owner[long_rows]
 
 
 def _bodies_of_owners(flat: FlatTraces) -> dict[str, NDArray[np.uint32]]:
@@ -164,12 +172,24 @@ def _limit_attributes(flat: FlatTraces, limits: AttributeLimits) -> tuple[FlatTr
     return replace(flat, spans=replace(flat.spans, dropped_attributes=dropped), **tables), truncated
 
 
+def _limit_scopes(flat: FlatTraces, limits: AttributeLimits) -> tuple[FlatTraces, NDArray[np.int64]]:
+    """Return the batch with the names and versions of its scopes within limits, and how many were cut per body."""
+    name, long_names = bounded(flat.scopes.name, limits.name_bytes)
+    version, long_versions = bounded(flat.scopes.version, limits.name_bytes)
+    body_of = np.zeros(len(name), np.uint32)
+    body_of[flat.spans.scope] = flat.spans.body
+    cut = np.bincount(body_of[np.concatenate([long_names, long_versions])], minlength=len(flat.errors))
+    return replace(flat, scopes=replace(flat.scopes, name=name, version=version)), cut
+
+
 def admit(flat: FlatTraces, limits: AttributeLimits | None = None) -> Admitted:
     """Judge a batch; see `Admitted`."""
     first = _first_fault(flat)
     keep: Mask = first < 0
     rejected = np.zeros((len(flat.errors), len(REASONS)), np.int64)
     np.add.at(rejected, (flat.spans.body[~keep], first[~keep]), 1)
-    judged, truncated = _limit_attributes(flat, limits or AttributeLimits())
+    limits = limits or AttributeLimits()
+    judged, values = _limit_attributes(flat, limits)
+    judged, names = _limit_scopes(judged, limits)
     events = replace(flat.events, time=np.minimum(flat.events.time, LATEST_NS))
-    return Admitted(replace(judged, events=events), keep, _valid_links(flat, keep), rejected, truncated)
+    return Admitted(replace(judged, events=events), keep, _valid_links(flat, keep), rejected, values + names)

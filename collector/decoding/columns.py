@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from collector.decoding import flat
 from collector.decoding.flat import AttributeColumns
 from collector.decoding.id_kernels import factorise, identities
-from collector.decoding.json_values import WORD, spell_json
+from collector.decoding.json_values import WORD, json_room, spell_json
 from collector.decoding.text_kernels import measure_text, write_text
 from collector.decoding.value_kernels import scalar_numbers, spell, spelling_bounds
 from seamscope.byte_kernels import PADDING
@@ -133,7 +133,7 @@ class _Speller:
         """Give `rows`, which are arrays and maps that came as JSON, their texts."""
         kinds, values = self._kinds[rows], self._values[rows]
         begin = sum(len(chunk) for chunk in self._chunks)
-        out = np.empty(int(3 * (values & TEXT_BYTES).sum() + 8 * len(rows)), np.uint8)
+        out = np.empty(json_room(values), np.uint8)
         references, used = spell_json(self._cells.data, kinds, values, out)
         self._chunks.append(out[:used])
         self.references[rows] = references + (begin << 32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from collector.decoding.flat import FAULT_TIME
-from collector.decoding.json_grammar import number
+from collector.decoding.json_grammar import SKIP_DEPTH, number
 from seamscope.byte_kernels import load8, piece
 from seamscope.kernel import kernel
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Numbers = NDArray[np.int64]
     Mask = NDArray[np.bool_]
+    Closings = NDArray[np.int32]
     Int = np.int64
 
 _LENGTH: Final = 0x7FFFFFFF
@@ -188,23 +189,36 @@ def _behind_string(data: Bytes, at: Int) -> Int:
 
 
 @piece
-def _behind(data: Bytes, at: Int) -> Int:
-    """Return the position behind the value that begins at `at`."""
-    depth = 0
-    while True:
+def _pair_up(data: Bytes, begin: Int, end: Int, closings: Closings, opens: Numbers) -> None:
+    """Fill in where each list and object of a value ends, counted from its beginning: found once, not once a level.
+
+    `opens` is scratch of `SKIP_DEPTH`, which is as deep as the grammar lets a value be.
+    """
+    at, depth = begin, 0
+    while at < end:
         byte = data[at]
         if byte == 34:
             at = _behind_string(data, at)
-        elif byte in (91, 93, 123, 125):
-            depth += 1 if byte in (91, 123) else -1
-            at += 1
-        elif depth > 0:
-            at += 1
-        else:
-            while data[at] > 32 and data[at] not in (44, 93, 125):
-                at += 1
-        if depth == 0:
-            return at
+            continue
+        at += 1
+        if byte in (91, 123):
+            opens[depth] = at - 1 - begin
+            depth += 1
+        elif byte in (93, 125):
+            depth -= 1
+            closings[opens[depth]] = at - begin
+
+
+@piece
+def _behind(data: Bytes, at: Int, base: Int, closings: Closings) -> Int:
+    """Return the position behind the value that begins at `at`, inside of the one that begins at `base`."""
+    if data[at] == 34:
+        return _behind_string(data, at)
+    if data[at] in (91, 123):
+        return base + np.int64(closings[at - base])
+    while data[at] > 32 and data[at] not in (44, 93, 125):
+        at += 1
+    return at
 
 
 @piece
@@ -252,7 +266,7 @@ def _kind(data: Bytes, at: Int, end: Int) -> Int:
 
 
 @piece
-def _any_value(data: Bytes, at: Int) -> tuple[Int, Int]:
+def _any_value(data: Bytes, at: Int, base: Int, closings: Closings) -> tuple[Int, Int]:
     """Return the type of the `AnyValue` at `at` and where its value is: its last member that is not null."""
     kind, value = np.int64(0), np.int64(0)
     if data[at] != 123:
@@ -264,12 +278,12 @@ def _any_value(data: Bytes, at: Int) -> tuple[Int, Int]:
         at = _next(data, end)
         if found != 0 and data[at] != 110:
             kind, value = found, at
-        at = _next(data, _behind(data, at))
+        at = _next(data, _behind(data, at, base, closings))
     return kind, value
 
 
 @piece
-def _member(data: Bytes, at: Int, name: Int) -> Int:
+def _member(data: Bytes, at: Int, name: Int, base: Int, closings: Closings) -> Int:
     """Return where the value of a name is in the object at `at` (the last of that name), 0 where there is none."""
     value = np.int64(0)
     if data[at] != 123:
@@ -280,7 +294,7 @@ def _member(data: Bytes, at: Int, name: Int) -> Int:
         at = _next(data, _behind_string(data, at))
         if found:
             value = at
-        at = _next(data, _behind(data, at))
+        at = _next(data, _behind(data, at, base, closings))
     return value
 
 
@@ -293,34 +307,34 @@ def _copy(data: Bytes, begin: Int, end: Int, out: Bytes, at: Int) -> Int:
 
 
 @piece
-def _put(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int) -> Int:
+def _put(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, base: Int, closings: Closings) -> Int:
     """Put a value that is no array or map as it was written; numbers in quotes lose them, nothing is null."""
     if kind == 0:
         out[at], out[at + 1], out[at + 2], out[at + 3] = 110, 117, 108, 108
         return at + 4
-    end = _behind(data, value)
+    end = _behind(data, value, base, closings)
     if kind in (_INT, _DOUBLE) and data[value] == 34 and _is_number(data, value + 1, end - 1):
         return _copy(data, value + 1, end - 1, out, at)
     return _copy(data, value, end, out, at)
 
 
 @piece
-def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, stack: Numbers) -> Int:
-    """Put the `ArrayValue` or `KeyValueList` object at `value` as plain JSON."""
-    kinds, places = stack[0], stack[1]
+def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, stack: Numbers, closings: Closings) -> Int:
+    """Put the `ArrayValue` or `KeyValueList` object at `value` as plain JSON; `closings` are of `_pair_up`."""
+    kinds, places, base = stack[0], stack[1], value
     depth = -1
     while True:
         first = False
         if kind >= _ARRAY:
             depth += 1
             kinds[depth] = kind
-            members = _member(data, value, np.int64(_VALUES))
+            members = _member(data, value, np.int64(_VALUES), base, closings)
             places[depth] = _next(data, members + 1) if members != 0 and data[members] == 91 else np.int64(-1)
             out[at] = 91 if kind == _ARRAY else 123
             at += 1
             first = True
         else:
-            at = _put(data, kind, value, out, at)
+            at = _put(data, kind, value, out, at, base, closings)
         while places[depth] < 0 or data[places[depth]] == 93:
             out[at] = 93 if kinds[depth] == _ARRAY else 125
             at += 1
@@ -332,9 +346,9 @@ def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, stack: 
             out[at] = 44
             at += 1
         member = places[depth]
-        places[depth] = _next(data, _behind(data, member))
+        places[depth] = _next(data, _behind(data, member, base, closings))
         if kinds[depth] == _KVLIST:
-            key = _member(data, member, np.int64(_KEY))
+            key = _member(data, member, np.int64(_KEY), base, closings)
             if key != 0 and data[key] == 34:
                 at = _copy(data, key, _behind_string(data, key), out, at)
             else:
@@ -342,21 +356,34 @@ def _plain_json(data: Bytes, kind: Int, value: Int, out: Bytes, at: Int, stack: 
                 at += 2
             out[at] = 58
             at += 1
-            member = _member(data, member, np.int64(_VALUE))
-        kind, value = (np.int64(0), np.int64(0)) if member == 0 else _any_value(data, member)
+            member = _member(data, member, np.int64(_VALUE), base, closings)
+        kind, value = (np.int64(0), np.int64(0)) if member == 0 else _any_value(data, member, base, closings)
+
+
+def json_room(references: Numbers) -> int:
+    """Return how many bytes `spell_json` may need at most.
+
+    Worst are members of a map that are no objects: `5,` reads `"":null,`, eight bytes for two. All else is shorter than
+    it was sent.
+    """
+    return int(4 * (references & _LENGTH).sum() + 8 * len(references))
 
 
 @kernel
 def spell_json(data: Bytes, kinds: NDArray[np.uint8], references: Numbers, out: Bytes) -> tuple[Numbers, Int]:
-    """Put arrays and maps as plain JSON; `out` has three bytes for each they have, and 8 more for each of them.
+    """Put arrays and maps as plain JSON; `out` has `json_room` bytes.
 
     Returns their references (marked as spelled) and the bytes used.
     """
-    found = np.empty(len(kinds), np.int64)
+    found, longest = np.empty(len(kinds), np.int64), np.int64(0)
     at = np.int64(0)
-    stack = np.empty((2, _DEPTH), np.int64)
     for row in range(len(kinds)):
-        begin = at
-        at = _plain_json(data, np.int64(kinds[row]), references[row] >> 32, out, at, stack)
+        longest = max(longest, references[row] & _LENGTH)
+    stack, opens = np.empty((2, _DEPTH), np.int64), np.empty(SKIP_DEPTH, np.int64)
+    closings = np.empty(longest, np.int32)
+    for row in range(len(kinds)):
+        begin, value = at, references[row] >> 32
+        _pair_up(data, value, value + (references[row] & _LENGTH), closings, opens)
+        at = _plain_json(data, np.int64(kinds[row]), value, out, at, stack, closings)
         found[row] = _SPELLED | begin << 32 | (at - begin)
     return found, at

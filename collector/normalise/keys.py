@@ -8,7 +8,6 @@ last one does. An empty text says nothing and never wins (`@vercel/otel` sends `
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -253,11 +252,6 @@ EVENTS: Final = Vocabulary.of(ON_EVENTS)
 LINKS: Final = Vocabulary.of(ON_LINKS)
 
 
-@lru_cache(maxsize=4096)
-def _canonical_cached(key: str) -> str:
-    return canonical(key)
-
-
 @kernel
 def _scatter(owner: U32, key: I32, offsets: I32, slot_of: I32, rank_of: I32, index: NDArray[np.int32]) -> None:
     """Write each wanted attribute's row to index[slot, owner]: the best rank wins, then the last row."""
@@ -346,7 +340,7 @@ class Promoted:
 
 def _meanings(keys: pa.StringArray, words: Vocabulary) -> tuple[I32, I32, list[str]]:
     """Return per key code its slot (among those that occur, -1 none) and rank, and the names of those slots."""
-    found = [words.meaning.get(_canonical_cached(key)) for key in keys.to_pylist()]
+    found = [words.meaning.get(canonical(key)) for key in keys.to_pylist()]
     occurring = sorted({pair[0] for pair in found if pair is not None})
     number = {slot: at for at, slot in enumerate(occurring)}
     slot_of = np.array([-1 if pair is None else number[pair[0]] for pair in found], np.int32)

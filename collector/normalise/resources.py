@@ -21,6 +21,8 @@ from seamscope.schema import words
 from seamscope.schema.tables import ATTRIBUTES, RESOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from collector.decoding.flat import AttributeColumns
@@ -40,6 +42,9 @@ PLACE_KEYS: Final = ("cloudflare.colo", "vercel.region", "cloud.region", "cloud.
 NOWHERE: Final = frozenset({"earth", "global"})
 """Regions that say nothing about where."""
 
+LONGEST: Final = 1024
+"""Characters of an attribute that say something of a resource: what was said once is remembered for long."""
+
 EDGE_PLATFORMS: Final = frozenset({"cloudflare.workers", "cloudflare_workers"})
 ORIGIN_PLATFORMS: Final = ("aws_", "gcp_", "azure.", "azure_", "alibaba_cloud_", "ibm_cloud_", "tencent_cloud_")
 SERVER_LANGUAGES: Final = frozenset(
@@ -49,6 +54,13 @@ SCRIPT_LANGUAGES: Final = frozenset({"nodejs", "webjs", "js", "javascript"})
 """SDKs that start spans on whole milliseconds."""
 RUNTIME_LANGUAGES: Final = {"nodejs": "nodejs", "edge": "javascript", "browser": "webjs"}
 """`process.runtime.name` → language, where no SDK names one (`@vercel/otel` does not)."""
+
+_DENO: Final = "deno."
+_TELLING: Final = frozenset({
+    *("service.name", "telemetry.sdk.name", "telemetry.sdk.language", "vercel.runtime", "process.runtime.name"),
+    *("cloud.platform", *SERVICE_KEYS, *ENVIRONMENT_KEYS, *VERSION_KEYS, *INSTANCE_KEYS, *PLACE_KEYS),
+})  # fmt: skip
+"""What `describe` looks at, beside keys that begin with `_DENO`."""
 
 MILLISECOND_NS: Final = 1_000_000
 
@@ -146,7 +158,7 @@ def _tier(attributes: dict[str, str], language: str, sdk: str) -> str:
     platform = attributes.get("cloud.platform", "")
     if sdk_class(sdk) or platform in EDGE_PLATFORMS or "edge" in runtimes:
         return "edge"
-    if language == "deno-rust" and any(key.startswith("deno.") for key in attributes):
+    if language == "deno-rust" and _DENO in attributes:
         # only Deno Deploy names an app and a revision; elsewhere Deno is a server like others
         return "edge"
     if "vercel.runtime" in attributes:
@@ -158,7 +170,7 @@ def _tier(attributes: dict[str, str], language: str, sdk: str) -> str:
 
 @lru_cache(maxsize=4096)
 def describe(attributes: tuple[tuple[str, str, bool], ...]) -> Resource:
-    """Return what attributes (key, text, whether it was sent as text) say of a resource; a repeated key's last wins."""
+    """Return what attributes (key, text, whether it was sent as text) say of a resource; see `telling`."""
     said = {key: text for key, text, _ in attributes}
     runtime = said.get("vercel.runtime") or said.get("process.runtime.name") or ""
     language = said.get("telemetry.sdk.language") or RUNTIME_LANGUAGES.get(runtime)
@@ -178,6 +190,16 @@ def describe(attributes: tuple[tuple[str, str, bool], ...]) -> Resource:
         language=language,
         sdk=sdk,
     )
+
+
+def telling(attributes: Iterable[tuple[str, str, bool]]) -> tuple[tuple[str, str, bool], ...]:
+    """Return what `describe` looks at, cut to `LONGEST`: of a repeated key the last, of those with `_DENO` one."""
+    found = {
+        _DENO if key.startswith(_DENO) else key: (text[:LONGEST], is_text)
+        for key, text, is_text in attributes
+        if key in _TELLING or key.startswith(_DENO)
+    }
+    return tuple((key, *said) for key, said in found.items())
 
 
 class Resources:
@@ -202,7 +224,7 @@ class Resources:
         rows = slice(int(self._bounds[at]), int(self._bounds[at + 1]))
         names = [self._spelled[code] for code in self._rows.key[rows].tolist()]
         is_text = (self._rows.type[rows] == STRING).tolist()
-        return describe(tuple(zip(names, self._rows.text[rows].to_pylist(), is_text, strict=True)))
+        return describe(telling(zip(names, self._rows.text[rows].to_pylist(), is_text, strict=True)))
 
     def table(self, used: Mask | None = None, renders: Mask | None = None) -> pa.Table:
         """Return the rows of `RESOURCES`.

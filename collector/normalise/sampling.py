@@ -55,7 +55,8 @@ def _weights(data: U8, offsets: I32) -> NDArray[np.float64]:
             if data[at] == 111 and data[at + 1] == 116 and data[at + 2] == 61:
                 threshold = _threshold(data, at + 3, end)
                 if 0 <= threshold < 1 << 56:
-                    weights[row] = 2.0**56 / (2.0**56 - np.float64(threshold))
+                    # as whole numbers: in floating point, 2^56 less a threshold close to it is 0
+                    weights[row] = 2.0**56 / np.float64((1 << 56) - threshold)
                 break
             while at < end and data[at] != 44:
                 at += 1

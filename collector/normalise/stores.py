@@ -39,6 +39,9 @@ GRPC_CODES: Final = (
     "UNAUTHENTICATED",
 )
 
+_DIGITS: Final = len(str(len(GRPC_CODES) - 1))
+"""More are no status of gRPC's, and Python makes no number of very many."""
+
 _IMPLIED: Final = pa.array([name or None for name in SYSTEMS], pa.string())
 _WITHOUT_SQL: Final = pa.array(sorted(database.WITHOUT_SQL), pa.string())
 _QUERY: Final = words.code(words.ROLES, "query")
@@ -46,7 +49,7 @@ _QUERY: Final = words.code(words.ROLES, "query")
 
 def rpc_status(status: str) -> str:
     """Return a status by name: '14' and 'unavailable' are UNAVAILABLE."""
-    if status.isdecimal() and int(status) < len(GRPC_CODES):
+    if len(status) <= _DIGITS and status.isdecimal() and int(status) < len(GRPC_CODES):
         return GRPC_CODES[int(status)]
     return status.upper()
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pytest
+
 from collector import ingest as module
 from collector.decoding.decode import Body, decode_traces
 from collector.decoding.flat import concat, empty
-from collector.ingest import Outcome, ingest
+from collector.ingest import PARTS, Outcome, ingest
+from collector.normalise import normalise
 from seamscope.schema.tables import INGESTED
 from seamscope.store.fingerprints import COPY
 from tests.collector import traffic
@@ -15,7 +19,7 @@ from tests.collector import traffic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+    from collector.decoding.flat import FlatTraces
 
 
 def body(message: Any, signal: Any = "traces", encoding: Any = "protobuf") -> Body:
@@ -121,6 +125,75 @@ def test_a_fault_of_ours_costs_one_body_not_the_batch(
     assert found.outcomes[1].error is not None
     assert found.tables["spans"].num_rows == 5
     assert "could not be read" in caplog.text
+
+
+@pytest.mark.parametrize("poisoned", [(0,), (3, 90), (10, 11, 99)])
+def test_a_fault_of_ours_costs_the_spans_that_cause_it(monkeypatch: pytest.MonkeyPatch, poisoned: tuple[int]) -> None:
+    def fail_on_poison(flat: FlatTraces, keep: Any, *rest: Any) -> Any:
+        if "poison" in flat.spans.name.filter(pa.array(keep)).to_pylist():
+            raise ZeroDivisionError
+        return normalise(flat, keep, *rest)
+
+    monkeypatch.setattr(module, "normalise", fail_on_poison)
+    message = traffic.spans(100, 1)
+    for number in poisoned:
+        message.resource_spans[0].scope_spans[0].spans[number].name = "poison"
+    found = ingest([body(message), body(traffic.spans(2, 2)), body(message, encoding="json")])
+    kept, lost = 100 - len(poisoned), {"invalid_field": len(poisoned)}
+    assert [(outcome.accepted, dict(outcome.rejected)) for outcome in found.outcomes] == [
+        (kept, lost),
+        (2, {}),
+        (kept, lost),
+    ]
+    assert found.tables["spans"].num_rows == 2 * kept + 2
+    assert "poison" not in found.tables["spans"]["operation"].to_pylist()
+
+
+def test_where_faults_of_ours_are_everywhere_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def fail(*_: Any) -> Any:
+        tried.append(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "normalise", fail)
+    (outcome,) = ingest([body(traffic.spans(1000, 1))]).outcomes
+    assert outcome.error is not None
+    assert len(tried) == 1 + PARTS
+
+
+@pytest.mark.parametrize("threshold", ["c", "fffffffffffffb", "fffffffffffffc", "ffffffffffffff"])
+def test_a_trace_state_of_any_threshold_is_read(threshold: str) -> None:
+    message = traffic.spans(3)
+    message.resource_spans[0].scope_spans[0].spans[1].trace_state = f"ot=th:{threshold}"
+    found = ingest([body(message)])
+    assert found.outcomes[0].accepted == 3
+    share = 1 - int(threshold.ljust(14, "0"), 16) / 2**56 if threshold == "c" else None
+    weight = found.tables["spans"]["weight"].to_pylist()[1]
+    assert weight == (1 / share if share else 2**56 / (2**56 - int(threshold, 16)))
+
+
+def test_a_number_of_very_many_digits_is_a_word() -> None:
+    message = traffic.spans(3)
+    attribute = message.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="rpc.grpc.status_code")
+    attribute.value.string_value = "9" * 5000
+    found = ingest([body(message)])
+    assert found.outcomes[0].accepted == 3
+    assert found.tables["spans"]["rpc_status"].to_pylist() == ["9" * 5000, None, None]
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
+def test_what_stands_in_every_row_is_short(encoding: str) -> None:
+    traces, logs = traffic.spans(40), traffic.logs(40)
+    for scope in (traces.resource_spans[0].scope_spans[0].scope, logs.resource_logs[0].scope_logs[0].scope):
+        scope.name, scope.version = "n" * 300_000, "é" * 300
+    found = ingest([body(traces, encoding=encoding), body(logs, "logs", encoding)])
+    assert [outcome.accepted for outcome in found.outcomes] == [40, 40]
+    assert found.outcomes[0].notes == {"cut_value": 2}
+    assert (
+        set(found.tables["spans"]["scope"].to_pylist()) == {"n" * 256} == set(found.tables["logs"]["scope"].to_pylist())
+    )
+    assert set(found.tables["spans"]["scope_version"].to_pylist()) == {"é" * 128}
 
 
 def test_recorded_requests(captures: Path) -> None:

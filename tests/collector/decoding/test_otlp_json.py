@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from collector.decoding import flat
 from collector.decoding.decode import Body, decode_traces
+from collector.decoding.json_values import json_room, spell_json
 from collector.decoding.wire import WireLimits
+from seamscope.byte_kernels import PADDING
 from tests.collector.official import otlp_json, spans_of_flat, spans_of_message
 from tests.strategies import requests
 
@@ -265,6 +268,69 @@ def test_a_very_long_array_stays_the_text_it_was_sent_as() -> None:
     batch = decode(body(attributes=[{"key": "k", "value": {"arrayValue": values}}]))
     assert batch.span_attributes.type.tolist() == [flat.STRING]
     assert batch.span_attributes.text.to_pylist() == [json.dumps(values)]
+
+
+_KINDS = {"stringValue", "boolValue", "intValue", "doubleValue", "bytesValue", "arrayValue", "kvlistValue"}
+
+
+def _plain(kind: str, value: Any) -> Any:
+    """Return what an array or map means, shape by shape: objects as lists of pairs."""
+    members = value.get("values") if isinstance(value, dict) else None
+    members = members if isinstance(members, list) else []
+    if kind == "arrayValue":
+        return [_meant(member) for member in members]
+    pairs = [member if isinstance(member, dict) else {} for member in members]
+    keys = [pair.get("key") if isinstance(pair.get("key"), str) else "" for pair in pairs]
+    return [(key, _meant(pair.get("value"))) for key, pair in zip(keys, pairs, strict=True)]
+
+
+def _meant(value: Any) -> Any:
+    said = [(name, held) for name, held in (value.items() if isinstance(value, dict) else ()) if name in _KINDS]
+    kind, held = next(((name, held) for name, held in reversed(said) if held is not None), ("", None))
+    if kind in {"arrayValue", "kvlistValue"}:
+        return _plain(kind, held)
+    if kind in {"intValue", "doubleValue"} and isinstance(held, str) and re.fullmatch(r"-?[1-9]\d*", held):
+        return int(held)
+    return json.loads(json.dumps(held), object_pairs_hook=list)
+
+
+_ODD = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(0, 99), st.sampled_from(["", "x", "7", '\\"', "{[", "]}"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.lists(inner, max_size=4).map(lambda values: {"values": values}),
+        st.dictionaries(st.sampled_from(["key", "value", "values", "x", *sorted(_KINDS)]), inner, max_size=4),
+    ),
+    max_leaves=30,
+)
+
+
+@settings(RELAXED, max_examples=300)
+@given(st.sampled_from(["arrayValue", "kvlistValue"]), st.lists(_ODD, max_size=6), st.booleans())
+def test_an_array_or_map_of_anything_is_spelled_as_it_is_meant(kind: str, members: list[Any], tight: bool) -> None:
+    value = {kind: {"values": members}}
+    text = json.dumps(
+        request(attributes=[{"key": "k", "value": value}]), separators=(",", ":") if tight else (" ,\n", " :\t")
+    )
+    (spelled,) = decode(text).span_attributes.text.to_pylist()
+    assert json.loads(spelled, object_pairs_hook=list) == _plain(kind, value[kind])
+
+
+@settings(RELAXED, max_examples=300)
+@given(st.sampled_from([flat.ARRAY, flat.KVLIST]), st.lists(st.one_of(_ODD, st.just(5)), max_size=20))
+@example(flat.KVLIST, [5] * 1000)
+@example(flat.KVLIST, [{}] * 1000)
+@example(flat.KVLIST, [5])
+@example(flat.ARRAY, [5] * 1000)
+def test_plain_json_fits_its_room(kind: int, members: list[Any]) -> None:
+    sent = json.dumps({"values": members}, separators=(",", ":")).encode()
+    room = json_room(np.array([len(sent)], np.int64))
+    out = np.full(8 * room, 7, np.uint8)
+    _, used = spell_json(
+        np.frombuffer(sent + bytes(PADDING), np.uint8), np.array([kind], np.uint8), np.array([len(sent)], np.int64), out
+    )
+    assert used <= room
+    assert (out[used:] == 7).all()
 
 
 @pytest.mark.parametrize(

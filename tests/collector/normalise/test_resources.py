@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from collector.normalise.resources import LONGEST, telling
+
 ResourceOf = Callable[..., dict[str, Any]]
 
 
@@ -126,6 +128,13 @@ def test_the_rest(resource_of: ResourceOf) -> None:
 
 def test_vercel_names_no_sdk_but_runs_on_node(resource_of: ResourceOf) -> None:
     assert resource_of({"process.runtime.name": "nodejs", "vercel.runtime": "nodejs"})["language"] == "nodejs"
+
+
+def test_what_is_remembered_of_a_resource_is_short() -> None:
+    said = [("service.name", "s" * 5000, True), ("own", "x" * 60_000, True)]
+    said += [(f"deno.{number}", "y" * 60_000, True) for number in range(1000)]
+    remembered = telling([*said, ("service.name", "z" * 5000, True)])
+    assert remembered == (("service.name", "z" * LONGEST, True), ("deno.", "y" * LONGEST, True))
 
 
 def test_the_id_is_for_ever(resource_of: ResourceOf) -> None:
