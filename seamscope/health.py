@@ -230,8 +230,9 @@ def _megabytes(size: int | None) -> str:
 
 
 def _disk(db: Path) -> Check:
-    from seamscope.store.opening import log_file
+    from seamscope.store.opening import linked, log_file
 
+    db = linked(db)
     folder = db.resolve().parent
     if not folder.is_dir():
         return Check("disk", PROBLEM, f"no folder {folder}", "make it, or name another --db")

@@ -24,7 +24,7 @@ class Opened(Reading):
     """A connection to the file and the cursors lent from it."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        self.path = path
+        self.path = opening.linked(path)
         self.settings = settings
         self._connect()
 

@@ -80,6 +80,11 @@ def private_files() -> Iterator[None]:
                 os.umask(before)
 
 
+def linked(path: Path) -> Path:
+    """Give the file that a link leads to, else the path itself: DuckDB has its log beside the file, not beside a link."""
+    return path.resolve() if path.is_symlink() and path.exists() else path
+
+
 def log_file(path: Path) -> Path:
     """Give the log beside the store: what was committed since the last checkpoint."""
     return path.with_name(f"{path.name}.wal")

@@ -16,7 +16,7 @@ from seamscope.errors import StoreDamagedError, StoreError, StoreVersionError
 from seamscope.store.file import refuse_written
 from seamscope.store.log_entries import has_head
 from seamscope.store.opened import StoreFile
-from seamscope.store.opening import log_file, missing
+from seamscope.store.opening import linked, log_file, missing
 from seamscope.store.rescuing import rescue
 from seamscope.store.settings import Settings
 
@@ -55,6 +55,7 @@ def salvage(path: Path) -> Salvaged:
     """Make a store readable again; one in order is left as it is. Refuses (`StoreLockedError`) beside a writer."""
     if not path.exists():
         raise missing(path)
+    path = linked(path)
     refuse_written(path)
     done = Salvaged()
     for _ in range(_TRIES):

@@ -95,6 +95,21 @@ def test_log_is_cut_where_it_is_damaged(path: Path, seed: int) -> None:
         assert store.query("SELECT max(commit_no) FROM base.spans").item() * 20 == done.spans
 
 
+def test_a_store_behind_a_link_has_its_log_beside_itself(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.duckdb"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    flip(log_file(path), log_file(path).stat().st_size - 100)
+    done = salvage(link)
+    assert done.readable
+    assert done.spans == 20 * (COMMITS - 1)
+    assert link.is_symlink()
+    assert [found.parent for found in done.put_aside] == [path.parent]
+    with Store.open(link) as store:
+        assert store.log_bytes() == log_file(path).stat().st_size
+        assert store.query("SELECT count(*) FROM base.span_rows").item() == done.spans
+
+
 @pytest.mark.parametrize("whole", range(COMMITS - IN_FILE))
 @pytest.mark.parametrize("byte", [3, 7])
 def test_a_length_that_passes_the_end_is_told_from_a_commit_cut_short(path: Path, whole: int, byte: int) -> None:
