@@ -81,7 +81,7 @@ def private_files() -> Iterator[None]:
 
 
 def linked(path: Path) -> Path:
-    """Give the file that a link leads to, else the path itself: DuckDB has its log beside the file, not beside a link."""
+    """Give the file that a link leads to, else the path itself: DuckDB has its log beside the file, not the link."""
     return path.resolve() if path.is_symlink() and path.exists() else path
 
 
