@@ -47,6 +47,9 @@ _UNREAD: Final = {1: {2: {2: {5: {1: {5: None}}, 7: {1: {5: None}}, 9: {1: _POIN
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 _BYTES: Final = (0, 1, 2, 0x0A, 0x0B, 0x0C, 0x12, 0x1A, 0x22, 0x7F, 0x80, 0xFF)
 _TEXTS: Final = tuple(b'" { } [ ] , : \\ null 1e999 - \\ud800 \xff NaN 0'.split())
+_MEMBERS: Final = tuple(b'5 {} [] "" null {"key":"k"} {"stringValue":""} 1e9'.split())
+_MANY: Final = (2, 40, 1_500)
+"""How often what is repeated is: a buffer that is sized for what is usual ends between them."""
 _VALUES: Final = tuple(b'null {} [] "" -1 1.5 true "x" 18446744073709551616'.split())
 
 
@@ -85,7 +88,7 @@ def _traces() -> Any:
     scope = group.scope_spans.add()
     scope.scope.name, scope.scope.version = "otelhttp", "0.70"
     span = scope.spans.add(trace_id=bytes(range(16)), span_id=bytes(range(1, 9)), parent_span_id=bytes(range(2, 10)))
-    span.name, span.kind, span.flags, span.trace_state = "GET /v1/{name}", 2, 0x301, "ot=th:8"
+    span.name, span.kind, span.flags, span.trace_state = "GET /v1/{name}", 2, 0x301, "ot=th:fffffffffffff8"
     span.start_time_unix_nano, span.end_time_unix_nano = NOW_NS, NOW_NS + 5_000_000
     span.status.code, span.status.message = 2, "no"
     span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count = 1, 2, 3
@@ -218,8 +221,11 @@ def _text_changed(body: bytes, dice: random.Random) -> bytes:
         return _damaged(body, dice)
     data = bytearray(body)
     for _ in range(dice.choice((1, 1, 2))):
-        at = dice.randrange(len(data) + 1)
-        if dice.random() < 0.5:
+        at, way = dice.randrange(len(data) + 1), dice.random()
+        if way < 0.1:  # a list gets more members
+            at = data.find(b"[", at) + 1 or at
+            data[at:at] = (dice.choice(_MEMBERS) + b",") * dice.choice(_MANY)
+        elif way < 0.55:
             at = data.find(b'"', at) + 1 or at
             data[at : at + dice.randrange(3)] = dice.choice(_TEXTS)
         else:  # a value becomes another one
@@ -243,7 +249,7 @@ def _refielded(body: bytes, dice: random.Random, depth: int) -> bytes:
     if trick == 0:
         del fields[at]
     elif trick == 1:
-        fields[at:at] = [fields[at]] * dice.choice((1, 1, 3))
+        fields[at:at] = [fields[at]] * dice.choice((1, 1, *_MANY[: 3 if len(payload) < LARGEST // 10 else 1]))
     elif trick == 2:
         fields[at] = (dice.choice((number + 1, number - 1 or 1, 15, 16, 19_000, (1 << 29) - 1)), wire, payload)
     elif trick == 3:

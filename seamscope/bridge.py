@@ -12,6 +12,7 @@ import polars as pl
 from analysis import Neighbours, compare
 from seamscope.batches import batches
 from seamscope.known_hosts import KnownHosts
+from seamscope.schema import words
 from seamscope.shelf import Shelf
 from seamscope.sparing import blaming
 from seamscope.statements import statement
@@ -71,7 +72,8 @@ class Bridge:
     def begin(self) -> None:
         """Learn of hosts and services what is stored."""
         self._hosts.remember(self._store)
-        self._services = _services(self._store.query(statement("runs/resources")))
+        unknown = {"unknown": words.code(words.TIERS, "unknown")}
+        self._services = _services(self._store.query(statement("runs/services"), unknown))
 
     def forget(self) -> None:
         """Know nothing of hosts, after an error, but which are doubtful, and let go of windows that were read.
@@ -86,11 +88,11 @@ class Bridge:
         self._shelf.clear()
 
     def alone(self, traces: pl.DataFrame, *, written: bool) -> None:
-        """Take traces through everything by themselves, to see whether that fails."""
+        """Take traces through everything by themselves, to see whether that fails; what is written is not final."""
         read = self._shelf.read(traces, pl.DataFrame.clone)
         batch = batch_of(read.taken, compare([read.prepared], self._hosts.peers)[0].results(), None)
         if written:
-            write(self._store, batch, (set(), set()), anew=False)
+            write(self._store, batch, (set(), set()), traces, anew=False)
 
     def by_trace(self, roll: Roll, ready: pl.DataFrame) -> Iterator[RunSummary]:
         """Analyse traces whose window has not settled, batch after batch."""
@@ -105,8 +107,9 @@ class Bridge:
                 batch = batch_of(read.taken, compared.results(), None)
                 roll.analysed(batch.taken.traces)
                 news = self._news(batch, compared)
-                summary, callers = self._keep(batch, roll.agenda.news(), news, anew=False)
+                summary, callers = self._keep(batch, roll.agenda.news(), news, mates, anew=False)
             roll.reopen(callers)
+            roll.touch(mates)
             yield summary
         self._closing(roll)
 
@@ -194,12 +197,24 @@ class Bridge:
         self._services |= services
         return {"peers": sorted(hosts), "services": sorted(services)}
 
-    def _keep(self, batch: Batch, windows: tuple[set[Window], set[Window]], news: News, *, anew: bool) -> Stored:
-        """Store a batch; gives with it the traces stored before it that called hosts of which more is known now."""
-        summary = write(self._store, batch, windows, anew=anew)
-        if not any(news.values()):
-            return summary, batch.taken.traces.clear()
-        return summary, self._callers(news).join(batch.taken.traces, on=KEYS, how="anti")
+    def _keep(
+        self,
+        batch: Batch,
+        windows: tuple[set[Window], set[Window]],
+        news: News,
+        mates: pl.DataFrame | None = None,
+        *,
+        anew: bool,
+    ) -> Stored:
+        """Store a batch; gives with it the traces stored before it that called hosts of which more is known now.
+
+        With it is stored that these, and the `mates` that it was joined with, are to be analysed again.
+        """
+        callers = batch.taken.traces.select(KEYS).clear()
+        if any(news.values()):
+            callers = self._callers(news).join(batch.taken.traces, on=KEYS, how="anti")
+        reopened = callers if mates is None else pl.concat([callers, mates.select(KEYS)])
+        return write(self._store, batch, windows, reopened, anew=anew), callers
 
     def _closing(self, roll: Roll) -> None:
         """Have those analysed again who called hosts of which less is shown than was known, once all is written.

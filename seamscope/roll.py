@@ -213,7 +213,11 @@ class Roll:
             return
         again = self._as_stored(traces.join(self.waiting(traces), on=KEYS, how="anti"))
         self._merge(again.with_columns(stored=True), reopened=True)
-        for window, _ in self._latest(again):
+        self.touch(again)
+
+    def touch(self, traces: pl.DataFrame) -> None:
+        """Have the windows that some analysed traces (`TRACES`) begin in analysed again, with all that is in them."""
+        for window, _ in self._latest(traces) if traces.height else ():
             self.agenda.touch_around(window, self._seen_ns)
 
     def lose(self, traces: pl.DataFrame) -> None:

@@ -80,10 +80,13 @@ def _caused(taken: Taken, results: Results) -> pl.DataFrame:
     return results["async_work"].filter(pl.col("link") == "link").join(mine, on="request_no")
 
 
-def write(store: Store, batch: Batch, windows: tuple[set[Window], set[Window]], *, anew: bool) -> RunSummary:
+def write(
+    store: Store, batch: Batch, windows: tuple[set[Window], set[Window]], reopened: pl.DataFrame, *, anew: bool
+) -> RunSummary:
     """Store a batch in the place of all that was known of its traces; `anew`: revisions are counted from the start.
 
-    `windows` are those that are no longer settled, and those that are now.
+    `windows` are those that are no longer settled, and those that are now; `reopened` are traces (`KEYS`) that are to
+    be analysed again with what begins about when they do.
     """
     taken, tables = batch.taken, dict(batch.results.tables)
     before = _requests_of(store, taken.traces)
@@ -91,7 +94,7 @@ def write(store: Store, batch: Batch, windows: tuple[set[Window], set[Window]], 
         tables["requests"] = _revised(tables["requests"], before)
     replaces = before.get_column("request_no").unique().to_numpy() if before.height else None
     gone, settled = windows
-    learned = Learned(_known_senders(store, batch.caused), _rows(settled), _rows(gone))
+    learned = Learned(_known_senders(store, batch.caused), _rows(settled), _rows(gone), reopened.select(KEYS))
     store.write_results(tables, batch.results.owners, replaces, learned)
     return RunSummary(
         traces=taken.traces.height,
@@ -106,7 +109,7 @@ def write_aside(store: Store, traces: pl.DataFrame, results: Results) -> RunSumm
     """Store what is left of traces that could not be processed (`analysis.set_aside`) in the place of all results."""
     before = _requests_of(store, traces)
     replaces = before.get_column("request_no").unique().to_numpy() if before.height else None
-    learned = Learned(results["async_work"], _rows(()), _rows(()))
+    learned = Learned(results["async_work"], _rows(()), _rows(()), traces.select(KEYS).clear())
     store.write_results(results.tables, results.owners, replaces, learned)
     return RunSummary(traces=traces.height, set_aside=traces.height)
 
@@ -114,7 +117,8 @@ def write_aside(store: Store, traces: pl.DataFrame, results: Results) -> RunSumm
 def tell(store: Store, windows: tuple[set[Window], set[Window]]) -> None:
     """Store which windows are no longer settled, and which are now (as `write`), where no results go with it."""
     nothing, (gone, settled) = empty(), windows
-    learned = Learned(nothing["async_work"], _rows(settled), _rows(gone))
+    nobody = pl.DataFrame(schema=dict.fromkeys(KEYS, pl.UInt64))
+    learned = Learned(nothing["async_work"], _rows(settled), _rows(gone), nobody)
     store.write_results(nothing.tables, nothing.owners, None, learned)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from seamscope.schema.tables import OWNERS, RESULTS
+from seamscope.statements import statement
 from seamscope.store.cursors import let_go
 from seamscope.store.inserting import insert, inserts_often, transaction
 from seamscope.store.kinds import Kinds, Numbered
@@ -120,6 +121,7 @@ class Writer:
         insert(self._cursor, "async_work", learned.caused.select(RESULTS["async_work"].names).to_arrow())
         text = "DELETE FROM base.windows AS w USING gone AS g WHERE w.start_ns = g.start_ns AND w.end_ns = g.end_ns"
         self._forget_those(text, "gone", learned.unsettled)
+        self._forget_those(statement("windows/reopened"), "reopened", learned.reopened)
         insert(self._cursor, "windows", learned.settled.to_arrow())
 
     def _forget_those(self, text: str, name: str, rows: pl.DataFrame) -> None:

@@ -19,3 +19,6 @@ class Learned:
     """Windows (`start_ns`, `end_ns`) that are analysed with all that is known."""
     unsettled: pl.DataFrame
     """Those that are no longer."""
+    reopened: pl.DataFrame
+    """Stored traces (`trace_hi`, `trace_lo`) that are to be analysed again: their windows, and those beside, are not
+    settled any longer, whatever becomes of the process."""

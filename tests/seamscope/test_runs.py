@@ -218,6 +218,50 @@ def fails(*_: Any) -> Any:
     raise QueryLaterError("no memory")
 
 
+class Killed(BaseException):
+    """As a process that ends here: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("error", [QueryLaterError, Killed], ids=["fails", "killed"])
+def test_who_called_a_host_that_is_known_now_is_analysed_again_whatever_comes_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error("then")
+
+    settler = runs.Settler(store)
+    commit(
+        store, [{**row, "start_ns": row["start_ns"] - HOURS, "end_ns": row["end_ns"] - HOURS} for row in page(2)[:2]], 0
+    )
+    for second in (20, 3_000, 3_001):
+        settler.step(at(second))
+    commit(store, page(1), 3_030)  # a span of the host itself
+    with monkeypatch.context() as patched:
+        patched.setattr(bridge.Bridge, "_closing", fail)
+        with pytest.raises(error):
+            settler.step(at(3_060))
+    settler = runs.Settler(store)
+    for second in (9_001, 9_002):
+        settler.step(at(second))
+    seams = store.query("SELECT DISTINCT seam FROM hops").to_series().to_list()
+    assert seams == ["origin:web→origin:orders"]
+
+
+def test_who_called_a_service_that_sent_spans_between_two_runs_is_analysed_again(store: Store) -> None:
+    def commit_of(rows: list[dict[str, Any]], number: int, service: str) -> None:
+        resources = [{"resource_id": number, "service": service, "instance": service, "pooled": False, "tier": 4}]
+        batch = {"spans": pa.Table.from_pylist(rows, SPANS), "resources": pa.Table.from_pylist(resources, RESOURCES)}
+        store.commit(batch, now_ns=at(0))
+
+    calling = span(1, 2, 3, 10, 90, 1, peer="payments.default.svc", peer_port=443, extent=2)
+    commit_of([span(1, 1, 2, 0, 100), calling], 1, "web")
+    runs.analyze(store)
+    commit_of([span(7, 1, 2, 3_029_000, 3_029_100, resource_id=8)], 8, "payments")
+    runs.analyze(store)
+    assert store.query("SELECT DISTINCT seam FROM hops").to_series().to_list() == ["origin:web→origin:payments"]
+    assert runs.analyze(store).traces == 0
+
+
 def test_what_a_restart_knows_of_hosts(store: Store) -> None:
     commit(store, page(1), 0)
     runs.Settler(store).step(at(20))
@@ -424,6 +468,23 @@ def test_who_was_of_one_request_with_what_comes_late_keeps_its_results(
         assert store.query("SELECT count(*) FROM base.request_traces WHERE trace_lo < 3").item() == 2
     settler.step(at(30_000))
     assert_as_from_the_start(store, settler)
+
+
+def test_who_was_joined_with_what_came_late_keeps_its_results_once_that_has_settled(store: Store) -> None:
+    most = 14
+    settler = runs.Settler(store, pace=Pace(compared_spans=most))
+    told: dict[str, Any] = {"method": "GET", "correlation_id": "one long request"}
+    long = [span(500, 1, 2, 70_000, 172_000, role=1, **told), span(500, 2, 3, 71_000, 171_000, 1, method="GET")]
+    late = {130: [span(501, 1, 2, 125_000, 126_000, role=1, resource_id=2, **told)], 175: long}
+    for second in range(5, 400, 5):  # windows of a few seconds
+        if second <= 200:
+            commit(store, moved(second // 5), second)
+        if second in late:
+            commit(store, late[second], second)
+        settler.step(at(second))
+    known = store.query("SELECT DISTINCT trace_lo FROM base.request_traces").to_series()
+    assert {500, 501} <= set(known)
+    assert_as_from_the_start(store, settler, most)
 
 
 @pytest.mark.parametrize("ahead_s", [1_800, 7_200, 86_400])

@@ -89,6 +89,31 @@ def test_a_trace_set_aside_as_it_settled_leaves_the_others_to_settle(
     assert store.query(ASIDE).rows() == [("2",)]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_came_late_while_memory_was_short_is_final_in_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch, restarts: bool
+) -> None:
+    faults = [QueryLaterError("no memory")]
+
+    def fails_once(*given: Any, **more: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return WHOLE(*given, **more)
+
+    settler = runs.Settler(store)
+    commit(store, [*page(1)[:2], *page(3)], 0)
+    for second in (20, 3_000, 3_001):
+        settler.step(at(second))
+    commit(store, [*page(1)[2:], span(5, 1, 2, 3_020_000, 3_020_050)], 3_030)
+    monkeypatch.setattr(shelf, "prepare", fails_once)
+    with pytest.raises(QueryLaterError):
+        settler.step(at(3_041))
+    settler = runs.Settler(store) if restarts else settler
+    for second in (3_042, 9_000, 9_001):
+        settler.step(at(second))
+    assert store.query(FINAL).rows() == [("1", True), ("3", True), ("5", True)]
+
+
 def test_results_that_a_trace_had_make_room_for_the_warning(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(store, [*page(1), *page(2)], 0)
     settler = runs.Settler(store)
