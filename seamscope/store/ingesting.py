@@ -275,8 +275,8 @@ def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
 
 
 def last_shape(cursor: duckdb.DuckDBPyConnection) -> int:
-    """Give the greatest number of a shape that is stored."""
-    return int(cursor.execute("SELECT coalesce(max(shape_no), 0) FROM base.span_shapes").fetchall()[0][0])
+    """Give the greatest number of a shape that is stored, or that a stored span points to."""
+    return int(cursor.execute(statement("commits/last_shape")).fetchall()[0][0])
 
 
 def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentItems) -> None:

@@ -62,6 +62,17 @@ def test_every_span_comes_back_with_what_it_shares(kept: Store, said: list[dict[
     assert shapes_in(kept) == kept.query(distinct).item()
 
 
+def test_a_lost_shapes_number_is_not_given_to_another(tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    with Store.open(path) as store:
+        store.commit({"spans": rows("spans", span(1, route="/old"))}, now_ns=START_NS)
+    with duckdb.connect(path) as connection:
+        connection.execute(f"DELETE FROM base.{LAYOUT.shapes}").complete()  # noqa: S608
+    with Store.open(path) as store:
+        store.commit({"spans": rows("spans", span(2, route="/new"))}, now_ns=START_NS)
+        assert store.query("SELECT route FROM base.spans ORDER BY span_id").to_series().to_list() == [None, "/new"]
+
+
 def test_a_shape_is_kept_once_for_all_commits_of_a_writer_and_once_more_after_a_start(tmp_path: Path) -> None:
     path = tmp_path / "test.duckdb"
     with Store.open(path) as store:
