@@ -28,7 +28,7 @@ from seamscope.store.fingerprints import (
     of_points,
 )
 from seamscope.store.inserting import insert, inserts_often, transaction
-from seamscope.store.layout import LAYOUTS, parts
+from seamscope.store.layout import LAYOUTS, ROWS_PER_BATCH, parts
 from seamscope.store.packing import packed
 from seamscope.store.receipts import CommitReceipt
 from seamscope.store.shapes import SHAPE, Shaped, Shapes, digests
@@ -264,14 +264,8 @@ def _of_kept(rows: pa.Table, spans: pl.DataFrame, fresh: np.ndarray[Any, np.dtyp
 
 def last_commit(cursor: duckdb.DuckDBPyConnection) -> int:
     """Give the number of the last commit that is stored."""
-    text = """
-        SELECT greatest(
-            (SELECT last_commit_no FROM base.store),
-            (SELECT coalesce(max(commit_no), 0) FROM base.span_rows),
-            (SELECT coalesce(max(commit_no), 0) FROM base.logs),
-            (SELECT coalesce(max(commit_no), 0) FROM base.metric_points))
-    """
-    return int(cursor.execute(text).fetchall()[0][0])
+    found = cursor.execute(statement("commits/last"), {"rows_per_commit": ROWS_PER_BATCH}).fetchall()
+    return int(found[0][0])
 
 
 def last_shape(cursor: duckdb.DuckDBPyConnection) -> int:

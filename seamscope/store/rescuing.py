@@ -17,6 +17,7 @@ import duckdb
 from seamscope.errors import StoreDamagedError
 from seamscope.statements import statement
 from seamscope.store import opening, tables
+from seamscope.store.layout import LAYOUTS
 from seamscope.store.upgrading import CARRIED
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ LEAST_ROWS: Final = 1_024
 """A piece so small that cannot be read is given up."""
 
 PIECE_ROWS: Final = 16 * opening.ROW_GROUP_ROWS
+
+_SPANS: Final = LAYOUTS["spans"]
+_OF_SPANS: Final = {
+    **dict.fromkeys(_SPANS.sides, _SPANS.number),
+    **dict.fromkeys(("span_events", "span_links"), "trace_hi, trace_lo, span_id"),
+}
+"""Tables of what spans have beside their rows, and what ties them to these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +90,14 @@ def _written(path: Path, fresh: Path, settings: Settings) -> Rescued:
         tables.check(connection, path)
         connection.execute(f"USE {opening.FRESH}").complete()
         tables.create(connection, time.time_ns())
-        lost = sum(_copy(connection, path, name) for name in sorted(CARRIED - {"store"}))
+        lost = {name: _copy(connection, path, name) for name in sorted(CARRIED - {"store"})}
+        orphans = _remove_orphans(connection) if lost[_SPANS.rows] else 0
         connection.execute(statement("salvage/numbers", fresh=opening.FRESH)).complete()
         spans = int(connection.execute("SELECT count(*) FROM base.span_rows").fetchall()[0][0])
         connection.execute(f"CHECKPOINT {opening.FRESH}").complete()
         connection.execute("USE store").complete()
         connection.execute(f"DETACH {opening.FRESH}").complete()
-        return Rescued(spans, lost)
+        return Rescued(spans, sum(lost.values()) + orphans)
     finally:
         connection.close()
 
@@ -113,6 +122,15 @@ def _copy(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> int:
             middle = (first + last) // 2
             pieces += [(middle, last), (first, middle)]
     return lost
+
+
+def _remove_orphans(connection: duckdb.DuckDBPyConnection) -> int:
+    """Remove what lost spans left in other tables, which a new span would take for its own; give how many rows."""
+    removed = 0
+    for name, key in _OF_SPANS.items():
+        text = statement("salvage/orphans", fresh=opening.FRESH, table=name, key=key)
+        removed += int(connection.execute(text).fetchall()[0][0])
+    return removed
 
 
 def _replace(path: Path, fresh: Path, kept: Path) -> None:

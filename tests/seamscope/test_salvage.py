@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
@@ -20,7 +21,7 @@ from seamscope.store.log_entries import HEAD_END, TRANSACTION_END
 from seamscope.store.opening import log_file
 from seamscope.store.salvage import salvage
 from tests.conftest import PROJECT
-from tests.seamscope.store_rows import spans
+from tests.seamscope.store_rows import BULK, bulk, event, rows, spans
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,6 +241,42 @@ def test_of_a_damaged_file_what_can_be_read_is_kept(large: Path, tmp_path: Path)
             kept.append(done.spans)
     assert kept
     assert all(LARGE_SPANS - 20_000 <= spans_kept <= LARGE_SPANS for spans_kept in kept)
+
+
+TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'base'"
+BLOCKS = "SELECT row_group_id, block_id, additional_block_ids FROM pragma_storage_info($table) WHERE block_id >= 0"
+
+
+def place_of_last_rows(path: Path, table: str) -> int:
+    """Give a place in a block where nothing lies but rows of a table's last group."""
+    groups: dict[int, set[int]] = {}
+    others: set[int] = set()
+    with duckdb.connect(path, read_only=True) as connection:
+        (size,) = connection.execute("SELECT block_size FROM pragma_database_size()").fetchall()[0]
+        for (name,) in connection.execute(TABLES).fetchall():
+            for group_no, block, more in connection.execute(BLOCKS, {"table": f"base.{name}"}).fetchall():
+                (groups.setdefault(group_no, set()) if name == table else others).update({block, *(more or [])})
+    own = groups.pop(max(groups)).difference(others, *groups.values())
+    return 3 * 4_096 + min(own) * int(size) + 5_000
+
+
+def test_of_lost_spans_nothing_is_left_that_a_new_one_would_take_for_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "test.duckdb"
+    lost = bulk(3)["spans"].slice(0, 1_000)
+    key = {name: lost[name][0].as_py() for name in ("trace_hi", "trace_lo", "span_id")}
+    link = {**key, "kind": 5, "linked_trace_hi": 1, "linked_trace_lo": 1, "linked_span_id": 1, "flags": 0}
+    beside = {"span_events": rows("span_events", event(0, **key)), "span_links": rows("span_links", link)}
+    with Store.open(path) as store:
+        for number, group in enumerate((bulk(1), bulk(2), {"spans": lost, **beside})):
+            store.commit(group, now_ns=number + 1)
+    flip(path, place_of_last_rows(path, "span_rows"))
+    done = salvage(path)
+    assert BULK < done.spans <= 2 * BULK
+    assert done.lost_rows == 2 * (2 * BULK + len(lost) - done.spans) + 2  # with their texts, the event and the link
+    with Store.open(path) as store:
+        assert store.commit({"spans": spans(10)}, now_ns=4).commit_no == 3
+        assert store.query("SELECT db_statement FROM base.spans WHERE commit_no = 3").rows() == [(None,)] * 10
+        assert all(store.query(f"SELECT * FROM base.{name}").is_empty() for name in beside)  # noqa: S608
 
 
 FULL = """
