@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import gzip
 import logging
+import os
 import re
 import sys
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import zstandard
@@ -27,7 +28,7 @@ from seamscope.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from io import BufferedReader
+    from io import BufferedReader, FileIO
 
     from collector.decoding.decode import Encoding, Signal
 
@@ -39,6 +40,7 @@ INFLATED_BYTES: Final = 64 * 1024 * 1024 * 1024
 """Bytes that a compressed file may unfold to: a bomb ends here, not the disk."""
 _CHUNK: Final = 1024 * 1024
 _HEAD: Final = 64 * 1024
+_VARINT_BYTES: Final = 10
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
@@ -59,9 +61,39 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def write_delimited(file: IO[bytes], body: bytes) -> None:
-    """Append a body to a recorded file: its length as a protobuf varint, then its bytes, in one write."""
-    file.write(_varint(len(body)) + body)
+def delimited(*bodies: bytes) -> bytes:
+    """Give bodies as they stand in a recorded file, each after its length as a protobuf varint."""
+    return b"".join(_varint(len(body)) + body for body in bodies)
+
+
+def end_of_bodies(file: FileIO) -> int:
+    """Give where the last whole body of a recorded file ends; only their lengths are read."""
+    size, end = os.fstat(file.fileno()).st_size, 0
+    while (taken := _taken_bytes(os.pread(file.fileno(), _VARINT_BYTES, end))) and end + taken <= size:
+        end += taken
+    return end
+
+
+def _taken_bytes(head: bytes) -> int:
+    """Give how many bytes a body and its length take, by the first of them; 0 where these tell no length."""
+    size = 0
+    for place, byte in enumerate(head):
+        size |= (byte & 127) << (7 * place)
+        if byte < 128:
+            return place + 1 + size
+    return 0
+
+
+def end_of_lines(file: FileIO) -> int:
+    """Give where the last whole line of a file ends."""
+    end = os.fstat(file.fileno()).st_size
+    while end:
+        begin = max(end - _CHUNK, 0)
+        found = os.pread(file.fileno(), end - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
 
 
 class _Stream:
@@ -300,7 +332,7 @@ class BodyFile:
     def _size(stream: _Stream) -> int:
         """Take a varint; -1 where there is none."""
         size = 0
-        for place in range(10):
+        for place in range(_VARINT_BYTES):
             byte = stream.take(1)
             if not byte:
                 return -1

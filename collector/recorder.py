@@ -6,19 +6,25 @@ the OpenTelemetry collector's file exporter reads too); JSON bodies go into `<si
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import IO, TYPE_CHECKING, Final
+from contextlib import suppress
+from io import FileIO
+from typing import TYPE_CHECKING, Final
 
-from collector.files import write_delimited
+from collector.files import delimited, end_of_bodies, end_of_lines
 from seamscope.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from collector.decoding.decode import Body
+    from collector.decoding.decode import Body, Encoding, Signal
+
+_log = logging.getLogger(__name__)
 
 _SUFFIX: Final = {"protobuf": "otlp.pb", "json": "otlp.ndjson"}
+_END: Final = {"protobuf": end_of_bodies, "json": end_of_lines}
 
 
 class Recorder:
@@ -33,7 +39,7 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, _Recording] = {}
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -42,19 +48,13 @@ class Recorder:
             raise StoreError(f"cannot record into {folder}: it is not writable", "choose another --record")
 
     def write(self, bodies: Sequence[Body]) -> None:
-        """Append bodies and hand them to the system.
+        """Append bodies and hand them to the system; where this raises, all that is kept is whole.
 
         Raises:
             OSError: the folder's disk is full or gone.
         """
         for body in bodies:
-            file = self._file(f"{body.signal}.{_SUFFIX[body.encoding]}")
-            if body.encoding == "protobuf":
-                write_delimited(file, body.data)
-            else:  # a line feed inside a JSON string is escaped, so these are all white space
-                file.write(body.data.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
-        for file in self._files.values():
-            file.flush()
+            self._file(body.signal, body.encoding).append(_record(body))
 
     def close(self) -> None:
         """Close the files."""
@@ -62,8 +62,52 @@ class Recorder:
             file.close()
         self._files.clear()
 
-    def _file(self, name: str) -> IO[bytes]:
+    def _file(self, signal: Signal, encoding: Encoding) -> _Recording:
+        name = f"{signal}.{_SUFFIX[encoding]}"
         if name not in self._files:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-            self._files[name] = os.fdopen(os.open(self._folder / name, flags, 0o600), "ab")
+            self._files[name] = _Recording(self._folder / name, _END[encoding])
         return self._files[name]
+
+
+def _record(body: Body) -> bytes:
+    if body.encoding == "protobuf":
+        return delimited(body.data)
+    # a line feed inside a JSON string is escaped, so these are all white space
+    return body.data.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
+
+
+class _Recording:
+    """A file of whole records: of one that was cut short, by a full disk or a kill, nothing stays before the next."""
+
+    def __init__(self, path: Path, end_of_whole: Callable[[FileIO], int]) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        self._file = FileIO(os.open(path, flags, 0o600), "r+")  # with no buffer, for that would be written at its end
+        size = os.fstat(self._file.fileno()).st_size
+        self._whole_bytes: int | None = end_of_whole(self._file)
+        if self._whole_bytes != size:
+            _log.warning("%s: a body at its end was cut short, %d bytes of it go", path, size - self._whole_bytes)
+        self._cut()
+
+    def append(self, record: bytes) -> None:
+        """Append a record, or leave the file as it was."""
+        self._cut()
+        begin, rest = self._file.seek(0, os.SEEK_END), memoryview(record)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._whole_bytes = begin
+            with suppress(OSError):  # then before the next record
+                self._cut()
+            raise
+
+    def close(self) -> None:
+        """Close the file; that a disk is gone keeps nobody from stopping."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _cut(self) -> None:
+        """Cut off what is left of a record that could not be written whole."""
+        if self._whole_bytes is not None:
+            self._file.truncate(self._whole_bytes)
+            self._whole_bytes = None

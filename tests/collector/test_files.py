@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from collector.decoding.decode import Body
-from collector.files import INFLATED_BYTES, iter_bodies, write_delimited
+from collector.files import INFLATED_BYTES, delimited, iter_bodies
 from seamscope.errors import DataError
 from tests.collector import traffic
 
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 
 ONE, TWO = (traffic.spans(3, seed).SerializeToString() for seed in (1, 2))
 TEXT = traffic.as_json(traffic.spans(2))
-
-
-def delimited(*bodies: bytes) -> bytes:
-    out = io.BytesIO()
-    for body in bodies:
-        write_delimited(out, body)
-    return out.getvalue()
 
 
 def read(tmp_path: Path, content: bytes, name: str = "file") -> tuple[list[Body], list[str]]:

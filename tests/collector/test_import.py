@@ -9,7 +9,7 @@ import pytest
 
 from collector import importing
 from collector.decoding.decode import Body
-from collector.files import write_delimited
+from collector.files import delimited
 from seamscope import cli
 from seamscope.store import StoreFile
 from tests.collector import traffic
@@ -42,9 +42,7 @@ def spans_in(db: Path) -> int:
 
 
 def recorded(path: Path, *bodies: bytes) -> Path:
-    with path.open("wb") as file:
-        for body in bodies:
-            write_delimited(file, body)
+    path.write_bytes(delimited(*bodies))
     return path
 
 

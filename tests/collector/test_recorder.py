@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,16 @@ from seamscope.errors import StoreError
 from tests.collector import traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+def record(folder: Path, bodies: list[Body]) -> Path:
+    """Add bodies to what is recorded; give the file that they are in."""
+    recorder = Recorder(folder)
+    recorder.write(bodies)
+    recorder.close()
+    return folder / f"traces.{'otlp.pb' if bodies[0].encoding == 'protobuf' else 'otlp.ndjson'}"
 
 
 def test_bodies_come_back_as_they_were_received(tmp_path: Path) -> None:
@@ -43,6 +54,68 @@ def test_a_later_recording_is_added(tmp_path: Path) -> None:
         recorder.write([body])
         recorder.close()
     assert list(iter_bodies(tmp_path / "logs.otlp.pb")) == [body, body]
+
+
+TRACES = [Body(traffic.spans(8, seed=seed).SerializeToString(), "protobuf", "traces") for seed in range(4)]
+LINES = [Body(traffic.as_json(traffic.spans(8, seed=seed)), "json", "traces") for seed in range(4)]
+
+
+@pytest.mark.parametrize("bodies", [TRACES, LINES], ids=["protobuf", "json"])
+@pytest.mark.parametrize("lost", ["a byte", "half a body", "all but a byte", "the whole body"])
+def test_a_body_that_was_cut_short_goes_before_the_next(tmp_path: Path, bodies: list[Body], lost: str) -> None:
+    place = record(tmp_path, bodies[:2])
+    begin, size = len(place.read_bytes()), len(record(tmp_path, bodies[2:3]).read_bytes())
+    kept = {
+        "a byte": size - 1,
+        "half a body": (begin + size) // 2,
+        "all but a byte": begin + 1,
+        "the whole body": begin,
+    }
+    os.truncate(place, kept[lost])
+    record(tmp_path, bodies[3:])
+    said: list[str] = []
+    assert list(iter_bodies(place, said.append)) == [*bodies[:2], bodies[3]]
+    assert said == []
+
+
+def test_of_a_recording_without_a_whole_body_nothing_is_left(tmp_path: Path) -> None:
+    for name, torn, bodies in (("otlp.pb", b"\xff", TRACES), ("otlp.ndjson", b"{" * 3_000_000, LINES)):
+        (tmp_path / f"traces.{name}").write_bytes(torn)
+        assert list(iter_bodies(record(tmp_path, bodies))) == bodies
+
+
+@pytest.fixture
+def room() -> Iterator[Callable[[int], None]]:
+    """Bound how long a file may get; what is beyond ends as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("bodies", [TRACES, LINES], ids=["protobuf", "json"])
+def test_a_full_disk_leaves_whole_bodies_and_once_there_is_room_it_goes_on(
+    tmp_path: Path, bodies: list[Body], room: Callable[[int], None]
+) -> None:
+    place = record(tmp_path, bodies[:1])
+    recorder = Recorder(tmp_path)
+    room(place.stat().st_size + len(bodies[1].data) // 2)
+    for _ in range(2):
+        with pytest.raises(OSError, match="large"):
+            recorder.write(bodies[1:3])
+        assert list(iter_bodies(place)) == bodies[:1]
+    room(1 << 30)
+    recorder.write(bodies[3:])
+    recorder.close()
+    assert list(iter_bodies(place)) == [bodies[0], bodies[3]]
+
+
+def test_a_recorder_closes_on_a_disk_that_is_full(tmp_path: Path, room: Callable[[int], None]) -> None:
+    recorder = Recorder(tmp_path)
+    room(1)
+    with pytest.raises(OSError, match="large"):
+        recorder.write([Body(b"", "protobuf", "traces"), *TRACES])
+    recorder.close()
+    assert (tmp_path / "traces.otlp.pb").read_bytes() == b"\0"
 
 
 def test_what_is_kept_is_its_owners_alone(tmp_path: Path) -> None:
