@@ -69,7 +69,8 @@ def rescue(path: Path, kept: Path, settings: Settings) -> Rescued:
 
     Raises:
         StoreDamagedError: nothing can be read.
-        StoreError: something else stood in the way, as a full disk. In both cases all is as it was.
+        StoreError: something else stood in the way, as a full disk.
+        FileExistsError: there is a `kept` already. In all cases all is as it was.
     """
     fresh = opening.compacted_file(path)
     opening.remove_compacted(path)
@@ -148,5 +149,7 @@ def _replace(path: Path, fresh: Path, kept: Path) -> None:
 def _keep(place: Path, name: Path) -> None:
     try:
         os.link(place, name)
+    except FileExistsError:  # what was kept before is not written over
+        raise
     except OSError:  # a file system without links
         shutil.copy2(place, name)

@@ -7,12 +7,15 @@ nothing can, it is put aside, so that a new one can take its place.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
-from seamscope.errors import StoreDamagedError, StoreError, StoreVersionError
+from seamscope.errors import StoreDamagedError, StoreError, StoreLockedError, StoreVersionError
 from seamscope.store.file import refuse_written
 from seamscope.store.log_entries import has_head
 from seamscope.store.opened import StoreFile
@@ -21,6 +24,7 @@ from seamscope.store.rescuing import rescue
 from seamscope.store.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _POSITION: Final = re.compile(r"entry at byte position (\d+)")
@@ -52,11 +56,48 @@ class Salvaged:
 
 
 def salvage(path: Path) -> Salvaged:
-    """Make a store readable again; one in order is left as it is. Refuses (`StoreLockedError`) beside a writer."""
+    """Make a store readable again; one in order is left as it is.
+
+    Raises:
+        StoreLockedError: it is written meanwhile, or salvaged by another process.
+        StoreError: something else stood in the way.
+    """
     if not path.exists():
         raise missing(path)
     path = linked(path)
     refuse_written(path)
+    with _alone(path):
+        return _salvaged(path)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep others from salvaging a store meanwhile; what a kill leaves of this holds nobody up."""
+    place = path.resolve()
+    place = place.with_name(f"{place.name}.salvage")
+    try:
+        lock = place.open("ab")
+    except OSError as error:
+        raise StoreError(f"cannot write beside {path}: {error.strerror}", "see its folder and its disk") from None
+    with lock:
+        if not _is_mine(lock):
+            raise StoreLockedError(f"{path} is being salvaged by another process", "wait until it is done")
+        try:
+            yield
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _is_mine(lock: IO[bytes]) -> bool:
+    """Lock a file; tell whether it could be, and is still there: who had it before removes it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(lock.fileno()).st_nlink > 0
+
+
+def _salvaged(path: Path) -> Salvaged:
     done = Salvaged()
     for _ in range(_TRIES):
         try:
@@ -130,6 +171,6 @@ def _put_file_aside(path: Path, done: Salvaged) -> None:
 
 def _free_name(place: Path, why: str) -> Path:
     number = 1
-    while (found := place.with_name(f"{place.name}.{why}-{number}")).exists():
+    while (found := place.with_name(f"{place.name}.{why}-{number}")).exists() or log_file(found).exists():
         number += 1
     return found

@@ -8,7 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from seamscope.cli import group
 from seamscope.errors import StoreDamagedError, StoreError, StoreLockedError
-from seamscope.store import Store, StoreFile
+from seamscope.store import Settings, Store, StoreFile, rescuing
 from seamscope.store.log_entries import HEAD_END, TRANSACTION_END
 from seamscope.store.opening import log_file
 from seamscope.store.salvage import salvage
@@ -279,6 +279,41 @@ def test_of_lost_spans_nothing_is_left_that_a_new_one_would_take_for_its_own(tmp
         assert all(store.query(f"SELECT * FROM base.{name}").is_empty() for name in beside)  # noqa: S608
 
 
+@pytest.fixture
+def damaged(large: Path, tmp_path: Path) -> Path:
+    """A store with a damaged block, and its log."""
+    path = tmp_path / "test.duckdb"
+    shutil.copy(large, path)
+    shutil.copy(log_file(large), log_file(path))
+    flip(path, path.stat().st_size // 2)
+    return path
+
+
+def test_two_do_not_salvage_at_once(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [damaged.read_bytes(), log_file(damaged).read_bytes()]
+
+    def beside(*given: Any) -> rescuing.Rescued:
+        with pytest.raises(StoreLockedError, match="is being salvaged by another process; wait"):
+            salvage(damaged)
+        return rescuing.rescue(*given)
+
+    monkeypatch.setattr("seamscope.store.salvage.rescue", beside)
+    done = salvage(damaged)
+    assert [place.read_bytes() for place in done.put_aside] == before
+    assert set(damaged.parent.iterdir()) == {damaged, *done.put_aside}
+    assert salvage(damaged).spans == done.spans
+
+
+def test_what_was_put_aside_before_is_not_written_over(damaged: Path) -> None:
+    before, kept = damaged.read_bytes(), damaged.with_name("test.duckdb.corrupt-1")
+    kept.write_bytes(b"before")
+    with pytest.raises(FileExistsError):
+        rescuing.rescue(damaged, kept, Settings())
+    assert (damaged.read_bytes(), kept.read_bytes()) == (before, b"before")
+    log_file(damaged.with_name("test.duckdb.corrupt-2")).write_bytes(b"before")
+    assert salvage(damaged).put_aside[0].name == "test.duckdb.corrupt-3"
+
+
 FULL = """
 import resource, sys
 from pathlib import Path
@@ -292,16 +327,12 @@ except StoreError as error:
 """
 
 
-def test_where_there_is_no_room_a_damaged_file_stays(large: Path, tmp_path: Path) -> None:
-    path = tmp_path / "test.duckdb"
-    shutil.copy(large, path)
-    shutil.copy(log_file(large), log_file(path))
-    flip(path, path.stat().st_size // 2)
-    damaged = (path.read_bytes(), log_file(path).read_bytes())
+def test_where_there_is_no_room_a_damaged_file_stays(damaged: Path) -> None:
+    before = (damaged.read_bytes(), log_file(damaged).read_bytes())
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    command = [sys.executable, "-c", FULL, str(path)]
+    command = [sys.executable, "-c", FULL, str(damaged)]
     said = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     assert "see its folder, its disk" in said
-    assert (path.read_bytes(), log_file(path).read_bytes()) == damaged
-    assert sorted(tmp_path.iterdir()) == [path, log_file(path)]
-    assert salvage(path).spans >= LARGE_SPANS - 20_000
+    assert (damaged.read_bytes(), log_file(damaged).read_bytes()) == before
+    assert sorted(damaged.parent.iterdir()) == [damaged, log_file(damaged)]
+    assert salvage(damaged).spans >= LARGE_SPANS - 20_000
