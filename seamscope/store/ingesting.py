@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 REFILL_ROWS: Final = 1 << 17
 REFILL_NS: Final = 10 * 60 * 1_000_000_000
-"""At a start, rows of the last ten minutes before the newest are remembered, 131,072 a table at most (0.3 s)."""
+"""At a start, rows of the last ten minutes before the newest are remembered, 131,072 a table at most (0.4 s)."""
 
 FINGERPRINT: Final = "fingerprint"
 """The column that tells an item from others (`seamscope.store.fingerprints`); it is not kept."""
@@ -288,14 +288,14 @@ def refill(cursor: duckdb.DuckDBPyConnection, recent: RecentItems) -> None:
 
 
 def _since(cursor: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], first: int) -> pa.Table:
-    """Read some columns of the rows from a commit on."""
-    listed = ", ".join(f'"{name}"' for name in columns)
-    text = f"SELECT {listed} FROM base.{table} WHERE commit_no >= $first"  # noqa: S608 - our own names
-    return cursor.sql(text, params={"first": first}).to_arrow_table()
+    """Read some columns of the newest rows from a commit on; of events all, for the spans they are of are bounded."""
+    most = None if table == "span_events" else REFILL_ROWS
+    text = statement("commits/since", table=table, columns=", ".join(f'"{name}"' for name in columns))
+    return cursor.sql(text, params={"first": first, "most": most}).to_arrow_table()
 
 
 def _first_to_remember(cursor: duckdb.DuckDBPyConnection, table: str) -> int | None:
-    """Give the oldest commit of the last ten minutes with at most `REFILL_ROWS` rows of a table from it on."""
+    """Give the oldest commit of the last ten minutes that one of the newest `REFILL_ROWS` rows of a table came with."""
     commits = cursor.sql(statement("commits/newest", table=table), params={"back": REFILL_NS}).pl()
-    wanted = commits.filter(pl.col("rows").cum_sum() <= REFILL_ROWS)
+    wanted = commits.filter(pl.col("rows").cum_sum() - pl.col("rows") < REFILL_ROWS)
     return wanted.get_column("commit_no").min() if wanted.height else None

@@ -101,6 +101,20 @@ def test_retry_of_other_signals_is_left_out_and_counted(store: Store, path: Path
         assert again.commit(other, now_ns=NOW_NS).duplicates == {}
 
 
+@pytest.mark.parametrize(("signal", "made"), [("spans", span), ("logs", line), ("metric_points", point)])
+@pytest.mark.parametrize(("wanted", "remembered"), [(15, [0, 15]), (20, [0, 20]), (30, [10, 20]), (50, [20, 20])])
+def test_after_a_restart_the_newest_are_remembered_whatever_came_at_once(
+    path: Path, signal: str, made: Any, wanted: int, remembered: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamscope.store.ingesting.REFILL_ROWS", wanted)
+    groups = [{signal: rows(signal, *(made(number) for number in range(first, first + 20)))} for first in (0, 20)]
+    with Store.open(path) as store:
+        for group in groups:
+            store.commit(group, now_ns=NOW_NS)
+    with Store.open(path) as again:
+        assert [again.commit(group, now_ns=NOW_NS).duplicates.get(signal, 0) for group in groups] == remembered
+
+
 def test_the_same_line_twice_in_one_request_is_two_lines(store: Store, path: Path) -> None:
     twice = rows("logs", line(1), line(1), line(2)).append_column("copy", pa.array([0, 1, 0], pa.uint32()))
     receipt = store.commit({"logs": pa.concat_tables([twice, twice])}, now_ns=NOW_NS)
