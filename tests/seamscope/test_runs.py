@@ -371,6 +371,18 @@ def test_messages_find_the_request_that_sent_them_whichever_comes_first(store: S
     assert_as_from_the_start(store, settler)
 
 
+def test_one_who_receives_much_hides_nobody_else_who_received(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seamscope.taking.MOST_CONSUMERS", 2)
+    settler, later = runs.Settler(store), 3 * 600_000
+    commit(store, [span(1, 1, 2, 0, 100), span(1, 2, 4, 10, 20, 1)], 0)
+    for trace, links in ((2, 3), (3, 1)):
+        commit(store, [span(trace, 1, 5, later, later + 100)], 1_800, links * message(trace, 1)[1])
+    settler.step(at(5_000))
+    commit(store, [span(1, 3, 1, 30, 40, 1)], 5_010)
+    settler.step(at(9_000))
+    assert store.query("SELECT trace_lo FROM base.async_work ORDER BY ALL").to_series().to_list() == [2, 3]
+
+
 def test_a_step_that_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(store, page(1), 0)
     settler = runs.Settler(store)
