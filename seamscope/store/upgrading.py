@@ -10,7 +10,8 @@ import logging
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -21,9 +22,6 @@ from seamscope.statements import statement
 from seamscope.store import tables
 from seamscope.store.inserting import transaction
 from seamscope.store.layout import LAYOUTS, tables_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
@@ -37,14 +35,22 @@ CARRIED: Final = frozenset(
 """Tables whose rows are kept."""
 
 _COPY: Final = """
-import os, shutil, sys
-source, target = sys.argv[1:]
+import filecmp, itertools, os, shutil, sys
+source, wanted = sys.argv[1:]
 os.umask(0o077)
-shutil.copyfile(source, target + ".part")
-with open(target + ".part", "rb") as copy:
-    os.fsync(copy.fileno())
-os.replace(target + ".part", target)
+for number in itertools.count(1):
+    target = wanted if number == 1 else f"{wanted}-{number}"
+    if not os.path.lexists(target):
+        shutil.copyfile(source, target + ".part")
+        with open(target + ".part", "rb") as copy:
+            os.fsync(copy.fileno())
+        os.replace(target + ".part", target)
+        break
+    if os.path.isfile(target) and filecmp.cmp(source, target, shallow=False):
+        break
+print(target)
 """
+"""Copies a file to the first name that is free, if none of those before it is such a copy; says which."""
 
 
 def can_upgrade(version: int) -> bool:
@@ -61,8 +67,7 @@ def backup_file(path: Path, version: int) -> Path:
 def upgrade(connection: duckdb.DuckDBPyConnection, path: Path, version: int) -> None:
     """Copy an open store and bring its tables up to date; where this raises, it is as it was."""
     connection.execute("CHECKPOINT").complete()
-    backup = backup_file(path, version)
-    _copy(path.resolve(), backup)
+    backup = _copy(path.resolve(), backup_file(path, version))
     try:
         with transaction(connection):
             for addition in tables.added_statements():  # an early build of its schema may lack them
@@ -83,19 +88,22 @@ def _steps() -> set[int]:
     return {int(name.removeprefix("from_")) for name in tables.listed("upgrades")}
 
 
-def _copy(path: Path, backup: Path) -> None:
-    """Copy the file in another process: closing a file gives up all locks that this process has on it."""
+def _copy(path: Path, backup: Path) -> Path:
+    """Copy the file, unless an upgrade was cut short after that; give where the copy is, `backup` or a name behind it.
+
+    In another process, for closing a file gives up all locks that this process has on it.
+    """
     size, free = path.stat().st_size, shutil.disk_usage(path.parent).free
-    if backup.exists() and backup.stat().st_size == size:  # an upgrade before this one was cut short after its copy
-        return
-    if free < size:
+    if free < size and not backup.exists():
         wanted = f"{size / 1e6:,.0f} MB are wanted for a copy, {free / 1e6:,.0f} MB are free"
         raise StoreError(f"no room to upgrade {path}: {wanted}", "make room")
     command = [sys.executable, "-I", "-c", _COPY, str(path), str(backup)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
-    if done.returncode or backup.stat().st_size != size:
+    copy = Path(done.stdout.removesuffix("\n"))
+    if done.returncode or copy.stat().st_size != size:
         said = (done.stderr.strip().splitlines() or ["its copy is shorter"])[-1]
         raise StoreError(f"{path} cannot be copied before its upgrade: {said}", "make room, or copy it yourself")
+    return copy
 
 
 def _make_results_anew(connection: duckdb.DuckDBPyConnection) -> None:

@@ -137,6 +137,28 @@ def test_the_copy_is_the_old_store(old: Path, version: int) -> None:
     assert backup.stat().st_mtime_ns == again
 
 
+def test_a_copy_is_kept_once_and_no_other_file_for_it(old: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup, content = upgrading.backup_file(old, version), checkpointed(old)
+    backup.write_bytes(bytes(len(content)))
+    backup.with_name(f"{backup.name}-2").write_bytes(b"shorter")
+    monkeypatch.setattr(upgrading, "_make_results_anew", broken)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=rf"cannot upgrade .*a copy as it was is in .*{backup.name}-3"):
+            Store.open(old)
+    kept = {place.name[len(backup.name) :]: place.read_bytes() for place in old.parent.glob(f"{backup.name}*")}
+    assert kept == {"": bytes(len(content)), "-2": b"shorter", "-3": content}
+
+
+def checkpointed(path: Path) -> bytes:
+    with duckdb.connect(path) as connection:
+        connection.execute("CHECKPOINT").complete()
+    return path.read_bytes()
+
+
+def broken(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SELECT no_such_column FROM base.store").complete()
+
+
 def test_readers_are_told_what_to_do(old: Path, version: int, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(StoreVersionError, match=rf"release 0\.0\.4 \(schema {version}; .*; run `seamscope analyze`"):
         StoreFile.open(old)
