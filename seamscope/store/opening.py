@@ -47,7 +47,7 @@ LOCKED: Final = (
 
 _SALVAGE: Final = "run `seamscope doctor --salvage`"
 
-_HEAD_BYTES: Final = 3 * 4_096
+HEAD_BYTES: Final = 3 * 4_096
 """What lies before a file's first block: its three heads."""
 
 _DAMAGED: Final = ("checksum", "corrupt", "read enough bytes", "serializ", "metadatareader", "no more data")
@@ -261,9 +261,9 @@ def refuse_cut_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     text = "SELECT block_size, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
     block_bytes, blocks = connection.execute(text).fetchall()[0]
     size = path.stat().st_size
-    if size >= _HEAD_BYTES + block_bytes * blocks:
+    if size >= HEAD_BYTES + block_bytes * blocks:
         return
-    least = _HEAD_BYTES + block_bytes * (_last_used_block(connection) + 1)
+    least = HEAD_BYTES + block_bytes * (_last_used_block(connection) + 1)
     if size < least:
         raise StoreDamagedError(f"{path} is cut off: {size:,} bytes of at least {least:,}", _SALVAGE)
 

@@ -22,6 +22,7 @@ from seamscope.statements import statement
 from seamscope.store import tables
 from seamscope.store.inserting import transaction
 from seamscope.store.layout import LAYOUTS, tables_of
+from seamscope.store.opening import HEAD_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -35,22 +36,33 @@ CARRIED: Final = frozenset(
 """Tables whose rows are kept."""
 
 _COPY: Final = """
-import filecmp, itertools, os, shutil, sys
-source, wanted = sys.argv[1:]
+import itertools, os, shutil, sys
+source, wanted, head_bytes = sys.argv[1:]
 os.umask(0o077)
+
+def head(path):
+    with open(path, "rb") as file:
+        return file.read(int(head_bytes))
+
 for number in itertools.count(1):
     target = wanted if number == 1 else f"{wanted}-{number}"
     if not os.path.lexists(target):
         shutil.copyfile(source, target + ".part")
+        if os.path.getsize(target + ".part") != os.path.getsize(source):
+            sys.exit("its copy is shorter")
         with open(target + ".part", "rb") as copy:
             os.fsync(copy.fileno())
         os.replace(target + ".part", target)
         break
-    if os.path.isfile(target) and filecmp.cmp(source, target, shallow=False):
+    if os.path.isfile(target) and head(target) == head(source):
         break
 print(target)
 """
-"""Copies a file to the first name that is free, if none of those before it is such a copy; says which."""
+"""Copies a file to the first name that is free, if none of those before it is such a copy; says which.
+
+A file's heads hold its random id and change with each checkpoint. Other bytes do not count: an upgrade that fails
+leaves its own in free blocks, and where it is tried again and again there would be a copy for each time.
+"""
 
 
 def can_upgrade(version: int) -> bool:
@@ -97,13 +109,12 @@ def _copy(path: Path, backup: Path) -> Path:
     if free < size and not backup.exists():
         wanted = f"{size / 1e6:,.0f} MB are wanted for a copy, {free / 1e6:,.0f} MB are free"
         raise StoreError(f"no room to upgrade {path}: {wanted}", "make room")
-    command = [sys.executable, "-I", "-c", _COPY, str(path), str(backup)]
+    command = [sys.executable, "-I", "-c", _COPY, str(path), str(backup), str(HEAD_BYTES)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
-    copy = Path(done.stdout.removesuffix("\n"))
-    if done.returncode or copy.stat().st_size != size:
-        said = (done.stderr.strip().splitlines() or ["its copy is shorter"])[-1]
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["the copying was ended"])[-1]
         raise StoreError(f"{path} cannot be copied before its upgrade: {said}", "make room, or copy it yourself")
-    return copy
+    return Path(done.stdout.removesuffix("\n"))
 
 
 def _make_results_anew(connection: duckdb.DuckDBPyConnection) -> None:
