@@ -1,7 +1,7 @@
 """TLS for both doors: a certificate and its key, optionally a CA that clients' certificates must come from (mTLS).
 
 The files are looked at when somebody connects, so a renewed certificate is used without a restart. A pair that does
-not fit together (it may be half renewed) is complained about, and the one before it stays.
+not fit together (it may be half renewed) is complained about and tried again, and the one before it stays.
 """
 
 from __future__ import annotations
@@ -78,11 +78,12 @@ class Certificates:
         stamp = self._stamp()
         if stamp == self._seen:
             return
-        self._seen = stamp
         try:
             self._loaded = self._load()
         except SeamscopeError as error:
             _log.error("the certificate stays as it was: %s", error)
+        else:
+            self._seen = stamp
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:
         return tuple(_stamp_of(file) for file in (self._cert, self._key, self._client_ca) if file is not None)
@@ -124,7 +125,7 @@ def _stamp_of(file: Path) -> tuple[int, int, int]:
         found = file.stat()
     except OSError:
         return 0, 0, 0
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_ctime_ns, found.st_size, found.st_ino  # changes with the content, the mode and the owner
 
 
 def _bytes(file: Path) -> bytes:

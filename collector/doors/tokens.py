@@ -54,7 +54,7 @@ class TokenFile:
     """The tokens of one file, one per line; empty lines and those that start with # are passed over.
 
     A changed file is read again within `LOOK_S`. One that cannot be read, or is empty (it may be half written), is
-    complained about and the tokens before it stay.
+    complained about, the tokens before it stay, and it is tried again.
 
     Raises:
         DataError: the file cannot be read, has no token, or one that can be guessed.
@@ -81,7 +81,7 @@ class TokenFile:
             found = self._file.stat()
         except OSError:
             return 0, 0, 0
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return found.st_ctime_ns, found.st_size, found.st_ino  # changes with the content, the mode and the owner
 
     def _refresh(self) -> None:
         now = time.monotonic()
@@ -90,11 +90,12 @@ class TokenFile:
         self._looked, stamp = now, self._stamp()
         if stamp == self._seen:
             return
-        self._seen = stamp
         try:
             self._digests = _read(self._file)
         except DataError as error:
             _log.error("the tokens stay as they were: %s", error)
+        else:
+            self._seen = stamp
 
 
 def _shown(headers: Sequence[str | bytes]) -> bytes | None:

@@ -262,6 +262,25 @@ def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path) -> None
         handshake(certificates.context(), old.context())
 
 
+def test_a_certificate_that_could_not_be_read_is_tried_again(
+    tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = papers.server()
+    certificates = Certificates(cert, key, look_s=0)
+    first = certificates.current()
+    renewed = Papers(tmp_path, papers.authority).server()
+    for place, new in zip((cert, key), renewed, strict=True):
+        new.replace(place)
+    monkeypatch.setattr("collector.doors.certificates._bytes", _denied)
+    assert certificates.current() is first
+    monkeypatch.undo()
+    assert certificates.current() is not first
+
+
+def _denied(file: Path) -> bytes:
+    raise DataError(f"cannot read {file}")
+
+
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> str:
     """Shake hands in memory; return the name that the server's certificate is for."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()

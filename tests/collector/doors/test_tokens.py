@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,31 @@ def test_without_tokens_anybody_sends_and_nobody_reads() -> None:
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     file = tokens(tmp_path, "tokens", INGEST)
     (tmp_path / "tokens").write_text(f"{SECOND}\n")
+    assert file.has(SECOND.encode())
+    assert not file.has(INGEST.encode())
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tokens(tmp_path, "tokens", INGEST)
+    (tmp_path / "tokens").write_text(f"{SECOND}\n")
+    monkeypatch.setattr(type(tmp_path), "read_bytes", _denied)
+    assert file.has(INGEST.encode())
+    monkeypatch.undo()
+    assert file.has(SECOND.encode())
+    assert not file.has(INGEST.encode())
+
+
+def _denied(_: Path) -> bytes:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_file_that_keeps_its_date_is_read_again(tmp_path: Path) -> None:
+    file, place = tokens(tmp_path, "tokens", INGEST), tmp_path / "tokens"
+    before = place.stat()
+    place.write_text(f"{SECOND}\n")
+    while place.stat().st_ctime_ns == before.st_ctime_ns:  # until the file system's clock has ticked
+        os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert file.has(SECOND.encode())
     assert not file.has(INGEST.encode())
 
