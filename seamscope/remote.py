@@ -39,6 +39,14 @@ HINT_KEY: Final = "seamscope-hint"
 PIECE_BYTES: Final = 1 << 20
 """Messages of a stream are at most this long."""
 
+KEEPALIVE: Final = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # else a ping has a minute, whatever the timeout above says
+)
+"""Of a connection over TCP: where a network falls silent, only a ping that is not answered tells of it."""
+
 _SECOND: Final = 1.0
 
 
@@ -218,6 +226,8 @@ def _channel(address: str, tls_ca: Path | None) -> grpc.Channel:
     import grpc
 
     options = [("grpc.max_receive_message_length", 64 << 20), ("grpc.enable_http_proxy", 0)]
+    if not address.startswith("unix:"):  # of a dead peer on this machine the kernel tells
+        options += KEEPALIVE
     if tls_ca is None:
         return grpc.insecure_channel(address, options=options)
     try:
@@ -233,6 +243,8 @@ def _meant(error: Any, address: str) -> SeamscopeError:
     code, said = error.code(), error.details() or ""
     hint = dict(error.trailing_metadata() or ()).get(HINT_KEY, "")
     gone = EndpointError(f"no collector answers at {address} ({code.name.lower()})", "is it running?")
+    if "ping timeout" in said or "keepalive timeout" in said:
+        gone = EndpointError(f"the connection to {address} went silent", "is the network up? then ask again")
     show_one = "give a read token with --token-file or $SEAMSCOPE_TOKEN"
     lends_not = f"what answers at {address} does not lend its store"
     return {

@@ -8,13 +8,20 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
+from collector.doors import grpc_door
 from collector.doors.query_door import QueryDoor, serve_queries
+from collector.doors.query_handlers import QueryHandlers
+from seamscope import remote
 from seamscope.errors import EndpointError, QueryError, SeamscopeError, StoreError, StoreLockedError
-from seamscope.remote import Lent, find_collector, open_store, read_token, socket_path
+from seamscope.remote import KEEPALIVE, Lent, find_collector, open_store, read_token, socket_path
 from seamscope.store import Store, StoreFile, sandbox
 from tests.conftest import PROJECT
 from tests.seamscope.store_rows import START_NS, resource, rows, spans
@@ -333,6 +340,48 @@ def test_nobody_answers() -> None:
         port = taken.getsockname()[1]
     with pytest.raises(EndpointError, match=f"127.0.0.1:{port}"):
         open_store(f"grpc://127.0.0.1:{port}")
+
+
+@contextmanager
+def served(path: Path) -> Iterator[int]:
+    """A store lent over TCP, at a port that any number of pings may come to."""
+    options = [("grpc.http2.min_ping_interval_without_data_ms", 1), ("grpc.http2.max_ping_strikes", 0)]
+    with Store.open(path) as store:
+        server = grpc.server(ThreadPoolExecutor(4), handlers=[QueryHandlers(store)], options=options)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield port
+        server.stop(0).wait()
+
+
+def forward(source: socket.socket, target: socket.socket, silent: threading.Event) -> None:
+    """Pass on what comes, until the network falls silent: no byte more, and no word of an end."""
+    with suppress(OSError):
+        while (data := source.recv(1 << 16)) and not silent.is_set():
+            target.sendall(data)
+
+
+def test_a_reader_notices_that_the_network_fell_silent(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "KEEPALIVE", tuple((key, min(value, 300)) for key, value in KEEPALIVE))
+    silent, pool = threading.Event(), ThreadPoolExecutor(1)
+    with ExitStack() as opened, served(path) as port, socket.create_server(("127.0.0.1", 0)) as listening:
+        reading = pool.submit(open_store, f"grpc://127.0.0.1:{listening.getsockname()[1]}")
+        near = opened.enter_context(listening.accept()[0])
+        far = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        for source, target in ((near, far), (far, near)):
+            threading.Thread(target=forward, args=(source, target, silent), daemon=True).start()
+        with reading.result() as reader:
+            rows = reader.stream("SELECT repeat('x', 200) || range AS text FROM range(400_000)")
+            next(rows)
+            silent.set()
+            with pytest.raises(EndpointError, match="went silent"):
+                pool.submit(list, rows).result(30)
+
+
+def test_the_collector_allows_its_readers_pings() -> None:
+    allowed = dict(grpc_door.OPTIONS)
+    assert allowed["grpc.keepalive_permit_without_calls"]
+    assert allowed["grpc.http2.min_ping_interval_without_data_ms"] < dict(KEEPALIVE)["grpc.keepalive_time_ms"]
 
 
 def test_token_is_read_from_file_or_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
