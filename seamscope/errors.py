@@ -8,6 +8,7 @@ SeamscopeError            exit 3, one line: what, where, and what to do
 │   └── StoreVersionError written by a release this one does not know
 ├── DataError             a file or a body is not what it says it is
 ├── EndpointError         a port is taken, or nothing answers at an address
+│   └── EndpointSilentError somebody listens at an address and does not answer in time
 ├── QueryError            a statement was refused or failed
 │   └── QueryLaterError   the store could not answer it now: the same may succeed later
 └── CheckFailed           exit 1: a check did not pass
@@ -59,6 +60,10 @@ class DataError(SeamscopeError):
 
 class EndpointError(SeamscopeError):
     """A port is taken, or nothing answers at an address."""
+
+
+class EndpointSilentError(EndpointError):
+    """Somebody listens at an address and does not answer in time."""
 
 
 class QueryError(SeamscopeError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope import __version__
-from seamscope.errors import SeamscopeError, StoreLockedError
+from seamscope.errors import EndpointSilentError, SeamscopeError, StoreLockedError
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
@@ -190,17 +190,25 @@ def salvaged(db: str) -> Check:
 
 def store_and_collector(db: str) -> Iterator[Check]:
     """Whether the store can be read, what is in it, whether its disk has room, and whether a collector is live."""
-    from seamscope.remote import find_collector
-
-    remote = db.startswith("grpc://")
-    live = None if remote else find_collector(db)
     yield _store(db)
-    if remote:
+    if db.startswith("grpc://"):
         return
     yield _disk(Path(db))
     if Path(db).exists():
         yield _mode(Path(db))
-    yield collector(live)
+    yield from _collector_and_ports(db)
+
+
+def _collector_and_ports(db: str) -> Iterator[Check]:
+    from seamscope.remote import find_collector
+
+    live = None
+    try:
+        live = find_collector(db)
+    except EndpointSilentError as error:
+        yield Check("collector", PROBLEM, str(error.args[0]), error.hint)
+    else:
+        yield collector(live)
     yield from ports(live)
 
 

@@ -12,14 +12,14 @@ import json
 import os
 import socket
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pyarrow as pa
 
-from seamscope.errors import DataError, EndpointError, QueryError, SeamscopeError, StoreError
+from seamscope.errors import DataError, EndpointError, EndpointSilentError, QueryError, SeamscopeError, StoreError
 from seamscope.store import StoreFile
 from seamscope.store.reading import Reading
 
@@ -47,7 +47,10 @@ KEEPALIVE: Final = (
 )
 """Of a connection over TCP: where a network falls silent, only a ping that is not answered tells of it."""
 
-_SECOND: Final = 1.0
+ANSWER_SECONDS: Final = 5.0
+"""Who does not say by then what it is, is taken for silent."""
+
+_CONNECT_SECONDS: Final = 1.0
 
 
 def socket_path(db: str | Path) -> Path:
@@ -74,13 +77,18 @@ class LiveCollector:
 
 
 def find_collector(db: str | Path) -> LiveCollector | None:
-    """Find the collector that writes a store, by its socket; None when there is none, or only a dead one's socket."""
+    """Find the collector that writes a store, by its socket; None when there is none, or only a dead one's socket.
+
+    `EndpointSilentError` when one listens there and does not answer in time: it may be busy, and has the store.
+    """
     address = _answering_socket(Path(db))
     if address is None:
         return None
     with Lent(address) as lent:
         try:
-            return LiveCollector(address, lent.status(timeout_seconds=5 * _SECOND))
+            return LiveCollector(address, lent.status(timeout_seconds=ANSWER_SECONDS))
+        except EndpointSilentError:
+            raise
         except EndpointError:
             return None
 
@@ -96,7 +104,7 @@ def _answering_socket(db: Path) -> str | None:
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid not in {os.geteuid(), _owner(db)}:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_SECOND)
+        probe.settimeout(_CONNECT_SECONDS)
         try:
             probe.connect(str(target))
         except OSError:
@@ -119,7 +127,7 @@ def open_store(
     `token` and `tls_ca` are for a remote one; by default those that `--token-file` and `--tls-ca` left on `target`,
     then `$SEAMSCOPE_TOKEN`. `limited` bounds statements on a file as a collector
     bounds them: in time, memory and rows. `StoreError` when there is no store or its file cannot be read,
-    `EndpointError` when nobody answers.
+    `EndpointError` when nobody answers, `EndpointSilentError` when somebody listens and does not answer in time.
     """
     text = str(target)
     if text.startswith("grpc://"):
@@ -128,8 +136,12 @@ def open_store(
         return lent.checked()
     address = _answering_socket(Path(text))
     if address is not None:
-        with suppress(EndpointError):  # it went away between the two looks: then the file is free
+        try:
             return Lent(address).checked()
+        except EndpointSilentError:
+            raise
+        except EndpointError:  # it went away between the two looks: then the file is free
+            pass
     return StoreFile.open(text, limited=limited)
 
 
@@ -163,7 +175,7 @@ class Lent(Reading):
     def checked(self) -> Self:
         """Make sure that somebody answers; `EndpointError` if not."""
         try:
-            self.status(timeout_seconds=5 * _SECOND)
+            self.status(timeout_seconds=ANSWER_SECONDS)
         except BaseException:
             self.close()
             raise
@@ -246,6 +258,7 @@ def _meant(error: Any, address: str) -> SeamscopeError:
     if "ping timeout" in said or "keepalive timeout" in said:
         gone = EndpointError(f"the connection to {address} went silent", "is the network up? then ask again")
     show_one = "give a read token with --token-file or $SEAMSCOPE_TOKEN"
+    silent = f"the collector at {address} does not answer in time"
     lends_not = f"what answers at {address} does not lend its store"
     return {
         grpc.StatusCode.INVALID_ARGUMENT: QueryError(said, hint),
@@ -253,6 +266,9 @@ def _meant(error: Any, address: str) -> SeamscopeError:
         grpc.StatusCode.CANCELLED: QueryError("the rows were not taken in time", "ask again, or for fewer"),
         grpc.StatusCode.UNAUTHENTICATED: EndpointError(f"{address} wants a read token", show_one),
         grpc.StatusCode.PERMISSION_DENIED: EndpointError(f"{address}: {said}", hint or show_one),
+        grpc.StatusCode.DEADLINE_EXCEEDED: EndpointSilentError(
+            silent, "it is busy or stopped: try again, or see its log"
+        ),
         grpc.StatusCode.DATA_LOSS: DataError(said, hint),
         grpc.StatusCode.INTERNAL: StoreError(said, hint),
         grpc.StatusCode.UNIMPLEMENTED: EndpointError(lends_not, "is it a collector with --read-token-file?"),

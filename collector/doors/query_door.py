@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from collector.doors.query_handlers import Calls, QueryHandlers
+from collector.doors.query_handlers import PLACES, Calls, QueryHandlers
 from seamscope.errors import EndpointError
 from seamscope.store.opening import private_files
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collector.doors.query_handlers import ImportBody
     from seamscope.store import Store
 
-THREADS: Final = 16
-"""Calls that are worked on or wait for a cursor at once; further ones wait in line."""
+THREADS: Final = PLACES + 8
+"""For calls that have a place, and for those that are answered at once: whoever asks whether a collector lives must not
+wait behind queries."""
 
 NICENESS: Final = 10
 """Of the threads that run statements: a tenth of what a thread that stores gets, where both want a core."""

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
@@ -37,6 +38,9 @@ WAIT_SECONDS: Final = 10.0
 
 STALLED_SECONDS: Final = 30.0
 """Who takes no rows for so long is hung up on: until then nobody else has the cursor, nor can the file be let go."""
+
+PLACES: Final = 24
+"""Calls that are worked on or wait for a cursor at once, apart from `Status`; further ones are sent away at once."""
 
 _DETAILS: Final = 4_000
 """Characters of an error's words that a trailer may carry."""
@@ -74,6 +78,7 @@ class QueryHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio shi
         self._store = store
         self._calls = calls or Calls()
         self._token = token
+        self._places = threading.BoundedSemaphore(PLACES)
         self._handlers = {
             f"{SERVICE}Query": grpc.unary_stream_rpc_method_handler(self._query),
             f"{SERVICE}Status": grpc.unary_unary_rpc_method_handler(_answering(self._status)),
@@ -95,11 +100,21 @@ class QueryHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio shi
         wanted = f"Bearer {self._token}".encode()
         return hmac.compare_digest(shown.encode() if isinstance(shown, str) else shown, wanted)
 
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take a place for a call; `QueryError` when there is none, so that a thread is left for `Status`."""
+        if not self._places.acquire(blocking=False):
+            raise QueryError("the store is busy with other queries", "try again in a moment")
+        try:
+            yield
+        finally:
+            self._places.release()
+
     def _query(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         failed: Exception | None = None
         try:
             text, params = _question(request)
-            with self._store.guest(WAIT_SECONDS, context.cancel) as guest:
+            with self._place(), self._store.guest(WAIT_SECONDS, context.cancel) as guest:
                 context.add_callback(guest.cancel)
                 if context.is_active():
                     yield from _taken(_pieces(guest.stream(text, params)), context)
@@ -116,13 +131,15 @@ class QueryHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio shi
     def _analyze(self, request: bytes) -> Mapping[str, object]:
         if self._calls.on_analyze is None:
             raise _AbsentError
-        return self._calls.on_analyze(bool(_read(request).get("all")))
+        with self._place():
+            return self._calls.on_analyze(bool(_read(request).get("all")))
 
     def _import(self, pieces: Iterator[bytes]) -> Mapping[str, object]:
         if self._calls.on_import is None:
             raise _AbsentError
-        head = _read(next(pieces, b""))
-        return self._calls.on_import(_gathered(pieces), encoding=head["encoding"], signal=head["signal"])
+        with self._place():
+            head = _read(next(pieces, b""))
+            return self._calls.on_import(_gathered(pieces), encoding=head["encoding"], signal=head["signal"])
 
 
 class _AbsentError(Exception):

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from collector.doors.query_door import serve_queries
-from seamscope import health
+from seamscope import health, remote
 from seamscope.cli import group
 from seamscope.remote import LiveCollector, find_collector, socket_path
 from seamscope.store import Store
@@ -100,6 +100,17 @@ def test_live_collector_is_asked(path: Path) -> None:
     assert live is not None
     assert checks["collector"]["said"] == f"process {live.pid} answers at unix:{socket_path(path)}"
     assert checks["store"]["facts"]["spans"] == 30
+
+
+def test_collector_that_does_not_answer_is_a_problem(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(socket_path(path)))
+        listening.listen()
+        checks, code = examined(path)
+    assert code == 3
+    assert checks["collector"]["state"] == checks["store"]["state"] == "problem"
+    assert "does not answer in time" in checks["collector"]["said"]
 
 
 def test_writer_that_lends_nothing_is_named(path: Path) -> None:

@@ -20,14 +20,21 @@ from collector.doors import grpc_door
 from collector.doors.query_door import QueryDoor, serve_queries
 from collector.doors.query_handlers import QueryHandlers
 from seamscope import remote
-from seamscope.errors import EndpointError, QueryError, SeamscopeError, StoreError, StoreLockedError
+from seamscope.errors import (
+    EndpointError,
+    EndpointSilentError,
+    QueryError,
+    SeamscopeError,
+    StoreError,
+    StoreLockedError,
+)
 from seamscope.remote import KEEPALIVE, Lent, find_collector, open_store, read_token, socket_path
 from seamscope.store import Store, StoreFile, sandbox
 from tests.conftest import PROJECT
 from tests.seamscope.store_rows import START_NS, resource, rows, spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 STATEMENTS = [
@@ -275,6 +282,22 @@ def test_dead_collectors_socket_is_ignored_and_replaced(path: Path) -> None:
         door = serve_queries(store, socket_path(path))
         assert find_collector(path) is not None
         door.close(0)
+
+
+@pytest.fixture
+def stopped(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A store whose collector listens and says nothing."""
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(socket_path(path)))
+        listening.listen()
+        yield path
+
+
+@pytest.mark.parametrize("look", [find_collector, open_store])
+def test_a_collector_that_does_not_answer_is_not_taken_for_dead(stopped: Path, look: Callable[[Path], object]) -> None:
+    with pytest.raises(EndpointSilentError, match=r"does not answer in time; .*try again"):
+        look(stopped)
 
 
 KILLED = """

@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -15,9 +16,9 @@ import grpc
 import pytest
 
 from collector.doors.query_door import NICENESS, serve_queries
-from collector.doors.query_handlers import BODY_BYTES, QueryHandlers
+from collector.doors.query_handlers import BODY_BYTES, PLACES, QueryHandlers
 from seamscope.errors import DataError, EndpointError, QueryError, StoreError
-from seamscope.remote import SERVICE, Lent, open_store, socket_path
+from seamscope.remote import SERVICE, Lent, find_collector, open_store, socket_path
 from seamscope.store import Settings, Store
 from tests.seamscope.store_rows import START_NS, spans
 
@@ -169,6 +170,23 @@ def test_full_house_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.undo()
         with open_store(path) as reader:
             assert reader.query("SELECT 1 AS one").item() == 1
+        door.close(0)
+
+
+def test_busy_readers_do_not_make_a_collector_look_dead(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.doors.query_handlers.WAIT_SECONDS", 600)
+    with Store.open(path, settings=Settings(guests=1)) as store, ThreadPoolExecutor(PLACES + 8) as pool:
+        door = serve_queries(store, socket_path(path))
+        with open_store(path) as reader:
+            with store.guest():
+                asked = [pool.submit(reader.query, "SELECT 1 AS one") for _ in range(PLACES + 8)]
+                sent_away = list(islice(as_completed(asked, 30), 8))
+                live = find_collector(path)
+            assert live is not None
+            for query in sent_away:
+                with pytest.raises(QueryError, match="busy with other queries"):
+                    query.result()
+            assert [query.result().item() for query in asked if query not in sent_away] == [1] * PLACES
         door.close(0)
 
 
