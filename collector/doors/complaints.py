@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from seamscope.text.safe import safe
+
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -50,14 +52,19 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        text = " ".join(record.getMessage().split())
+        text = _one_line(record.getMessage())
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            text += f": {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            text += f": {type(error).__name__}: {_one_line(str(error))[:300]}"
         kept_back = getattr(record, "kept_back", 0)
         line = f"seamscope: {text}" + (f" ({kept_back} more like this)" if kept_back else "")
         traceback = self.formatException(record.exc_info) if self._debug and record.exc_info else ""
-        return f"{line}\n{traceback}" if traceback else line
+        return "\n".join((line, *map(safe, traceback.splitlines())))
+
+
+def _one_line(text: str) -> str:
+    """Give words, which may be a sender's, without what ends a line or is obeyed by a terminal."""
+    return safe(" ".join(text.split()))
 
 
 class OneObject(logging.Formatter):

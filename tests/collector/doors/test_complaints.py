@@ -48,6 +48,12 @@ def test_an_error_is_one_line(heard: tuple[logging.Logger, io.StringIO, Sparing]
     assert stream.getvalue().count("\n") == 1
 
 
+def test_what_senders_wrote_moves_no_terminal(heard: tuple[logging.Logger, io.StringIO, Sparing]) -> None:
+    log, stream, _ = heard
+    log.error("pages of %s may not send", "\x1b]0;title\x07\u202e", exc_info=ValueError("\x9b2J"))
+    assert stream.getvalue() == ("seamscope: pages of \\x1b]0;title\\x07\\u202e may not send: ValueError: \\x9b2J\n")
+
+
 def test_endless_kinds_take_no_endless_memory(heard: tuple[logging.Logger, io.StringIO, Sparing]) -> None:
     log, stream, sparing = heard
     for number in range(3 * KINDS):
@@ -58,10 +64,11 @@ def test_endless_kinds_take_no_endless_memory(heard: tuple[logging.Logger, io.St
 
 def test_whoever_debugs_sees_the_traceback() -> None:
     try:
-        int("why")
+        raise ValueError("\x1b[2J")  # noqa: TRY301 - as a library would with what was sent
     except ValueError as error:
         record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", None, (type(error), error, error.__traceback__))
     assert "Traceback" in OneLine(debug=True).format(record)
+    assert "\x1b" not in OneLine(debug=True).format(record)
     assert "Traceback" not in OneLine(debug=False).format(record)
 
 
