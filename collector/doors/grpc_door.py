@@ -214,6 +214,7 @@ class GrpcDoor:
                 _log.warning("requests are sent away for now: %s", error)
                 return Refusal(grpc.StatusCode.UNAVAILABLE, str(error), error.retry_after_s)
             case TimeoutError():
+                self._telemetry.refused(signal, "arriving")
                 return Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "the request's body did not arrive in time")
         _log.error("an export failed", exc_info=error)
         return Refusal(grpc.StatusCode.UNAVAILABLE, "the collector failed; send this request again", 1.0)
@@ -234,8 +235,8 @@ class GrpcDoor:
         with self._deadlines.deadline():
             # not through the iterator, which keeps the message it gave until the garbage collector comes by
             data = await self._turns.read(context.read)
-        if data is grpc.aio.EOF:
-            raise _InvalidError("the call carried no request")
+        if data is grpc.aio.EOF:  # so too where it was too large as it came, or its caller left: nothing tells which
+            raise BrokenError("the call carried no request")
         return bytes(data)
 
     async def _stored(self, signal: Signal, data: bytes) -> bytes:
@@ -272,4 +273,4 @@ def _refusing(refusal: Refusal) -> Any:
 
 
 class _InvalidError(Exception):
-    """The body cannot be read."""
+    """The body was taken apart, and counted, and cannot be read."""

@@ -112,11 +112,21 @@ def test_a_body_that_cannot_be_read_is_an_invalid_argument(collector: Collector,
 
 
 def test_over_the_limit_is_exhausted_without_a_retry(collector: Collector) -> None:
+    before = collector.telemetry.total("invalid")
     for compressed in (False, True):
         reply = traffic.call(collector.grpc, bytes(MESSAGE_BYTES + 1), compressed=compressed)
         assert reply.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert reply.details is None
+    assert collector.telemetry.total("invalid") == before + 2
     works(collector, "oversize")
+
+
+def test_a_call_without_a_request_is_an_invalid_argument(collector: Collector) -> None:
+    before = collector.telemetry.total("invalid")
+    with grpc.insecure_channel(str(collector.grpc)) as channel, pytest.raises(grpc.RpcError) as error:
+        channel.stream_unary(traffic.METHODS["traces"])(iter(()), timeout=traffic.DEADLINE_S)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert collector.telemetry.total("invalid") == before + 1
 
 
 def test_deflate_is_read_too(collector: Collector) -> None:
@@ -273,6 +283,7 @@ def test_a_body_that_dawdles_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
         done.set()
         assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # which a sender may repeat
         assert error.value.details() == "the request's body did not arrive in time"
+        assert collector.telemetry.total("refused") == 1
 
 
 def test_slow_bodies_are_sent_away_while_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
