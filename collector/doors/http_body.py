@@ -58,15 +58,22 @@ def media_type(header: str) -> Encoding:
     Raises:
         UnsupportedError: not a type that carries OTLP, or text in another charset than UTF-8.
     """
-    parsed = Message()
-    parsed["content-type"] = header
-    encoding = MEDIA_TYPES.get(parsed.get_content_type()) if header else None
+    try:
+        kind, charset = _kind_and_charset(header)
+    except (ValueError, LookupError):  # a parameter that email cannot count, or read in its own charset
+        raise UnsupportedError(f"content type {header[:100]!r} cannot be read") from None
+    encoding = MEDIA_TYPES.get(kind) if header else None
     if encoding is None:
         raise UnsupportedError(f"content type {header[:100]!r} is not one of {', '.join(MEDIA_TYPES)}")
-    charset = parsed.get_content_charset() or "utf-8"
     if encoding == "json" and charset not in {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedError(f"charset {charset[:100]!r} is not utf-8")
     return encoding
+
+
+def _kind_and_charset(header: str) -> tuple[str, str]:
+    parsed = Message()
+    parsed["content-type"] = header
+    return parsed.get_content_type(), parsed.get_content_charset() or "utf-8"
 
 
 def content_encoding(header: str) -> str:
