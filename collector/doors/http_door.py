@@ -149,7 +149,8 @@ class HttpDoor:
         guard = self._entry.guard
         if guard.lends or guard.asks_senders:
             return guard.lends and guard.refusal(request.headers.getlist("authorization"), "read") is None
-        return self._address.is_loopback() and _names_this_machine(request.url.hostname or "")
+        from_a_page = "origin" in request.headers or not _names_this_machine(request.url.hostname or "")
+        return self._address.is_loopback() and not from_a_page
 
     def _check_sender(self, request: Request) -> None:
         """Raise `_DeniedError` for a sender who may not, before the body is read."""

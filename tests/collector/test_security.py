@@ -432,6 +432,12 @@ def test_a_page_that_is_allowed_may_send(open_to_pages: Collector) -> None:
     assert traffic.span_ids(request) <= traffic.stored_spans(open_to_pages.store)
 
 
+def test_a_page_that_is_allowed_may_not_look(open_to_pages: Collector) -> None:
+    answer = traffic.post(open_to_pages.http, b"", {"origin": "https://app.example"}, "/healthz", "GET")
+    assert json.loads(answer.body) == {"status": "ok"}
+    assert "signals" in json.loads(traffic.post(open_to_pages.http, b"", {}, "/healthz", "GET").body)
+
+
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "https://app.example.evil.example", "http://app.example"]
 )
