@@ -85,6 +85,7 @@ def _written(path: Path, fresh: Path, settings: Settings, progress: Progress | N
         return spans
     finally:
         connection.close()
+        opening.remove_spill_folder(path)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, progress: Progress | None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import stat
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seamscope.store.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 STORAGE_VERSION: Final = "v1.5.0"
 """New files take the storage format of DuckDB 1.5: anyone's 1.5 opens them, and a fault of 2.0's first months has a way
@@ -117,18 +121,32 @@ def sync(place: Path) -> None:
         os.close(descriptor)
 
 
-def make_spill_folder(path: Path) -> None:
-    """Make the folder for spill, the owner's alone."""
+def spill_folder(path: Path) -> Path | None:
+    """Make the folder for spill, the owner's alone; None where there can be none: statements have memory alone then.
+
+    In a folder that others may write to, one of them may have made it first, to read or change what is spilled.
+    """
     folder = temporary_folder(path)
-    with suppress(OSError):  # a folder that cannot be written: then statements have memory alone
-        folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+    try:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=_PRIVATE_FOLDER)
+        found = folder.lstat()
+        owners = {os.geteuid(), path.stat().st_uid if path.exists() else os.geteuid()}
+    except OSError:
+        return None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
+        _log.warning("nothing is spilled to %s: it is a link, or somebody else's; remove it", folder)
+        return None
+    with suppress(OSError):
         folder.chmod(_PRIVATE_FOLDER)
+    return folder
 
 
-def spilled(path: Path) -> list[Path]:
+def _spilled(folder: Path | None) -> list[Path]:
     """Give what other processes left in the folder for spill."""
     mine = f"duckdb_temp_{os.getpid()}_"
-    return [file for file in temporary_folder(path).glob("duckdb_temp_*") if not file.name.startswith(mine)]
+    found = folder.glob("duckdb_temp_*") if folder is not None else ()
+    return [file for file in found if not file.name.startswith(mine)]
 
 
 def remove_spill_folder(path: Path) -> None:
@@ -141,13 +159,16 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
     """Open the file, made if absent and not `read_only`; anything that stands in the way is a `StoreError`."""
     _refuse_odd_places(path, read_only=read_only)
     refuse_damaged_log(log_file(path), _SALVAGE)
-    left_by_a_kill = [] if read_only else spilled(path)  # looked for first: to read the log may spill already
+    spill = spill_folder(path)
+    left_by_a_kill = [] if read_only else _spilled(spill)  # looked for first: to read the log may spill already
     try:
         with private_files():
-            connection = _opened(path, settings) if read_only else _attached(path, settings)
+            connection = (_opened if read_only else _attached)(path, settings, spill)
     except duckdb.Error as error:
-        raise explained(path, error) from error
-    make_spill_folder(path)
+        failed = explained(path, error)
+        if not isinstance(failed, StoreLockedError):  # whoever holds the file spills there
+            remove_spill_folder(path)
+        raise failed from error
     if not read_only:
         _make_private(path)
         with suppress(OSError):
@@ -157,11 +178,13 @@ def connect(path: Path, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
     return connection
 
 
-def _limits(path: Path, settings: Settings, *, read_only: bool) -> dict[str, str | bool | int | float | list[str]]:
+def _limits(
+    settings: Settings, spill: Path | None, *, read_only: bool
+) -> dict[str, str | bool | int | float | list[str]]:
     return {
         "memory_limit": f"{settings.memory_bytes}B",
         "threads": settings.threads_for(read_only=read_only),
-        "temp_directory": str(temporary_folder(path)),
+        "temp_directory": str(spill or ""),  # nothing is spilled to an empty one
         "max_temp_directory_size": f"{settings.spill_bytes}B",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -171,20 +194,20 @@ def _limits(path: Path, settings: Settings, *, read_only: bool) -> dict[str, str
     }
 
 
-def _opened(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
+def _opened(path: Path, settings: Settings, spill: Path | None) -> duckdb.DuckDBPyConnection:
     """Open a file to read."""
-    config = {"access_mode": "READ_ONLY", **_limits(path, settings, read_only=True)}
+    config = {"access_mode": "READ_ONLY", **_limits(settings, spill, read_only=True)}
     connection = duckdb.connect(path, config=config)
     _lock(connection)
     return connection
 
 
-def _attached(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
+def _attached(path: Path, settings: Settings, spill: Path | None) -> duckdb.DuckDBPyConnection:
     """Open a file to write; only a file that is attached can have its own size of row groups.
 
     Row groups stay as they were written (`max_vacuum_tasks`): to merge them is to write them twice.
     """
-    connection = _unlocked(path, settings)
+    connection = _unlocked(settings, spill)
     try:
         _attach(connection, path, _SCHEMA, ROW_GROUP_ROWS)
         connection.execute(f"USE {_SCHEMA}").complete()
@@ -199,7 +222,7 @@ def two(
     path: Path, fresh: Path, settings: Settings, row_group_rows: int, *, read_only: bool = False
 ) -> duckdb.DuckDBPyConnection:
     """Open a store (`store`, to read at will) and a new file beside it (`fresh`); the store is the one in use."""
-    connection = _unlocked(path, settings)
+    connection = _unlocked(settings, spill_folder(path))
     try:
         _attach(connection, path, _SCHEMA, ROW_GROUP_ROWS, read_only=read_only)
         _attach(connection, fresh, FRESH, row_group_rows)
@@ -210,9 +233,9 @@ def two(
     return connection
 
 
-def _unlocked(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
+def _unlocked(settings: Settings, spill: Path | None) -> duckdb.DuckDBPyConnection:
     backstop = 8 * settings.checkpoint_bytes  # `Checkpoints` comes first
-    config = {**_limits(path, settings, read_only=False), "wal_autocheckpoint": f"{backstop}B", "max_vacuum_tasks": 0}
+    config = {**_limits(settings, spill, read_only=False), "wal_autocheckpoint": f"{backstop}B", "max_vacuum_tasks": 0}
     return duckdb.connect(config=config)
 
 

@@ -101,6 +101,7 @@ def _written(path: Path, fresh: Path, settings: Settings) -> Rescued:
         return Rescued(spans, sum(lost.values()) + orphans)
     finally:
         connection.close()
+        opening.remove_spill_folder(path)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> int:

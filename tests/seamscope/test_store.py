@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from seamscope.errors import StoreError, StoreVersionError
+from seamscope.errors import QueryError, StoreError, StoreLockedError, StoreVersionError
 from seamscope.schema.tables import ATTRIBUTES, HOP_KINDS, INGESTED, OWNERS, RESULTS, SEGMENT_KINDS
 from seamscope.store import Settings, Store, StoreFile
 from seamscope.store.opening import log_file, temporary_folder
@@ -122,6 +123,46 @@ def test_spill_is_its_owners_alone_and_cleared(path: Path) -> None:
         assert stat.S_IMODE(spill.stat().st_mode) == 0o700
         rows_of.close()
     assert not spill.exists()
+
+
+def test_nothing_is_spilled_to_a_link(path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    (elsewhere / "duckdb_temp_storage_DEFAULT-0.tmp").write_text("another collector's")
+    temporary_folder(path).symlink_to(elsewhere)
+    _spills_nothing(path, caplog)
+    assert [file.name for file in elsewhere.iterdir()] == ["duckdb_temp_storage_DEFAULT-0.tmp"]
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_nothing_is_spilled_to_somebody_elses_folder(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spill = temporary_folder(path)
+    spill.mkdir()
+    os.chown(spill, 65534, 65534)
+    _spills_nothing(path, caplog)
+
+
+def _spills_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Store.open(path, settings=Settings(memory_bytes=64 << 20, threads=1)) as store:
+        assert "nothing is spilled" in caplog.text
+        with pytest.raises(QueryError, match="memory"):
+            store.query("SELECT repeat('x', 90) || range AS t FROM range(1_000_000) ORDER BY hash(range)")
+        assert store.query("SELECT 1 AS one").item() == 1
+
+
+def test_whoever_is_turned_away_leaves_the_writers_folder_for_spill(store: Store, path: Path) -> None:
+    del store
+    with pytest.raises(StoreLockedError):
+        StoreFile.open(path)
+    assert temporary_folder(path).is_dir()
+
+
+def test_no_folder_for_spill_is_left_where_the_file_cannot_be_opened(path: Path) -> None:
+    path.write_text("no store" * 4_000)
+    with pytest.raises(StoreError):
+        Store.open(path)
+    assert not temporary_folder(path).exists()
 
 
 def _full_row(schema: pa.Schema) -> dict[str, Any]:
