@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from seamscope.reading.reports import report
+from seamscope.results import Selection
 from seamscope.schema.tables import HOPS, REQUESTS, SEGMENTS
-from seamscope.store import Store
+from seamscope.statements import statement
+from seamscope.store import Settings, Store
 from seamscope.store.lists import lists
 from tests.seamscope.store_rows import owner, request, rows
 
@@ -82,6 +85,45 @@ def test_whatever_is_kept_comes_back_to_the_letter(
         whole = pl.DataFrame(rows(name, *said))
         found = kept.query(text, {"first": first}).select(whole.columns)
         assert_frame_equal(found.sort(whole.columns), whole.sort(whole.columns))
+
+
+MANY = 4000
+FIRST = 1
+"""The number of the first request of a store."""
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with little memory whose only request makes thousands of calls."""
+    path = tmp_path_factory.mktemp("long") / "test.duckdb"
+    with Store.open(path, settings=Settings(memory_bytes=64 << 20, threads=1)) as store:
+        paths = stretches(*[(0, way, 2 * at + way, 2 * at + 2, 3) for way in (SHELL, COMPLETE) for at in range(MANY)])
+        segments = [{**one, "span_id": at % MANY + 1, "call_id": at % MANY + 1} for at, one in enumerate(paths)]
+        assert (
+            write(store, segments, [hop(seam_no=1, client_span_id=at + 1, start_ns=2 * at) for at in range(MANY)])
+            == FIRST
+        )
+        yield store
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows_"),
+    [
+        (statement("request/segments"), 2 * MANY),
+        (statement("request/hops"), MANY),
+        (statement("request/inferences"), 0),
+        (statement("findings/ends", chosen="r.request_no = $request_no"), 2),
+        (statement("findings/hops", chosen="r.request_no = $request_no"), MANY),
+        ("SELECT * FROM segments WHERE $request_no > 0 ORDER BY ALL", 2 * MANY),
+        ("SELECT * FROM hops WHERE $request_no > 0 ORDER BY ALL", MANY),
+    ],
+)
+def test_a_request_with_thousands_of_calls_is_read_in_little_memory(long: Store, asked: str, rows_: int) -> None:
+    assert long.query(asked, {"request_no": FIRST}).height == rows_
+
+
+def test_a_request_with_thousands_of_calls_is_summed_up_in_little_memory(long: Store) -> None:
+    assert report(long, Selection()).total.requests == REQUESTS_AT_MOST
 
 
 def stretches(*given: tuple[int, int, int, int, int]) -> list[dict[str, Any]]:

@@ -75,12 +75,13 @@ share_of AS (
     GROUP BY b.group_no, b.horizon, k.owner_no, k.cause, k.evidence
 ),
 walked AS (
-    SELECT c.request_no, c.horizon, l.span_ids, l.call_place, unnest(l.at_ns) AS start_ns,
-        unnest(l.at_ns[2:]) AS end_ns, unnest(l.place) AS place, unnest(l.segment_kind) AS kind_no
+    SELECT c.request_no, c.horizon, unnest(l.at_ns) AS start_ns, unnest(l.at_ns[2:]) AS end_ns,
+        unnest(base.at_places(l.span_ids, base.at_places(l.call_place, l.place))) AS call_id,
+        unnest(l.segment_kind) AS kind_no
     FROM (SELECT DISTINCT request_no, horizon FROM chosen) c JOIN base.request_lists l USING (request_no)
 ),
 stretch AS (
-    SELECT w.request_no, w.horizon, w.start_ns, w.end_ns, w.span_ids[w.call_place[w.place]] AS call_id, k.cause
+    SELECT w.request_no, w.horizon, w.start_ns, w.end_ns, w.call_id, k.cause
     FROM walked w JOIN base.segment_kinds k USING (kind_no, horizon)
 ),
 shares AS (

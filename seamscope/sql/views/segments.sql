@@ -4,11 +4,10 @@ CREATE OR REPLACE VIEW main.segments AS
 WITH stretch AS (
     SELECT
         base.request_text(r.trace_hi, r.trace_lo, r.entry_span_id) AS request_id,
-        l.span_ids,
-        l.call_place,
         unnest(l.at_ns) AS start_ns,
         unnest(l.at_ns[2:]) AS end_ns,
-        unnest(l.place) AS place,
+        unnest(base.at_places(l.span_ids, l.place)) AS span_id,
+        unnest(base.at_places(l.span_ids, base.at_places(l.call_place, l.place))) AS call_id,
         unnest(l.segment_kind) AS kind_no
     FROM base.request_lists l
     JOIN base.requests r USING (request_no)
@@ -33,13 +32,13 @@ SELECT
     k.horizon,
     s.start_ns,
     s.end_ns,
-    base.span_text(coalesce(s.span_ids[s.place], 0)) AS span_id,
+    base.span_text(coalesce(s.span_id, 0)) AS span_id,
     k.owner,
     k.tier,
     k.service,
     k.seam,
     k.cause,
     k.evidence,
-    base.span_text(coalesce(s.span_ids[s.call_place[s.place]], 0)) AS call_id
+    base.span_text(coalesce(s.call_id, 0)) AS call_id
 FROM stretch s
 JOIN kind k USING (kind_no);
