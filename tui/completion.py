@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seamscope.results import RequestRow
 
 _WORD: Final = re.compile(r"""(?:[^\s"']|"[^"]*"?|'[^']*'?)*$""")
-_TERM: Final = re.compile(r"(-?)([A-Za-z_][A-Za-z0-9_.\-]*)(!=|>=|<=|:|=|>|<)(.*)", re.DOTALL)
+_TERM: Final = re.compile(r"(-?)([A-Za-z_][A-Za-z0-9_.\-]*)(==|!=|>=|<=|:|=|>|<)(.*)", re.DOTALL)
 _PLAIN: Final = re.compile(r"[^\s\"']+")
 _MOST: Final = 200
 """Values of one key that are offered."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from seamscope.errors import UsageError
 from seamscope.schema.words import CAUSES, EVIDENCE, GAP_KINDS, JOINED_BY, REQUEST_KINDS, TIERS, WARNINGS
-from seamscope.selection.line import TEXT
+from seamscope.selection.line import EXACT, TEXT
 from seamscope.selection.values import duration_ns, flag, like, number, word_code
 from seamscope.statements import statement
 
@@ -98,6 +98,8 @@ ALIASES: Final = {
 LEVELS: Final = ("request", "stretch", "call", "warning")
 """What a term speaks of; `seamscope/sql/filter` has a file for each."""
 
+EQUALITIES: Final = frozenset({":", "=", EXACT})
+"""The operators that do not compare."""
 _COMPARABLE: Final = frozenset({"number", "duration", "status"})
 _HEX: Final = re.compile(r"[0-9a-f]{4,32}")
 _REQUEST_ID: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
@@ -109,10 +111,7 @@ def condition(term: Term, bound: Bound) -> str:
     if term.key == TEXT:
         return _text(term, bound)
     key = KEYS[term.key]
-    if key.kind in {"name", "contains", "boundary", "service", "word", "flag", "id"} and term.operator not in {
-        ":",
-        "=",
-    }:
+    if key.kind not in _COMPARABLE and term.operator not in EQUALITIES:
         raise UsageError(f"filter: {term.key} cannot be compared with {term.operator}", f"write {term.key}:VALUE")
     if key.kind == "word":
         return f"{key.sql} = {bound(word_code(term.key, term.value, key.vocabulary))}"
@@ -132,10 +131,19 @@ def _number(key: Key, term: Term, bound: Bound) -> str:
         first = int(term.value[0]) * 100
         return f"{key.sql} BETWEEN {bound(first)} AND {bound(first + 99)}"
     value = duration_ns(term.value) if key.kind == "duration" else number(term.value)
-    return f"{key.sql} {'=' if term.operator == ':' else term.operator} {bound(value)}"
+    return f"{key.sql} {'=' if term.operator in EQUALITIES else term.operator} {bound(value)}"
+
+
+def _exact(key: Key, text: str, bound: Bound) -> str:
+    """Give the SQL of a value to the letter, as totals are grouped by it; an empty one is none."""
+    value = "base.boundary(o.seam)" if key.kind == "boundary" else key.sql
+    same = f"coalesce({value}, '') = {bound(text)}"
+    return f'{same} AND NOT coalesce(h."async", false)' if key.sql == "o.seam" else same
 
 
 def _name(key: Key, term: Term, bound: Bound) -> str:
+    if term.operator == EXACT:
+        return _exact(key, term.value, bound)
     text = term.value.replace("->", "→") if key.sql.startswith("o.") else term.value
     if text == "*":
         return "true" if key.kind == "name" else f"{key.sql} IS NOT NULL"
@@ -197,10 +205,10 @@ def attribute(term: Term, bound: Bound) -> str:
 
 def _attribute_test(term: Term, bound: Bound) -> Callable[[str], str]:
     """Give what makes a test of the SQL of a value; of a key that is repeated the last value counts."""
-    if term.operator not in {":", "="}:
+    if term.operator not in EQUALITIES:
         limit = bound(number(term.value))
         return lambda value: f"try_cast({value} AS DOUBLE) {term.operator} {limit}"
-    if "*" in term.value:
+    if "*" in term.value and term.operator != EXACT:
         pattern = bound(like(term.value, contains=False))
         return lambda value: _like(value, pattern)
     said = bound(term.value)

@@ -10,8 +10,10 @@ from seamscope.errors import UsageError
 
 TEXT: Final = "text"
 """The key of a bare word."""
+EXACT: Final = "=="
+"""The operator of a value to the letter."""
 
-_KEY: Final = re.compile(r"(-?)([A-Za-z_][A-Za-z0-9_.\-]*)(!=|>=|<=|:|=|>|<)(?!//)")
+_KEY: Final = re.compile(r"(-?)([A-Za-z_][A-Za-z0-9_.\-]*)(==|(?:!=|>=|<=|:|=|>|<)(?!//))")
 _QUOTES: Final = "\"'"
 
 
@@ -21,7 +23,7 @@ class Term:
 
     key: str
     operator: str
-    """`: = > >= < <=`."""
+    """`: = == > >= < <=`."""
     value: str
     negated: bool = False
 
@@ -47,7 +49,7 @@ def _term(line: str, at: int) -> tuple[Term, int]:
         return Term(TEXT, ":", value, negated), end
     minus, key, operator = found.groups()
     value, end = _value(line, found.end())
-    if not value:
+    if not value and not (operator == EXACT and end > found.end()):
         raise UsageError(f"filter: {found.group()!r} has no value", f"write {key}{operator}VALUE without a space")
     negated = bool(minus) != (operator == "!=")
     return Term(key, "=" if operator == "!=" else operator, value, negated), end

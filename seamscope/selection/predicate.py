@@ -1,10 +1,11 @@
 """The filter line: what a person types becomes a predicate over `base.requests`, its values always parameters.
 
 A line is a list of terms; all must hold. `key:value` (contains for routes, operations and owners, equals for names,
-`*` stands for anything), `key=value` (equals), `key!=value`, `key>500ms`, `-key:value` (none such), a bare word
-(free text). The same key twice means either. Terms about a stretch of the path (`tier cause owner evidence`) must
-hold for one and the same stretch, terms about a call (`seam boundary peer operation gap`) for one and the same call.
-A key that is none of ours is an attribute (`org_id:7`; `attr.KEY:value` for one that is spelled like ours).
+`*` stands for anything), `key=value` (equals), `key!=value`, `key==value` (to the letter, `*` too; `key==''` is none),
+`key>500ms`, `-key:value` (none such), a bare word (free text). The same key twice means either. Terms about a stretch
+of the path (`tier cause owner evidence`) must hold for one and the same stretch, terms about a call (`seam boundary
+peer operation gap`) for one and the same call; each `==` is a condition of its own. A key that is none of ours is an
+attribute (`org_id:7`; `attr.KEY:value` for one that is spelled like ours).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from seamscope.errors import UsageError
 from seamscope.schema.words import TIERS
-from seamscope.selection.keys import ALIASES, KEYS, LEVELS, Bound, attribute, condition
-from seamscope.selection.line import TEXT, Term, parse
+from seamscope.selection.keys import ALIASES, EQUALITIES, KEYS, LEVELS, Bound, attribute, condition
+from seamscope.selection.line import EXACT, TEXT, Term, parse
 from seamscope.selection.values import time_ns
 from seamscope.statements import statement
 
@@ -58,7 +59,8 @@ def _named(terms: Iterable[Term]) -> list[Term]:
 def _owner(term: Term) -> Term:
     """`origin:orders` names an owner, `render:web->origin:api` a seam."""
     key = "seam" if "->" in term.value or "→" in term.value else "owner"
-    return Term(key, ":", f"{term.key}:{term.value}", term.negated)
+    operator = EXACT if term.operator == EXACT else ":"
+    return Term(key, operator, f"{term.key}:{term.value}", term.negated)
 
 
 def _key(term: Term) -> str:
@@ -77,8 +79,9 @@ def _key(term: Term) -> str:
 
 
 def _from_terms(terms: list[Term], bound: Bound) -> list[str]:
-    held = [term for term in terms if not term.negated]
-    parts = [_never(term, bound) for term in terms if term.negated]
+    alone = [term for term in terms if term.negated or term.operator == EXACT]
+    held = [term for term in terms if term not in alone]
+    parts = [_alone(term, bound) for term in alone]
     for level in LEVELS:
         here = [term for term in held if _level(term) == level]
         together = [_either(group, bound) for group in _by_key(here)]
@@ -91,8 +94,9 @@ def _level(term: Term) -> str:
     return KEYS[term.key].level if term.key in KEYS else "request"
 
 
-def _never(term: Term, bound: Bound) -> str:
-    return f"NOT coalesce({statement(f'filter/{_level(term)}', condition=_one(term, bound))}, false)"
+def _alone(term: Term, bound: Bound) -> str:
+    holds = statement(f"filter/{_level(term)}", condition=_one(term, bound))
+    return f"NOT coalesce({holds}, false)" if term.negated else holds
 
 
 def _one(term: Term, bound: Bound) -> str:
@@ -105,7 +109,7 @@ def _by_key(terms: list[Term]) -> list[list[Term]]:
     """Group terms that mean 'either': same key and an equality; texts and comparisons stand alone."""
     groups: dict[object, list[Term]] = {}
     for place, term in enumerate(terms):
-        alone = term.key == TEXT or term.operator not in {":", "="}
+        alone = term.key == TEXT or term.operator not in EQUALITIES
         groups.setdefault(place if alone else term.key, []).append(term)
     return list(groups.values())
 

@@ -349,7 +349,7 @@ def test_breakdown_narrows_the_list() -> None:
         assert ("report", Selection(), "seam", "p50", False) in source.asked
         assert screen.horizon == "complete"
         await press(pilot, "B", "j", "enter")
-        assert shown(pilot).wanted.filter == "route='POST /checkout'"
+        assert shown(pilot).wanted.filter == "route=='POST /checkout'"
 
     drive(explorer(source), script)
 

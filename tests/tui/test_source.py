@@ -12,11 +12,13 @@ import pytest
 from seamscope.commands.tui_ import write_html, write_json
 from seamscope.errors import SeamscopeError, StoreError
 from seamscope.results import Selection
+from seamscope.selection.predicate import EVERY_ENVIRONMENT
 from seamscope.store import Store
 from tests.tui.driving import drive, press, screen_text, until
 from tui import source as source_module
 from tui.app import Explorer, Look
 from tui.picture import picture
+from tui.screens.totals import narrowed
 from tui.source import BY, ORDERS, StoreSource, without_other
 
 if TYPE_CHECKING:
@@ -50,6 +52,15 @@ def test_every_order_is_known(source: StoreSource, order: str) -> None:
 @pytest.mark.parametrize("by", BY)
 def test_every_grouping_is_known(source: StoreSource, by: str) -> None:
     assert source.report(Selection(), by=by, at="mean", other=False).by == by
+
+
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("line", ["", "route:/ seam:*"])
+def test_a_group_that_is_opened_lists_the_requests_it_was_made_of(source: StoreSource, by: str, line: str) -> None:
+    whole = Selection(line, environment=EVERY_ENVIRONMENT)
+    for group in source.report(whole, by=by, at="mean", other=False).groups:
+        opened = narrowed(whole, by, group.key)
+        assert len(source.page(opened, order="newest", limit=10_000, other=False)) == group.requests
 
 
 def test_kind_other_stays_out_unless_asked_for() -> None:

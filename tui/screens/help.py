@@ -30,7 +30,7 @@ KEYS: Final = {
     "Requests": (
         ("enter l", "open the request"),
         ("/", "filter: route:/dash tier:origin cause:pool_wait shell>500ms org_id:7 text"),
-        ("", "  tab completes keys and values, - before a term turns it round, esc clears"),
+        ("", "  tab completes, - before a term turns it round, == is to the letter, esc clears"),
         ("f", "follow: stay with the newest"),
         ("o O", "sort by newest, slowest, shell, complete, spans, oldest"),
         ("b", "breakdown by route, seam, boundary and more; there:"),

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from seamscope.results import Selection
     from tui.source import Source
 
-NARROWED = {"route": "route=", "seam": "seam=", "boundary": "boundary:", "service": "service:"}
-"""Grouping → the filter term that keeps one group, where it is not `<grouping>:`."""
-
 
 class TotalsScreen(Screen[str]):
     """Asks for one report; gives the filter that keeps the group that was opened."""
@@ -157,6 +154,5 @@ class TotalsScreen(Screen[str]):
 
 
 def narrowed(selection: Selection, by: str, key: str) -> Selection:
-    """Keep one group of a selection: its filter line gets one more term."""
-    term = f"{NARROWED.get(by, f'{by}:')}{quoted(key)}"
-    return replace(selection, filter=f"{selection.filter} {term}".strip())
+    """Keep one group of a selection: its filter line gets one more term, the group's key to the letter."""
+    return replace(selection, filter=f"{selection.filter} {by}=={quoted(key)}".strip())
