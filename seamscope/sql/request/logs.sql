@@ -1,5 +1,5 @@
 -- The log records of one request in time order: those of its traces, and those that carry one of its ids. Of a trace
--- that holds several requests, only records of its own spans ($spans, unless $all) and of no span.
+-- that holds several requests, only records of its own spans ($spans, unless $all) and of no span, and ids of these.
 WITH traces AS (
     SELECT t.trace_hi, t.trace_lo
     FROM base.request_traces t
@@ -10,7 +10,8 @@ ids AS (
     SELECT unnest([s.correlation_id, s.platform_id]) AS id
     FROM base.shaped_spans s
     JOIN traces USING (trace_hi, trace_lo)
-    WHERE s.correlation_id IS NOT NULL OR s.platform_id IS NOT NULL
+    WHERE (s.correlation_id IS NOT NULL OR s.platform_id IS NOT NULL)
+        AND ($all OR list_contains($spans::UBIGINT[], s.span_id))
     UNION
     SELECT r.correlation_id FROM base.requests r WHERE r.request_no = $request_no
 ),

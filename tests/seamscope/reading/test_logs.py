@@ -92,12 +92,13 @@ def test_of_two_requests_in_one_trace_each_has_its_own(tmp_path: Path) -> None:
     scene = one_page()
     scene.request(41, 1, "GET /api/me", None, 5.0, **Scene.trace(40))
     scene.rows["request_traces"][-1].update(Scene.trace(40))
-    scene.span(41, 1, 0, "web", "server", "GET /api/me", 0, 5, **Scene.trace(40))
+    scene.span(41, 1, 0, "web", "server", "GET /api/me", 0, 5, **Scene.trace(40), correlation_id="req-41")
     scene.path(41, 1, [(5.0, "render:web", "compute", "measured", 1, 0)])
     trace = Scene.trace(40)
     records = [record("page", 1, **trace, span_id=4001), record("api", 2, **trace, span_id=4101)]
+    records += [record("page, by id", 4, correlation_id="req-40"), record("api, by id", 4, correlation_id="req-41")]
     found = detail_of(tmp_path, *records, record("either", 3, **trace), scene=scene, wanted=f"{4001:016x}")
-    assert [line.body for line in found.logs.lines] == ["page", "either"]
+    assert [line.body for line in found.logs.lines] == ["page", "either", "page, by id"]
 
 
 @pytest.mark.parametrize(
