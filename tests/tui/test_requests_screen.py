@@ -103,6 +103,19 @@ def test_at_the_top_new_requests_come_in_under_the_cursor() -> None:
     drive(explorer(source), script)
 
 
+def test_a_list_that_a_burst_replaced_is_read_on_to_its_end() -> None:
+    source = shop()
+
+    async def script(pilot: Pilot[int]) -> None:
+        source.rows += [request_row(number) for number in range(60, PAGE + 100)]
+        shown(pilot).poll()
+        await until(pilot, lambda: shown(pilot).list.count == PAGE)
+        await press(pilot, "G")
+        await until(pilot, lambda: shown(pilot).list.count == PAGE + 100)
+
+    drive(explorer(source), script)
+
+
 def test_following_stays_with_the_newest() -> None:
     source = shop()
 

@@ -195,7 +195,10 @@ class RequestsScreen(Screen[None]):
             self.summary.refresh()
         elif list(old) != (rows if rows is not None else message.rows):
             self.summary.behind = False
-            self._show(message.rows if rows is None else rows)
+            shown = message.rows if rows is None else rows
+            if len(shown) == len(message.rows):
+                self.whole = len(shown) < PAGE
+            self._show(shown)
             self.ask_totals()
 
     def ask_totals(self) -> None:
