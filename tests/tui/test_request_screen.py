@@ -316,6 +316,26 @@ def test_the_list_can_be_walked_from_inside() -> None:
     on_request(script)
 
 
+@pytest.mark.parametrize("view", "15")
+def test_nothing_of_a_request_stands_under_the_name_of_another_that_cannot_be_read(view: str) -> None:
+    source = shop()
+
+    async def script(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "AppRender.fetch" in screen_text(pilot))
+        await press(pilot, view)
+        source.broken = StoreError("the collector has gone", "seamscope collect starts one")
+        await press(pilot, "right_square_bracket", "n", "c", "z", "slash", *"render", "enter", "escape")
+        await until(pilot, lambda: "the collector has gone" in screen_text(pilot))
+        assert trace_id(58) in screen_text(pilot)
+        text = screen_text(pilot)
+        assert [word for word in ("AppRender", "orders", "stock", "outlives", "No ") if word in text] == []
+        source.broken = None
+        await press(pilot, "r", view)
+        assert len(waterfall(pilot).rows) == len(detail().waterfall)
+
+    on_request(script, source)
+
+
 def test_copies_span_and_trace_ids() -> None:
     async def script(pilot: Pilot[int]) -> None:
         await press(pilot, "j", "y")

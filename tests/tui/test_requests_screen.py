@@ -400,6 +400,26 @@ def test_the_breakdown_says_when_it_cannot_be_read() -> None:
     drive(explorer(source), script)
 
 
+def test_totals_that_cannot_be_read_again_leave_none_on_the_screen() -> None:
+    source = shop()
+
+    async def script(pilot: Pilot[int]) -> None:
+        await press(pilot, "b")
+        assert "● live" in screen_lines(pilot)[0]
+        source.broken, source.live = StoreError("the collector has gone"), False
+        await press(pilot, "r")
+        text = screen_text(pilot)
+        assert "the collector has gone" in text
+        assert "cannot read" in screen_lines(pilot)[0]
+        assert not any(word in text for word in ("live", "1234 requests", "what shell was made of", "p95 288 ms"))
+        source.broken, source.live = None, True
+        await press(pilot, "r")
+        assert "● live" in screen_lines(pilot)[0]
+        assert "what shell was made of" in screen_text(pilot)
+
+    drive(explorer(source), script)
+
+
 def test_help_lies_over_the_list_and_goes() -> None:
     async def script(pilot: Pilot[int]) -> None:
         await press(pilot, "question_mark")

@@ -113,6 +113,7 @@ class RequestScreen(RequestAsking):
 
     def on_mount(self) -> None:
         """Show the first view and read the request."""
+        self._clear()
         self.action_view("waterfall")
         self.fetch_detail(self.request_id)
 
@@ -154,6 +155,20 @@ class RequestScreen(RequestAsking):
         else:
             explorer_of(self).say(words, wrong=True)
 
+    def _clear(self) -> None:
+        """Draw nothing: what stands there is of another request than the one that is read now."""
+        self.detail, self.path, self.zoom = None, None, ""
+        self.query_one(PathRibbons).detail = None
+        self.query_one(PathRibbons).refresh()
+        self.query_one(TabBar).counts = {}
+        self.query_one(TabBar).refresh()
+        for shown in (*self._views, self.query_one(SpanPane)):
+            shown.clear()
+
+    @property
+    def _views(self) -> list[Rows]:
+        return [self.query_one(f"#{name}", Rows) for name in VIEWS]
+
     def _draw(self, *, first: bool = False) -> None:
         detail = self.detail
         if detail is None:
@@ -166,6 +181,8 @@ class RequestScreen(RequestAsking):
         ribbons.point_at(None)
         self.query_one(SegmentTable).show(detail, self.horizon)
         if first:
+            for view in self._views:
+                view.blank = False
             self.query_one(Waterfall).show(detail, self.path)
             self.query_one(HopTable).show(detail)
             self.query_one(OddList).show(detail)
@@ -380,10 +397,9 @@ class RequestScreen(RequestAsking):
             return
         listed.cursor += by
         if listed.current is not None:
-            self.request_id, self.detail, self.zoom = listed.current.request_id, None, ""
-            head = self.query_one(RequestHead)
-            head.row, head.detail = listed.current, None
-            head.refresh()
+            self.request_id = listed.current.request_id
+            self._clear()
+            self.query_one(RequestHead).expect(listed.current)
             self.fetch_detail(self.request_id)
 
     def action_refresh(self) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from seamscope.results import Selection
+    from seamscope.results import Report, Selection
     from tui.source import Source
 
 
@@ -85,15 +85,21 @@ class TotalsScreen(Screen[str]):
     def on_totals_fetched(self, message: TotalsFetched) -> None:
         """Show it."""
         if message.question == self.question:
-            summary = self.query_one(Summary)
-            summary.notes = message.report.notes
-            summary.show(message.report)
+            self.query_one(Summary).notes = message.report.notes
+            self._summarise("ready", message.report)
             self.query_one(GroupList).show(message.report)
             self._show_group()
 
     def on_failed(self, message: Failed) -> None:
-        """Say what failed."""
+        """Say what failed, and show no totals beside it."""
+        self._summarise("failed", None)
         self.query_one(GroupList).tell(message.what, message.hint, "r tries again, q goes back")
+        self._show_group()
+
+    def _summarise(self, state: str, report: Report | None) -> None:
+        summary = self.query_one(Summary)
+        summary.state, summary.live, summary.report = state, self.source.live, report
+        summary.refresh()
 
     @on(Rows.Moved, "#groups")
     def _show_group(self) -> None:

@@ -36,6 +36,11 @@ class RequestHead(Widget):
         self.row, self.detail, self.horizon, self.problem = detail.row, detail, horizon, ""
         self.refresh()
 
+    def expect(self, row: RequestRow) -> None:
+        """Show what the list says of a request that is read now."""
+        self.row, self.detail, self.problem = row, None, ""
+        self.refresh()
+
     def fail(self, problem: str) -> None:
         """Say that the request cannot be read."""
         self.problem = problem

@@ -38,6 +38,8 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
 
     cursor: reactive[int] = reactive(0)
     count: reactive[int] = reactive(0)
+    blank: reactive[bool] = reactive(False)
+    """What it is to show is not known: it says nothing, not even that there is nothing."""
     header: ClassVar[int] = 1
     """Lines above the rows that do not scroll."""
     points: ClassVar[bool] = True
@@ -79,6 +81,10 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
     def draw_empty(self, out: Line, y: int) -> None:
         """Draw line `y` below the last row: where there are none, what to do next."""
 
+    def clear(self) -> None:
+        """Show nothing until something is known."""
+        self.count, self.blank = 0, True
+
     @property
     def visible_rows(self) -> int:
         """Rows that fit."""
@@ -100,7 +106,7 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         out = line(self, width, paint.row(here=here, focused=self.has_focus))
         if index < self.count:
             self.draw_row(out, index, here=here)
-        else:
+        elif not self.blank:
             self.draw_empty(out, index - self.count)
         return out.strip()
 

@@ -57,6 +57,12 @@ class SpanPane(Rows):
             self.cursor = 0
             self.scroll_row(0)
 
+    def clear(self) -> None:
+        """Let go of the span that was."""
+        super().clear()
+        self.row = self.span = self.record = None
+        self.problem, self.lines_drawn = "", ()
+
     def filter(self, needle: str) -> None:
         """Keep the lines that hold a text; an empty one keeps all."""
         self.needle = needle

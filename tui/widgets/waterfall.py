@@ -55,6 +55,11 @@ class Waterfall(Rows):
         self.cursor = 0
         self.refresh()
 
+    def clear(self) -> None:
+        """Let go of the request that was."""
+        super().clear()
+        self.rows, self.outline, self.path = (), Outline(()), None
+
     def set_path(self, path: Path) -> None:
         """Draw the path to another horizon."""
         self.path = path
@@ -93,7 +98,7 @@ class Waterfall(Rows):
         self.needle = needle.lower()
         start = self.current_row + onward
         order = [*range(start, len(self.rows)), *range(start)]
-        found = next((row for row in order if self._matches(self.rows[row])), None) if needle else None
+        found = next((row for row in order if self._matches(self.rows[row])), None) if needle and self.rows else None
         if found is not None:
             self.go_to(found)
         self.refresh()
@@ -104,6 +109,8 @@ class Waterfall(Rows):
 
     def _follow(self, row: int) -> None:
         """Show what the outline shows now, with the cursor on a row or the nearest above it."""
+        if not self.rows:
+            return
         self.count = len(self.outline.shown)
         self.cursor = self.outline.place(row)
         self.show_row(self.cursor)
