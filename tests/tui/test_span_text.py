@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.tui.fakes import detail, segments, span, span_id, trace_id, waterfall
 from tui.glyphs import UNICODE
 from tui.lines import cells
-from tui.span_text import Entry, entries, lines, matching, record_entries
+from tui.span_text import MOST_LINES, Entry, entries, lines, matching, record_entries
 
 ROW = waterfall()[2]
 
@@ -23,6 +23,16 @@ def test_long_values_wrap_and_are_counted() -> None:
     drawn = lines([Entry("key", "v" * 10_000, "attribute")], 40)
     assert all(cells(line.label) + cells(line.value) <= 40 for line in drawn)
     assert "6000 more characters" in "".join(line.value.strip() for line in drawn)
+
+
+def test_what_is_too_much_to_draw_is_counted_and_found() -> None:
+    told = [Entry(f"key.{number}", "v" * 3_000, "attribute") for number in range(5_000)]
+    drawn = lines(told, 40)
+    shown = sum(line.label.startswith("key.") for line in drawn)
+    assert MOST_LINES < len(drawn) < MOST_LINES + 200
+    assert drawn[-1].value == f"and {5_000 - shown} more: / finds them"
+    assert lines(matching(told, "key.4999"), 40)[0].label == "key.4999"
+    assert all(line.kind == "attribute" for line in lines(told[:shown], 40))
 
 
 def test_a_long_label_has_its_own_line() -> None:
