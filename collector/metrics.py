@@ -91,8 +91,9 @@ def decode_metrics(bodies: Sequence[Body], rules: Rules | None = None, limits: W
     metric = points["metric"]
     which = _known(metrics)[metric]
     body = _bodies(cells)[metric]
-    wanted = _wanted(cells, points, which, body)
-    rows, bad, resources = _rows(cells, metrics, points, which, wanted, rules or Rules())
+    scale = np.where(_IS_DURATION[which], _scales(metrics.text("unit"), metric, which), 1.0)
+    wanted = _wanted(cells, points, which, scale, body)
+    rows, bad, resources = _rows(cells, metrics, points, which, scale, wanted, rules or Rules())
     first = first_fault(_faults(points, metrics.bad[metric] | bad), len(metric))
     keep = wanted & (first < 0)
     rejected = np.zeros((len(bodies), len(REASONS)), np.int64)
@@ -117,9 +118,11 @@ def _bodies(cells: Cells) -> Numbers:
     return found
 
 
-def _wanted(cells: Cells, points: CellTable, which: Numbers, body: Numbers) -> Mask:
-    """Mark the points that are kept if nothing is wrong with them: of known instruments, with a finite value."""
-    finite = np.isfinite(doubles(cells, points["double"])) & np.isfinite(doubles(cells, points["sum"]))
+@np.errstate(over="ignore")  # what is too large in nanoseconds is infinite
+def _wanted(cells: Cells, points: CellTable, which: Numbers, scale: Reals, body: Numbers) -> Mask:
+    """Mark the points that are kept if nothing is wrong with them: of known instruments, finite as it is stored."""
+    value, total = (doubles(cells, points[name]) * scale for name in ("double", "sum"))
+    finite = np.isfinite(value) & np.isfinite(total)
     wanted: Mask = (which >= 0) & finite & (points["flags"] & _NO_VALUE == 0) & (points["faults"] == 0)
     wanted &= points["count"] >= 0
     rank = np.cumsum(wanted)
@@ -137,7 +140,7 @@ def _faults(points: CellTable, bad: Mask) -> Iterator[Mask]:
 
 
 def _rows(
-    cells: Cells, metrics: CellTable, points: CellTable, which: Numbers, wanted: Mask, rules: Rules
+    cells: Cells, metrics: CellTable, points: CellTable, which: Numbers, scale: Reals, wanted: Mask, rules: Rules
 ) -> tuple[pa.Table, Mask, pa.Table]:
     """Return the rows of the wanted points, which of all points have text that is not UTF-8, and the resources."""
     at = np.flatnonzero(wanted)
@@ -156,7 +159,7 @@ def _rows(
     columns = {
         "resource_id": resources.ids[scopes.u32("resource")[scope]],
         "scope": bounded(scopes.text("name"), LIMITS.name_bytes)[0].take(pa.array(scope)),
-        **_values(cells, metrics, points, which[at], at),
+        **_values(cells, metrics, points, which[at], scale[at], at),
         **_dimensions(spellings.Promoted(own, own.owner, keys, len(at), spellings.POINTS)),
         "attributes": lists(own, keys, len(at)),
     }
@@ -166,12 +169,11 @@ def _rows(
 
 @np.errstate(over="ignore")  # what is too large in nanoseconds is infinite
 def _values(
-    cells: Cells, metrics: CellTable, points: CellTable, which: Numbers, at: NDArray[np.intp]
+    cells: Cells, metrics: CellTable, points: CellTable, which: Numbers, scale: Reals, at: NDArray[np.intp]
 ) -> dict[str, pa.Array]:
     """Return what the points say; durations in nanoseconds, a histogram's count and sum instead of a value."""
     metric = points["metric"][at]
     names = pa.array(which)
-    scale = np.where(_IS_DURATION[which], _scales(metrics.text("unit"), metric, which), 1.0)
     integer, whole = points["integer"][at], doubles(cells, points["double"])[at]
     count = points["count"][at]
     spread = _IS_HISTOGRAM[which] | (count > 0)

@@ -18,6 +18,8 @@ NEAR_NS: Final = 15_000_000_000
 """How far from a wait a gauge's sample may lie that confirms it."""
 REACH_NS: Final = 120_000_000_000
 """How far from a wait a counter's readings may lie: SDKs export every minute unless told otherwise."""
+BEYOND: Final = 2.0**63
+"""Neither does anything last so many nanoseconds, nor is there so much of anything."""
 CONFIRMS: Final = 0.5
 CONTRADICTS: Final = 0.25
 """Part of the wait that all waits of that time together must reach to confirm it; with less than that it was not so."""
@@ -36,6 +38,11 @@ class Point:
     value: float | None
     count: int | None
     sum: float | None
+
+    @property
+    def believable(self) -> bool:
+        """Whether what it says is a number, and one that there can be."""
+        return abs(self.value or 0) < BEYOND and abs(self.sum or 0) < BEYOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,9 @@ class _Gain:
 
 
 def said(points: Sequence[Point], wait: Wait) -> list[Said]:
-    """Give what the points of one pool or server say of a wait, what decides first."""
+    """Give what the points of one pool or server say of a wait, what decides first; unbelievable ones nothing."""
     order = {"confirms": 0, "contradicts": 1, "says": 2}
-    return sorted(_said(points, wait), key=lambda each: order[each.verdict])
+    return sorted(_said([point for point in points if point.believable], wait), key=lambda each: order[each.verdict])
 
 
 def _said(points: Sequence[Point], wait: Wait) -> Iterator[Said]:

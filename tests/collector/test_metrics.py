@@ -176,6 +176,21 @@ def test_what_is_no_number_is_counted_and_not_kept(encoding: str, value: float) 
 
 
 @ENCODINGS
+@pytest.mark.parametrize("sent", [1e305, -1e305])
+def test_what_is_no_number_of_nanoseconds_is_counted_and_not_kept(encoding: str, sent: float) -> None:
+    exporting = Exporting()
+    for unit in ("s", "ns"):
+        exporting.point("db.client.connection.wait_time", "histogram", unit, count=3, sum=sent)
+        exporting.point("nodejs.eventloop.delay.max", "gauge", unit, as_double=sent)
+    found = decode_metrics([exporting.body(encoding)])
+    assert [(row["value"], row["sum"]) for row in found.tables["metric_points"].to_pylist()] == [
+        (None, sent),
+        (sent, None),
+    ]
+    assert (found.accepted.tolist(), found.unkept.tolist()) == ([4], [2])
+
+
+@ENCODINGS
 def test_a_broken_point_is_rejected_alone(encoding: str) -> None:
     sent = Exporting()
     for time_ns in (5, 2**63, 6):

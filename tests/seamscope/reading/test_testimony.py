@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -108,6 +109,19 @@ def test_a_runtime_that_was_held() -> None:
     assert heard([point("held", -1, value=900 * MS), point("held", 1, value=240 * MS)]) == [("confirms", sentence)]
     assert heard([point("held", 1, value=90 * MS)]) == []
     assert heard([point("held", 130, value=240 * MS)]) == []
+
+
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan, 1e305])
+@pytest.mark.parametrize("measure", ["waiting", "connections", "most", "held", "active", "waits", "waited", "timeouts"])
+def test_what_cannot_be_is_passed_over(measure: str, odd: float) -> None:
+    around = [point(measure, at, value=odd) for at in (-4, 0.1, 6)]
+    assert heard(around) == []
+    assert heard([point(measure, at, sum=odd, count=1) for at in (-4, 0.1, 6)]) == []
+
+
+def test_what_cannot_be_hides_nothing_beside_it() -> None:
+    points = [histogram(-4, 10, 50), histogram(-3, 12, math.inf), histogram(6, 14, 850)]
+    assert heard(points) == [("confirms", all_waited(4, "800 ms", "10.0 s"))]
 
 
 def test_what_decides_comes_first() -> None:
