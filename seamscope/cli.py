@@ -7,6 +7,7 @@ so `seamscope --help` stays quick.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -90,10 +91,21 @@ def _fail(error: Exception, *, debug: bool) -> int:
     return SeamscopeError.exit_code
 
 
+def _show(error: click.ClickException) -> None:
+    """Say what click says of words that do not fit; it quotes them."""
+    sheet = io.StringIO()
+    error.show(sheet)
+    click.echo("\n".join(map(_safe, sheet.getvalue().rstrip("\n").split("\n"))), err=True)
+
+
 def _one_line(text: str) -> str:
+    return _safe(" ".join(text.split()), 500)
+
+
+def _safe(text: str, limit: int | None = None) -> str:
     from seamscope.text.safe import safe
 
-    return safe(" ".join(text.split()), 500)
+    return safe(text, limit)
 
 
 def _call(arguments: Sequence[str]) -> int:
@@ -104,7 +116,7 @@ def _call(arguments: Sequence[str]) -> int:
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

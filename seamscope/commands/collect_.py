@@ -20,6 +20,7 @@ from seamscope.allocators import keep_little
 from seamscope.commands.options import config_option, db_option, operators_rules
 from seamscope.commands.quantities import age, duration, memory, size
 from seamscope.errors import UsageError
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,12 +136,12 @@ def _spared_garbage_collector() -> Iterator[None]:
 
 def announce(collector: Collector, ready_file: Path | None) -> None:
     """Say where the collector listens and how to look at what it gets; scripts read the ready file instead."""
-    db = collector.plan.db
+    db = safe(str(collector.plan.db))
     if ready_file is not None:
         _write_ready(collector, ready_file)
     tell_service_manager("READY=1")
     click.echo(f"OTLP/gRPC on {collector.grpc}, OTLP/HTTP on {collector.http_url}, into {db}")
-    click.echo(f"look: {'trace-tui' if str(db) == 'seamscope.duckdb' else f'trace-tui --db {db}'}")
+    click.echo(f"look: {'trace-tui' if db == 'seamscope.duckdb' else f'trace-tui --db {db}'}")
     sys.stdout.flush()
 
 

@@ -12,6 +12,7 @@ import click
 
 from seamscope.commands.options import db_option, json_option
 from seamscope.errors import StoreLockedError, UsageError
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from seamscope.store.compacting import Compacted, Progress
@@ -52,4 +53,4 @@ def _bar() -> Progress | None:
 
 def _told(db: str, done: Compacted) -> str:
     sizes = f"{done.before_bytes / 1e6:,.1f} MB before, {done.after_bytes / 1e6:,.1f} MB now"
-    return f"{db}: {sizes}; {done.spans:,} spans in {done.seconds:.1f} s"
+    return f"{safe(db)}: {sizes}; {done.spans:,} spans in {done.seconds:.1f} s"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seamscope.commands.options import config_option, db_option, json_option, selection_options
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from seamscope.results import Selection
@@ -61,10 +62,9 @@ def command(
 
         click.echo(written({"schema": "seamscope.pages/1", "pages": [str(page) for page in pages]}), nl=False)
     else:
-        click.echo(f"{len(pages)} pages: {pages[0]}")
+        click.echo(f"{len(pages)} pages: {safe(str(pages[0]))}")
     if watch or serve:
         from dashboards.serve import keep
 
-        keep(
-            out, port if serve else None, (lambda: _write(db, selection, out, requests)) if watch else None, click.echo
-        )
+        again = (lambda: _write(db, selection, out, requests)) if watch else None
+        keep(out, port if serve else None, again, lambda words: click.echo(safe(words)))

@@ -13,6 +13,7 @@ import click
 
 from seamscope.commands.options import config_option, db_option, json_option, operators_rules
 from seamscope.errors import DataError, UsageError
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +79,7 @@ def _told(tally: Tally, analysis: Mapping[str, Any] | None) -> str:
     lines += [f"  {count:,} noted: {kind}" for kind, count in tally.notes.most_common()]
     if tally.unreadable:
         lines.append(f"  {tally.unreadable:,} requests could not be read")
-    lines += [f"  {count:,} × {message}" for message, count in tally.messages.items()]
+    lines += [f"  {count:,} × {safe(message)}" for message, count in tally.messages.items()]
     if analysis is not None:
         lines.append(f"{analysis['requests']:,} requests analysed, {analysis['revised']:,} of them revised")
     return "\n".join(lines)
@@ -95,7 +96,7 @@ def _import(files: Sequence[Path], db: str, config: Path, *, analyse: bool) -> t
         if tally.requests == 0 and len(errors) <= 1:
             raise errors[0] if errors else DataError(f"nothing to import in {', '.join(map(str, files))}")
         for error in errors:
-            click.echo(f"seamscope: {error}", err=True)
+            click.echo(f"seamscope: {safe(str(error))}", err=True)
         return tally, target.analysis() if analyse and tally.items and target.analysis is not None else None
 
 

@@ -12,6 +12,7 @@ import click
 
 from seamscope.commands.options import json_option
 from seamscope.errors import DataError, UsageError
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -131,7 +132,7 @@ def told(tally: Tally) -> str:
         parts.append(f"{tally.retries:,} retries")
     if tally.failed_requests:
         parts.append(f"{tally.failed_requests:,} requests not taken")
-    lines = [f"  {count} × {why}" for why, count in tally.messages.most_common(5)]
+    lines = [f"  {count} × {safe(why)}" for why, count in tally.messages.most_common(5)]
     return "\n".join([", ".join(parts), *lines])
 
 

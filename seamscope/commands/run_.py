@@ -14,6 +14,7 @@ import click
 
 from seamscope.commands.collect_ import Stopping, announce, patiently, started, store_path, watch
 from seamscope.commands.options import config_option, db_option, operators_rules
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collector.serve import Collector
@@ -40,10 +41,10 @@ def replay_samples(samples: Path, endpoint: str, *, live: bool) -> None:
     from seamscope.commands.replay_ import recorded_files, send, told
 
     if not samples.is_dir():
-        click.echo(f"no recorded samples at {samples}: waiting for spans", err=True)
+        click.echo(f"no recorded samples at {safe(str(samples))}: waiting for spans", err=True)
         return
     pace = f" for {LIVE_SECONDS:.0f} seconds, as recorded" if live else ""
-    click.echo(f"the store is empty: replaying {samples}{pace}", err=True)
+    click.echo(f"the store is empty: replaying {safe(str(samples))}{pace}", err=True)
     files = recorded_files(played(samples))
     click.echo(told(send(files, endpoint, live_s=LIVE_SECONDS if live else None, label="replaying")), err=True)
 
@@ -76,7 +77,7 @@ def show(reader: Reader, out: Path) -> None:
         written = write_dashboards(seen, out)
         told, pages = seen.report, f"{len(written)} pages: {written[0]}"
     click.echo(attribution_summary(told, stdout_paper()))
-    click.echo(pages)
+    click.echo(safe(pages))
     sys.stdout.flush()
 
 
@@ -84,7 +85,7 @@ def beside(live: LiveCollector, db: str, samples: Path, out: Path, *, once: bool
     """Show a store through the collector that has it open, which goes on by itself."""
     from seamscope.remote import Lent
 
-    click.echo(f"a collector (process {live.pid}) has {db} open already: reading through it", err=True)
+    click.echo(f"a collector (process {live.pid}) has {safe(db)} open already: reading through it", err=True)
     with Lent(live.address) as lent:
         if is_empty(lent):
             replay_samples(samples, str(live.status["grpc"]), live=not once)

@@ -11,6 +11,7 @@ import click
 
 from seamscope.commands.options import config_option, json_option, operators_rules
 from seamscope.errors import DataError
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +160,7 @@ def command(folder: Path, config: Path, *, as_json: bool) -> None:
     found, rules = _scenarios(folder), operators_rules(config)
     verdicts = []
     for number, (scenario, truth) in enumerate(found, start=1):
-        click.echo(f"{number} of {len(found)}: {scenario.name}", err=True)
+        click.echo(f"{number} of {len(found)}: {safe(scenario.name)}", err=True)
         verdicts.append(_judged(scenario, truth, rules))
     result = score(verdicts)
     if as_json:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from seamscope.commands.options import config_option, db_option, json_option
+from seamscope.text.safe import safe
 
 
 @click.command("trace", epilog="Example: seamscope trace 4bf92f35 --html slow.html")
@@ -32,7 +33,7 @@ def command(id_: str, db: str, config: Path, html: Path | None, rows: int, logs:
         from dashboards.write import write_request
 
         write_request(detail, html)
-        click.echo(f"wrote {html}", err=True)
+        click.echo(f"wrote {safe(str(html))}", err=True)
     if as_json:
         from seamscope.text.json_forms import request_document, written
 

@@ -95,6 +95,17 @@ def test_a_bad_file_among_good_ones_costs_only_itself(tmp_path: Path, said: Said
     assert "missing.pb" in err
 
 
+def test_names_of_files_are_not_obeyed(tmp_path: Path, said: Said) -> None:
+    names = [f"{number}\x1b]0;owned\x07\u202e.txt" for number in range(2)]
+    for name in names:
+        (tmp_path / name).write_text("no trace at all")
+    recorded(tmp_path / "\x1b[2J.pb", traffic.spans(4).SerializeToString())
+    _, out, err = said(*names, "\x1b[2J.pb", "--no-analyze", "--db", "\x1b[2J.duckdb")
+    assert "\\x1b]0;owned\\x07\\u202e.txt" in err
+    assert len(err.splitlines()) == 2
+    assert not {"\x1b", "\x07", "\u202e"} & set(out + err)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no trace at all", b'{"data":[{"traceID":"a"}]}'])
 def test_nothing_to_read_is_one_line_and_leaves_no_store(tmp_path: Path, said: Said, content: bytes | None) -> None:
     if content is not None:

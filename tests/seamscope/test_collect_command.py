@@ -6,14 +6,17 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 import grpc
 import pytest
 
+from collector.sending.replay import Tally
 from seamscope import cli
 from seamscope.commands.quantities import seconds, size_bytes
+from seamscope.commands.replay_ import told
 from seamscope.store import Store
 from tests.collector import traffic
 
@@ -149,6 +152,19 @@ def test_what_cannot_be_replayed_is_said_so(said: Said, arguments: list[str], co
     exit_code, out, err = said("replay", *arguments)
     assert (exit_code, out) == (code, "")
     assert words in err
+
+
+def test_what_an_endpoint_answers_is_not_obeyed() -> None:
+    tally = Tally(requests=1, messages=Counter({"\x1b]0;owned\x07\u202e": 1}))
+    assert told(tally).splitlines()[1] == "  1 × \\x1b]0;owned\\x07\\u202e"
+
+
+@pytest.mark.parametrize("before", [("replay", "x", "--"), ("",), ("collect", "")])
+def test_words_of_a_command_are_not_obeyed(said: Said, before: tuple[str, ...]) -> None:
+    code, out, err = said(*before[:-1], f"{before[-1]}\x1b]0;owned\x07")
+    assert (code, out) == (2, "")
+    assert "\\x1b]0;owned\\x07" in err
+    assert "\x1b" not in err
 
 
 def test_sizes_and_durations_are_read() -> None:

@@ -138,6 +138,9 @@ def test_command(path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     assert done["spans"] == 2 * 8_192 + 2
     assert cli._call(["compact", "--db", str(path)]) == 0
     assert "16,386 spans" in capfd.readouterr().out
+    path = path.rename(tmp_path / "\x1b[2J.duckdb")
+    assert cli._call(["compact", "--db", str(path)]) == 0
+    assert "/\\x1b[2J.duckdb: " in capfd.readouterr().out
     assert cli._call(["compact", "--db", str(tmp_path / "absent.duckdb")]) == 3
     assert cli._call(["compact", "--db", "grpc://somewhere:1"]) == 2
     capfd.readouterr()

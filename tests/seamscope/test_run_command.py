@@ -76,3 +76,12 @@ def test_without_samples_it_waits_for_spans(tmp_path: Path) -> None:
         code, _, err = program.end()
     assert code == 0
     assert "no recorded samples" in err
+
+
+def test_names_of_folders_are_not_obeyed(tmp_path: Path) -> None:
+    words = ("run", "--once", "--samples", "\x1b[1J", "--out", "\x1b[2J", "--db", "\x1b[3J.duckdb", *PORTS)
+    with traffic.Program(tmp_path, *words) as program:
+        code, out, err = program.end()
+    assert code == 0
+    assert "\x1b" not in out + err
+    assert all(shown in out + err for shown in ("at \\x1b[1J", "\\x1b[2J/index.html", "\\x1b[3J.duckdb"))

@@ -77,6 +77,11 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_names_of_scenarios_are_not_obeyed(copied: Path) -> None:
+    (copied / "one").rename(copied / "\x1b]0;owned\x07")
+    assert run(str(copied)).stderr == "1 of 1: \\x1b]0;owned\\x07\n"
+
+
 def test_a_missing_truth_is_named(copied: Path) -> None:
     (copied / "one" / "expected.json").unlink()
     with pytest.raises(DataError, match=r"one/expected\.json is missing; a scenario is"):
