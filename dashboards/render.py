@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 from markupsafe import Markup
 
+from seamscope.errors import SeamscopeError
 from seamscope.palette import CAUSE_HEX, TIER_HEX
 from seamscope.text.figures import duration
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:"
@@ -84,21 +87,52 @@ def single_page(template: str, context: object) -> str:
 
 
 def write_assets(out: Path) -> None:
-    """Write style and scripts into `out/assets`; plotly.js comes from the installed plotly, once per folder."""
+    """Write style and scripts into `out/assets`; plotly.js comes from the installed plotly, once per folder.
+
+    Raises:
+        SeamscopeError: one of them cannot be written.
+    """
     place = out / "assets"
-    place.mkdir(parents=True, exist_ok=True)
     write(place / "seamscope.css", style())
     for name in SCRIPTS:
         write(place / name, files("dashboards").joinpath("assets", name).read_text(encoding="utf-8"))
     bundle = files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
     copied = place / "plotly.min.js"
-    if not copied.exists() or copied.read_bytes() != bundle:
-        copied.write_bytes(bundle)
+    with _in_words(copied):
+        if not copied.exists() or copied.read_bytes() != bundle:
+            copied.write_bytes(bundle)
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file, same bytes on every system; what could be read is replaced at once, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file, same bytes on every system; what could be read is replaced at once, never half.
+
+    A link is followed; what is there and no file (a pipe, a terminal) stays, and gets the text.
+
+    Raises:
+        SeamscopeError: it cannot be written.
+    """
+    with _in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8", newline="\n")
+        else:
+            _replace(path.resolve(), text)
+
+
+def _replace(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8", newline="\n")
     fresh.replace(path)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Say what is wrong with a place; that nobody reads a pipe any more is for the program to end at."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (NotADirectoryError, FileExistsError) as error:
+        raise SeamscopeError(f"cannot write {path}: a file is where a folder is wanted") from error
+    except OSError as error:
+        raise SeamscopeError(f"cannot write {path}: {error.strerror}") from error

@@ -203,7 +203,7 @@ class StoreSource:
         """Write one request to a file named after it."""
         if suffix not in self._writers:
             raise SeamscopeError(f"this explorer cannot write {suffix}", "seamscope trace ID prints a request")
-        path = Path(f"request-{request_id[:16]}.{suffix}")
+        path = Path(f"request-{request_id}.{suffix}")
         try:
             self._writers[suffix](self.detail(request_id), path)
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ import pytest
 
 from dashboards import figures
 from dashboards.addresses import slug
-from dashboards.render import POLICY, embedded
+from dashboards.render import POLICY, embedded, write
 from dashboards.tables import Cell, Table, columns
-from dashboards.write import request_html, write_dashboards
+from dashboards.write import request_html, write_dashboards, write_request
+from seamscope.errors import SeamscopeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +132,43 @@ def test_csv_has_the_table_s_rows_in_bare_units() -> None:
     )
     text = unquote(table.csv_link.partition(",")[2])
     assert list(csv.reader(io.StringIO(text))) == [["name", "time"], ["'=1", "1000000"], ['a,"b', ""]]
+
+
+def test_a_pipe_gets_the_text_and_stays(tmp_path: Path) -> None:
+    place = tmp_path / "pipe"
+    os.mkfifo(place)
+    reading = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write(place, "a page\n")
+        assert os.read(reading, 100) == b"a page\n"
+    finally:
+        os.close(reading)
+    assert list(tmp_path.iterdir()) == [place]
+    assert place.is_fifo()
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    for name in ("there", "absent"):
+        link, target = tmp_path / f"{name}.html", tmp_path / "elsewhere" / name
+        target.parent.mkdir(exist_ok=True)
+        link.symlink_to(target)
+        (target.parent / "there").write_text("before")
+        write(link, "a page\n")
+        assert link.is_symlink()
+        assert target.read_text() == "a page\n"
+
+
+def test_where_nothing_can_be_written_it_says_so(seen: Boundary, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file" / "one.html", tmp_path / "file" / "folder" / "one.html"):
+        with pytest.raises(SeamscopeError, match=r"one\.html: a file is where a folder is wanted"):
+            write_request(seen.details[0], place)
+    for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(SeamscopeError, match="a file is where a folder is wanted"):
+            write_dashboards(seen, folder)
+    with pytest.raises(SeamscopeError, match="Is a directory"):
+        write_request(seen.details[0], tmp_path)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_slugs_tell_look_alikes_apart() -> None:

@@ -15,6 +15,7 @@ from seamscope.results import Selection
 from seamscope.selection.predicate import EVERY_ENVIRONMENT
 from seamscope.store import Store
 from tests.tui.driving import drive, press, screen_text, until
+from tests.tui.fakes import detail, request_row
 from tui import source as source_module
 from tui.app import Explorer, Look
 from tui.picture import picture
@@ -37,8 +38,8 @@ def test_reads_what_the_screens_ask_for(source: StoreSource) -> None:
     further = source.page(chosen, order="newest", limit=10, other=False, before=rows[-1])
     assert further[0].start_ns <= rows[-1].start_ns
     assert {row.request_id for row in rows}.isdisjoint(row.request_id for row in further)
-    detail = source.detail(rows[0].request_id)
-    drawn = next(row for row in detail.waterfall if row.span_id)
+    found = source.detail(rows[0].request_id)
+    drawn = next(row for row in found.waterfall if row.span_id)
     assert source.span(drawn.trace_id, str(drawn.span_id), drawn.span_kind).name == drawn.name
     assert source.live is False
     source.close()
@@ -104,6 +105,15 @@ def test_writes_a_request(source: StoreSource, tmp_path: Path, monkeypatch: pyte
     assert "<html" in Path(source.export(row.request_id, "html")).read_text(encoding="utf-8")
     with pytest.raises(SeamscopeError, match="cannot write pdf"):
         source.export(row.request_id, "pdf")
+
+
+def test_no_two_requests_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = StoreSource("absent.duckdb", {"json": write_json})
+    monkeypatch.setattr(source, "detail", lambda asked: detail(request_row(0, request_id=asked)))
+    requests = [f"{trace:032x}-{entry:016x}" for trace in (1, 2) for entry in (1, 2)]
+    written = [source.export(request, "json") for request in requests]
+    assert [json.loads(Path(path).read_text(encoding="utf-8"))["request_id"] for path in written] == requests
 
 
 def test_the_explorer_over_a_real_store(store_path: Path) -> None:
