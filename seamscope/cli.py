@@ -80,7 +80,7 @@ def group(ctx: click.Context, *, debug: bool) -> None:
     ctx.ensure_object(dict)["debug"] = debug
 
 
-def _fail(error: Exception, *, debug: bool) -> int:
+def _fail(error: BaseException, *, debug: bool) -> int:
     if debug:
         raise error
     if isinstance(error, SeamscopeError):
@@ -123,7 +123,9 @@ def _call(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception as error:  # noqa: BLE001 - the one place where errors become words
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the one place where errors become words; a panic is no Exception
         return _fail(error, debug=debug)
     return result if isinstance(result, int) else 0
 

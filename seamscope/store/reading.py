@@ -174,13 +174,25 @@ def batches(
     given = {name: (params or {}).get(name) for name in statement.named_parameters if name in (params or {})}
     try:
         with read_only(cursor):
-            reader = cursor.sql(statement, params=given or None).to_arrow_reader(BATCH_ROWS)
+            reader = _exact(cursor.sql(statement, params=given or None)).to_arrow_reader(BATCH_ROWS)
             try:
                 yield from _bounded(reader, max_rows)
             finally:
                 reader.close()
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise _told(error, sql) from error
+
+
+def _exact(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Give unsigned integers of 128 bits as text: Arrow would have the upper half of them as negative numbers."""
+    large = ["UHUGEINT" in str(kind) for kind in found.types]
+    if not any(large):
+        return found
+    titles = ['"' + title.replace('"', '""') + '"' for title in found.columns]
+    casts = ["::VARCHAR" if each else "" for each in large]
+    return found.project(
+        ", ".join(f"#{at}{cast} AS {title}" for at, (cast, title) in enumerate(zip(casts, titles, strict=True), 1))
+    )
 
 
 def _bounded(reader: Any, max_rows: int | None) -> Stream:

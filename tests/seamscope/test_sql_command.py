@@ -10,10 +10,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
+from seamscope import cli
 from seamscope.cli import group
 from seamscope.errors import QueryError, StoreError
 from seamscope.store import Store
@@ -73,7 +75,7 @@ def test_every_type_has_a_form(db: str) -> None:
         "span": row["span"],
         "blob": "aa",
         "yes": True,
-        "nested": {"at": "1970-01-01T00:00:00Z", "list": [1, None]},
+        "nested": {"at": "1970-01-01T00:00:00.000000005Z", "list": [1, None]},
         "map": {"k": 1},
         "numbers": [5],
         "at": "2023-11-14T22:13:20.123456789Z",
@@ -81,6 +83,59 @@ def test_every_type_has_a_form(db: str) -> None:
     }
     for form in ("table", "csv", "ndjson"):
         assert run(db, text, "--format", form).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("DATE 'infinity'", "infinity"),
+        ("DATE '-infinity'", "-infinity"),
+        ("DATE '0044-03-15 (BC)'", "-0043-03-15"),
+        ("DATE '200000-01-01'", "200000-01-01"),
+        ("TIMESTAMP 'infinity'", "infinity"),
+        ("TIMESTAMPTZ '-infinity'", "-infinity"),
+        ("TIMESTAMP '0044-03-15 (BC) 01:02:03.000004'", "-0043-03-15T01:02:03.000004Z"),
+        ("TIMESTAMP_S '200000-01-01'", "200000-01-01T00:00:00Z"),
+        ("TIME '24:00:00'", "24:00:00"),
+        ("TIME '01:02:03'", "01:02:03"),
+        ("[DATE '0044-03-15 (BC)', NULL]", ["-0043-03-15", None]),
+        ("{'a': DATE 'infinity', 'b': [TIMESTAMPTZ '2020-01-01']}",
+         {"a": "infinity", "b": ["2020-01-01T00:00:00.000000Z"]}),
+        ("MAP {DATE '200000-01-01': TIMESTAMP 'infinity'}", {"200000-01-01": "infinity"}),
+        ("union_value(a := DATE 'infinity')", "infinity"),
+        ("[INTERVAL 1 DAY]", ["MonthDayNano(months=0, days=1, nanoseconds=0)"]),
+        ("12345678901234567890.1234", "12345678901234567890.1234"),
+        ("-0.12345678901234567890", "-0.12345678901234567890"),
+        ("[0.1, 12345678901234567890.1234]", [0.1, "12345678901234567890.1234"]),
+        ("0.1::DECIMAL(38, 30)", 0.1),
+        ("170141183460469231731687303715884105727::HUGEINT", 2**127 - 1),
+        ("[170141183460469231731687303715884105727::HUGEINT]", [2**127 - 1]),
+        ("340282366920938463463374607431768211455::UHUGEINT", f"{2**128 - 1}"),
+        ("[340282366920938463463374607431768211455::UHUGEINT]", f"[{2**128 - 1}]"),
+    ],
+)  # fmt: skip
+def test_what_few_types_hold_is_written_whole(db: str, written: str, shown: object) -> None:
+    text = f'SELECT {written} AS "a""b", 1 AS n, NULL::DATE AS none'
+    (row,) = json.loads(run(db, text, "--json").stdout)
+    assert row == {'a"b': shown, "n": 1, "none": None}
+    if isinstance(shown, str):
+        assert shown in run(db, text).stdout
+        cell = list(csv.reader(io.StringIO(run(db, text, "--format", "csv").stdout)))[1][0]
+        assert cell.lstrip("'") == shown
+
+
+def test_a_negative_number_in_csv_is_no_formula(db: str) -> None:
+    lines = run(db, "SELECT -12345678901234567890.1234 AS n", "--format", "csv").stdout.splitlines()
+    assert lines == ["n", "-12345678901234567890.1234"]
+
+
+def test_a_panic_is_said_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def panic(**_: object) -> None:
+        raise pl.exceptions.PanicException("out of range\x1b")
+
+    monkeypatch.setattr(cli.group, "main", panic)
+    assert cli._call(["sql", "SELECT 1"]) == 3
+    assert "should not have happened (PanicException: out of range\\x1b)" in capsys.readouterr().err
 
 
 def test_ndjson_is_an_object_per_line(db: str) -> None:
@@ -103,6 +158,8 @@ def test_table(db: str) -> None:
 
 def test_repeated_columns_are_told_apart(db: str) -> None:
     assert json.loads(run(db, "SELECT 1 AS n, 2 AS n, 3 AS n", "--json").stdout) == [{"n": 1, "n_2": 2, "n_3": 3}]
+    (row,) = json.loads(run(db, "SELECT 1 AS n, 2 AS n, 3 AS n_2, 4 AS n, 5 AS n_2", "--json").stdout)
+    assert row == {"n": 1, "n_3": 2, "n_2": 3, "n_4": 4, "n_2_2": 5}
 
 
 def test_query_from_stdin(db: str) -> None:
