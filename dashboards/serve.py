@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 from seamscope.errors import EndpointError, SeamscopeError
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
 EVERY_SECONDS: Final = 5.0
 LOOPBACK: Final = "127.0.0.1"
@@ -23,13 +25,13 @@ class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def do_GET(self) -> None:  # the name is http.server's
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
         """Answer loopback names only: a name that leads here from elsewhere is another site's trick."""
         name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
         if name not in {LOOPBACK, "localhost"}:
             self.send_error(403)
-            return
-        super().do_GET()
+            return None
+        return super().send_head()
 
     def end_headers(self) -> None:
         """Ask for a fresh copy each time: pages are rewritten."""

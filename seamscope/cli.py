@@ -6,8 +6,10 @@ so `seamscope --help` stays quick.
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import io
+import json
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -130,13 +132,27 @@ def _call(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Give letters that an encoding has not as JSON does, so that a document stays one."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def _begin() -> None:
+    keep_freed()
+    codecs.register_error("seamscope", _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="seamscope")
+
+
 def main() -> None:
     """Run `seamscope` with the process's arguments and exit with the contract's codes."""
-    keep_freed()
+    _begin()
     sys.exit(_call(sys.argv[1:]))
 
 
 def tui() -> None:
     """Run `trace-tui`, which is `seamscope tui`."""
-    keep_freed()
+    _begin()
     sys.exit(_call(["tui", *sys.argv[1:]]))

@@ -38,7 +38,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seamscope.errors import UsageError
+from seamscope.errors import DataError, UsageError
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -289,6 +289,7 @@ def load(path: Path | str | None = None) -> Config:
     Raises:
         UsageError: a named file is missing or unreadable, or what it says does not fit; file, key and nearest
             known key are named.
+        DataError: it is nested deeper than any rule.
     """
     named = path is not None
     file = Path(path) if path is not None else Path(DEFAULT_FILE)
@@ -304,4 +305,6 @@ def load(path: Path | str | None = None) -> Config:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise DataError(f"{file}: nested too deeply to be read", "rules are at most three deep") from None
     return _config(file, document)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from seamscope.config import SHIPPED_PHASES, SHIPPED_SECRETS
+from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,8 +89,12 @@ def _pattern(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """Give a TOML string of one line; what is not printable, or hides, is written as its number."""
-    plain = (letter if letter.isprintable() and letter not in '"\\' else _escaped(letter) for letter in text)
+    plain = (letter if _is_plain(letter) else _escaped(letter) for letter in text)
     return f'"{"".join(plain)}"'
+
+
+def _is_plain(letter: str) -> bool:
+    return letter.isprintable() and letter not in '"\\' and safe(letter) == letter
 
 
 def _escaped(letter: str) -> str:

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import re
+import threading
 from html.parser import HTMLParser
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -16,6 +18,7 @@ import pytest
 from dashboards import figures
 from dashboards.addresses import slug
 from dashboards.render import POLICY, embedded, write
+from dashboards.serve import LOOPBACK, server
 from dashboards.tables import Cell, Table, columns
 from dashboards.write import request_html, write_dashboards, write_request
 from seamscope.errors import SeamscopeError
@@ -169,6 +172,18 @@ def test_where_nothing_can_be_written_it_says_so(seen: Boundary, tmp_path: Path)
     with pytest.raises(SeamscopeError, match="Is a directory"):
         write_request(seen.details[0], tmp_path)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 200), ("localhost:80", 200), ("evil.example", 403)])
+def test_only_names_of_this_machine_are_served(pages: Path, method: str, host: str, status: int) -> None:
+    with server(pages, 0) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        asking = HTTPConnection(LOOPBACK, served.server_address[1], timeout=30)
+        asking.request(method, "/index.html", headers={"Host": host})
+        assert asking.getresponse().status == status
+        asking.close()
+        served.shutdown()
 
 
 def test_slugs_tell_look_alikes_apart() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamscope.config import SHIPPED_PHASES, SHIPPED_SECRETS, Budget, Config, PeerRule, Rules, TierRule, load
-from seamscope.errors import UsageError
+from seamscope.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,3 +185,8 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
         load(file)
     with pytest.raises(UsageError, match="cannot be read"):
         load(tmp_path)
+
+
+def test_what_is_nested_too_deeply_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"rules\.toml: nested too deeply"):
+        load(_written(tmp_path, f"tier = {'[' * 10_000}"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RULE = re.compile(r"^# (?=\[|\"|(?:service|scope|name|peer|tier) = )", re.MULTILINE)
-ODD = 'a"b\\c\n\x1b[31m\u202e[x]*?\ud800'
+ODD = 'a"b\\c\n\x1b[31m\u202e[x]*?\u3164\ufe0f\ud800'
 
 
 def init(*arguments: str) -> str:
@@ -64,6 +64,7 @@ def test_odd_names_stay_names(tmp_path: Path) -> None:
     )
     text = rules_toml(seen)
     assert all(letter.isprintable() or letter == "\n" for letter in text)
+    assert not {"\u3164", "\ufe0f"} & set(text)
     read = uncommented(text, tmp_path)
     name = ODD.replace("\ud800", "\ufffd")
     assert read.tiers[1] == TierRule(tier="edge", service="web")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -34,8 +36,15 @@ def test_escapes(sent: str, shown: str) -> None:
     assert safe(sent) == shown
 
 
-def test_marks_do_not_pile_up() -> None:
-    assert safe("a" + "\u0301" * 500) == "a" + "\u0301" * 3
+@pytest.mark.parametrize("mark", ["\u0301", "\u0489", "\u05b4", "\u064b", "\u0e34", "\u0f74", "\U0001e8d0"])
+def test_marks_do_not_pile_up(mark: str) -> None:
+    assert safe("a" + mark * 500 + "b") == "a" + mark * 3 + "b"
+    assert safe(f"─{mark * 5}─{mark * 2}") == f"─{mark * 3}─{mark * 2}"
+
+
+def test_every_mark_may_be_one_too_many() -> None:
+    marks = [letter for letter in map(chr, range(sys.maxunicode + 1)) if category(letter) in {"Mn", "Me"}]
+    assert not [mark for mark in marks if len(safe(mark * 4)) != len(safe(mark)) * (3 if safe(mark) == mark else 4)]
 
 
 @pytest.mark.parametrize(("limit", "shown"), [(5, "abcd…"), (6, "abcdef"), (1, "…"), (0, "")])

@@ -215,6 +215,18 @@ def test_exit_codes_of_the_whole_command(db: str, tmp_path: Path) -> None:
     assert seamscope("sql").returncode == 2
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson", "table"])
+def test_letters_that_stdout_has_not_are_written_as_their_numbers(db: str, form: str) -> None:
+    words = ("sql", "SELECT '東京 🚀 é' AS city", "--db", db, "--format", form)
+    shown = subprocess.run([sys.executable, "-m", "seamscope", *words], capture_output=True, check=False,
+                           env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "latin-1"})  # fmt: skip
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    text = shown.stdout.decode("latin-1")
+    assert "\\u6771\\u4eac" in text
+    if "json" in form:
+        assert "東京 🚀 é" in str(json.loads(text))
+
+
 def test_no_store_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store at"):
         run(str(tmp_path / "absent.duckdb"), "SELECT 1")
