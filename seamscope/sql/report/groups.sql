@@ -76,7 +76,10 @@ share_of AS (
 ),
 walked AS (
     SELECT c.request_no, c.horizon, unnest(l.at_ns) AS start_ns, unnest(l.at_ns[2:]) AS end_ns,
-        unnest(base.at_places(l.span_ids, base.at_places(l.call_place, l.place))) AS call_id,
+        -- base.at_places() spelled out: a file that an older build wrote and a reader opens has no such macro
+        unnest(list_select(l.span_ids, list_transform(
+            list_select(l.call_place, l.place), lambda place: coalesce(place, 0)
+        ))) AS call_id,
         unnest(l.segment_kind) AS kind_no
     FROM (SELECT DISTINCT request_no, horizon FROM chosen) c JOIN base.request_lists l USING (request_no)
 ),
