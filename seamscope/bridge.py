@@ -16,7 +16,7 @@ from seamscope.schema import words
 from seamscope.shelf import Shelf
 from seamscope.sparing import blaming
 from seamscope.statements import statement
-from seamscope.storing import KEYS, batch_of, tell, write
+from seamscope.storing import KEYS, NOBODY, batch_of, tell, write
 from seamscope.windows import COMPARED_SPANS, READ_AHEAD
 
 if TYPE_CHECKING:
@@ -213,8 +213,14 @@ class Bridge:
         callers = batch.taken.traces.select(KEYS).clear()
         if any(news.values()):
             callers = self._callers(news).join(batch.taken.traces, on=KEYS, how="anti")
-        reopened = callers if mates is None else pl.concat([callers, mates.select(KEYS)])
-        return write(self._store, batch, windows, reopened, anew=anew), callers
+        begun = [each.select("start_ns") for each in (mates, self._stored_traces(callers)) if each is not None]
+        return write(self._store, batch, windows, pl.concat([NOBODY, *begun]), anew=anew), callers
+
+    def _stored_traces(self, traces: pl.DataFrame) -> pl.DataFrame | None:
+        """Give traces as they are stored; of nobody the store is not asked."""
+        if not traces.height:
+            return None
+        return self._store.query_with(statement("runs/as_stored"), traces.select(KEYS), {"upto": _EVER})
 
     def _closing(self, roll: Roll) -> None:
         """Have those analysed again who called hosts of which less is shown than was known, once all is written.

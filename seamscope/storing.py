@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 KEYS: Final = ("trace_hi", "trace_lo")
 
+NOBODY: Final = pl.DataFrame(schema={"start_ns": pl.Int64})
+"""When no trace begins."""
+
 STAGE_FAILED: Final = words.code(words.WARNINGS, "stage_failed")
 
 
@@ -85,8 +88,8 @@ def write(
 ) -> RunSummary:
     """Store a batch in the place of all that was known of its traces; `anew`: revisions are counted from the start.
 
-    `windows` are those that are no longer settled, and those that are now; `reopened` are traces (`KEYS`) that are to
-    be analysed again with what begins about when they do.
+    `windows` are those that are no longer settled, and those that are now; `reopened` says of traces that are to be
+    analysed again, with what begins about when they do, their `start_ns`.
     """
     taken, tables = batch.taken, dict(batch.results.tables)
     before = _requests_of(store, taken.traces)
@@ -94,7 +97,7 @@ def write(
         tables["requests"] = _revised(tables["requests"], before)
     replaces = before.get_column("request_no").unique().to_numpy() if before.height else None
     gone, settled = windows
-    learned = Learned(_known_senders(store, batch.caused), _rows(settled), _rows(gone), reopened.select(KEYS))
+    learned = Learned(_known_senders(store, batch.caused), _rows(settled), _rows(gone), reopened.select("start_ns"))
     store.write_results(tables, batch.results.owners, replaces, learned)
     return RunSummary(
         traces=taken.traces.height,
@@ -109,7 +112,7 @@ def write_aside(store: Store, traces: pl.DataFrame, results: Results) -> RunSumm
     """Store what is left of traces that could not be processed (`analysis.set_aside`) in the place of all results."""
     before = _requests_of(store, traces)
     replaces = before.get_column("request_no").unique().to_numpy() if before.height else None
-    learned = Learned(results["async_work"], _rows(()), _rows(()), traces.select(KEYS).clear())
+    learned = Learned(results["async_work"], _rows(()), _rows(()), NOBODY)
     store.write_results(results.tables, results.owners, replaces, learned)
     return RunSummary(traces=traces.height, set_aside=traces.height)
 
@@ -117,8 +120,7 @@ def write_aside(store: Store, traces: pl.DataFrame, results: Results) -> RunSumm
 def tell(store: Store, windows: tuple[set[Window], set[Window]]) -> None:
     """Store which windows are no longer settled, and which are now (as `write`), where no results go with it."""
     nothing, (gone, settled) = empty(), windows
-    nobody = pl.DataFrame(schema=dict.fromkeys(KEYS, pl.UInt64))
-    learned = Learned(nothing["async_work"], _rows(settled), _rows(gone), nobody)
+    learned = Learned(nothing["async_work"], _rows(settled), _rows(gone), NOBODY)
     store.write_results(nothing.tables, nothing.owners, None, learned)
 
 

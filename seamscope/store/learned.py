@@ -20,5 +20,5 @@ class Learned:
     unsettled: pl.DataFrame
     """Those that are no longer."""
     reopened: pl.DataFrame
-    """Stored traces (`trace_hi`, `trace_lo`) that are to be analysed again: their windows, and those beside, are not
+    """When stored traces begin (`start_ns`) that are to be analysed again: their windows, and those beside, are not
     settled any longer, whatever becomes of the process."""

@@ -5,11 +5,6 @@ USING (
         h.start_ns,
         h.end_ns
     FROM base.windows AS h
-    SEMI JOIN (
-        SELECT min(start_ns) AS start_ns
-        FROM base.span_rows
-        SEMI JOIN reopened USING (trace_hi, trace_lo)
-        GROUP BY trace_hi, trace_lo
-    ) AS t ON t.start_ns >= h.start_ns AND t.start_ns < h.end_ns
+    SEMI JOIN reopened AS t ON t.start_ns >= h.start_ns AND t.start_ns < h.end_ns
 ) AS near
 WHERE w.start_ns <= near.end_ns AND w.end_ns >= near.start_ns;
