@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from contextlib import suppress
 from io import FileIO
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from collector.files import delimited, end_of_bodies, end_of_lines
@@ -76,16 +78,27 @@ def _record(body: Body) -> bytes:
     return body.data.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
 
 
+def _put_aside(path: Path, begin: int) -> Path:
+    """Copy what is in a file from a place on to one beside it: it may be more than one body, of a file not ours."""
+    numbered = (path.with_name(f"{path.name}.cut-{number}") for number in count(1))
+    place = next(each for each in numbered if not each.exists())
+    place.touch(mode=0o600, exist_ok=False)
+    with path.open("rb") as source, place.open("wb") as copy:
+        source.seek(begin)
+        shutil.copyfileobj(source, copy)
+    return place
+
+
 class _Recording:
     """A file of whole records: of one that was cut short, by a full disk or a kill, nothing stays before the next."""
 
     def __init__(self, path: Path, end_of_whole: Callable[[FileIO], int]) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         self._file = FileIO(os.open(path, flags, 0o600), "r+")  # with no buffer, for that would be written at its end
-        size = os.fstat(self._file.fileno()).st_size
         self._whole_bytes: int | None = end_of_whole(self._file)
-        if self._whole_bytes != size:
-            _log.warning("%s: a body at its end was cut short, %d bytes of it go", path, size - self._whole_bytes)
+        if self._whole_bytes != os.fstat(self._file.fileno()).st_size:
+            kept = _put_aside(path, self._whole_bytes)
+            _log.warning("%s: a body at its end was cut short; what there is of it is in %s", path, kept)
         self._cut()
 
     def append(self, record: bytes) -> None:

@@ -72,16 +72,22 @@ def test_a_body_that_was_cut_short_goes_before_the_next(tmp_path: Path, bodies: 
         "the whole body": begin,
     }
     os.truncate(place, kept[lost])
+    torn = place.read_bytes()[begin:]
     record(tmp_path, bodies[3:])
+    aside = sorted(tmp_path.glob("*.cut-*"))
+    assert [(each.read_bytes(), each.stat().st_mode & 0o777) for each in aside] == ([(torn, 0o600)] if torn else [])
     said: list[str] = []
     assert list(iter_bodies(place, said.append)) == [*bodies[:2], bodies[3]]
     assert said == []
 
 
-def test_of_a_recording_without_a_whole_body_nothing_is_left(tmp_path: Path) -> None:
+def test_a_recording_without_a_whole_body_is_put_aside(tmp_path: Path) -> None:
     for name, torn, bodies in (("otlp.pb", b"\xff", TRACES), ("otlp.ndjson", b"{" * 3_000_000, LINES)):
         (tmp_path / f"traces.{name}").write_bytes(torn)
+        (tmp_path / f"traces.{name}.cut-1").write_bytes(b"of another time")
         assert list(iter_bodies(record(tmp_path, bodies))) == bodies
+        assert (tmp_path / f"traces.{name}.cut-1").read_bytes() == b"of another time"
+        assert (tmp_path / f"traces.{name}.cut-2").read_bytes() == torn
 
 
 @pytest.fixture
