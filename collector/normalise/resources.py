@@ -43,7 +43,7 @@ NOWHERE: Final = frozenset({"earth", "global"})
 """Regions that say nothing about where."""
 
 LONGEST: Final = 1024
-"""Characters of an attribute that say something of a resource: what was said once is remembered for long."""
+"""Characters in all that a resource may be described by so that it is remembered: it is for long, and of many."""
 
 EDGE_PLATFORMS: Final = frozenset({"cloudflare.workers", "cloudflare_workers"})
 ORIGIN_PLATFORMS: Final = ("aws_", "gcp_", "azure.", "azure_", "alibaba_cloud_", "ibm_cloud_", "tencent_cloud_")
@@ -193,13 +193,21 @@ def describe(attributes: tuple[tuple[str, str, bool], ...]) -> Resource:
 
 
 def telling(attributes: Iterable[tuple[str, str, bool]]) -> tuple[tuple[str, str, bool], ...]:
-    """Return what `describe` looks at, cut to `LONGEST`: of a repeated key the last, of those with `_DENO` one."""
-    found = {
-        _DENO if key.startswith(_DENO) else key: (text[:LONGEST], is_text)
-        for key, text, is_text in attributes
-        if key in _TELLING or key.startswith(_DENO)
-    }
+    """Return what `describe` looks at: of a repeated key the last, of those that begin with `_DENO` that there are."""
+    found: dict[str, tuple[str, bool]] = {}
+    for key, text, is_text in attributes:
+        if key in _TELLING:
+            found[key] = text, is_text
+        elif key.startswith(_DENO):
+            found[_DENO] = "", True
     return tuple((key, *said) for key, said in found.items())
+
+
+def described(attributes: Iterable[tuple[str, str, bool]]) -> Resource:
+    """Return what attributes (as `describe` has them) say of a resource."""
+    said = telling(attributes)
+    is_short = sum(len(text) for _, text, _ in said) <= LONGEST
+    return describe(said) if is_short else describe.__wrapped__(said)
 
 
 class Resources:
@@ -224,7 +232,7 @@ class Resources:
         rows = slice(int(self._bounds[at]), int(self._bounds[at + 1]))
         names = [self._spelled[code] for code in self._rows.key[rows].tolist()]
         is_text = (self._rows.type[rows] == STRING).tolist()
-        return describe(telling(zip(names, self._rows.text[rows].to_pylist(), is_text, strict=True)))
+        return described(zip(names, self._rows.text[rows].to_pylist(), is_text, strict=True))
 
     def table(self, used: Mask | None = None, renders: Mask | None = None) -> pa.Table:
         """Return the rows of `RESOURCES`.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collector.normalise.resources import LONGEST, telling
+from collector.normalise.resources import LONGEST, describe, described, telling
 
 ResourceOf = Callable[..., dict[str, Any]]
 
@@ -131,10 +131,13 @@ def test_vercel_names_no_sdk_but_runs_on_node(resource_of: ResourceOf) -> None:
 
 
 def test_what_is_remembered_of_a_resource_is_short() -> None:
-    said = [("service.name", "s" * 5000, True), ("own", "x" * 60_000, True)]
+    said = [("service.name", "s", True), ("own", "x" * 60_000, True)]
     said += [(f"deno.{number}", "y" * 60_000, True) for number in range(1000)]
-    remembered = telling([*said, ("service.name", "z" * 5000, True)])
-    assert remembered == (("service.name", "z" * LONGEST, True), ("deno.", "y" * LONGEST, True))
+    assert telling([*said, ("service.name", "z", True)]) == (("service.name", "z", True), ("deno.", "", True))
+    describe.cache_clear()
+    assert described(said).service == "s"
+    assert described([("service.name", "s" * (LONGEST + 1), True)]).service == "s" * (LONGEST + 1)
+    assert describe.cache_info().currsize == 1
 
 
 def test_the_id_is_for_ever(resource_of: ResourceOf) -> None:
