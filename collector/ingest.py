@@ -124,6 +124,8 @@ def _traces_in_parts(body: Body, rules: Rules) -> Ingested:
         part[todo.pop()] = True
         try:
             parts.append(normalise(judged.flat, part, rules, judged.keep_links & part[judged.flat.links.span]))
+        except MemoryError:  # no fault of theirs
+            raise
         except Exception:  # noqa: BLE001 - whatever it is, the spans beside it must not suffer
             rows = np.flatnonzero(part)
             failed[rows[:1]] |= len(rows) == 1

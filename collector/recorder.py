@@ -83,9 +83,13 @@ def _put_aside(path: Path, begin: int) -> Path:
     numbered = (path.with_name(f"{path.name}.cut-{number}") for number in count(1))
     place = next(each for each in numbered if not each.exists())
     place.touch(mode=0o600, exist_ok=False)
-    with path.open("rb") as source, place.open("wb") as copy:
-        source.seek(begin)
-        shutil.copyfileobj(source, copy)
+    try:
+        with path.open("rb") as source, place.open("wb") as copy:
+            source.seek(begin)
+            shutil.copyfileobj(source, copy)
+    except OSError:
+        place.unlink(missing_ok=True)
+        raise
     return place
 
 
@@ -95,11 +99,19 @@ class _Recording:
     def __init__(self, path: Path, end_of_whole: Callable[[FileIO], int]) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         self._file = FileIO(os.open(path, flags, 0o600), "r+")  # with no buffer, for that would be written at its end
-        self._whole_bytes: int | None = end_of_whole(self._file)
-        if self._whole_bytes != os.fstat(self._file.fileno()).st_size:
-            kept = _put_aside(path, self._whole_bytes)
+        self._whole_bytes: int | None = None
+        try:
+            self._begin(path, end_of_whole(self._file))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self, path: Path, whole_bytes: int) -> None:
+        if whole_bytes != os.fstat(self._file.fileno()).st_size:
+            kept = _put_aside(path, whole_bytes)
             _log.warning("%s: a body at its end was cut short; what there is of it is in %s", path, kept)
-        self._cut()
+            self._whole_bytes = whole_bytes
+            self._cut()
 
     def append(self, record: bytes) -> None:
         """Append a record, or leave the file as it was."""

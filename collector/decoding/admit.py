@@ -176,9 +176,10 @@ def _limit_scopes(flat: FlatTraces, limits: AttributeLimits) -> tuple[FlatTraces
     """Return the batch with the names and versions of its scopes within limits, and how many were cut per body."""
     name, long_names = bounded(flat.scopes.name, limits.name_bytes)
     version, long_versions = bounded(flat.scopes.version, limits.name_bytes)
-    body_of = np.zeros(len(name), np.uint32)
+    body_of = np.full(len(name), len(flat.errors))  # of a scope without spans, nobody's
     body_of[flat.spans.scope] = flat.spans.body
-    cut = np.bincount(body_of[np.concatenate([long_names, long_versions])], minlength=len(flat.errors))
+    bodies = body_of[np.concatenate([long_names, long_versions])]
+    cut = np.bincount(bodies, minlength=len(flat.errors) + 1)[:-1]
     return replace(flat, scopes=replace(flat.scopes, name=name, version=version)), cut
 
 

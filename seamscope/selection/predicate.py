@@ -1,11 +1,11 @@
 """The filter line: what a person types becomes a predicate over `base.requests`, its values always parameters.
 
-A line is a list of terms; all must hold. `key:value` (contains for routes, operations and owners, equals for names,
-`*` stands for anything), `key=value` (equals), `key!=value`, `key==value` (to the letter, `*` too; `key==''` is none),
-`key>500ms`, `-key:value` (none such), a bare word (free text). The same key twice means either. Terms about a stretch
-of the path (`tier cause owner evidence`) must hold for one and the same stretch, terms about a call (`seam boundary
-peer operation gap`) for one and the same call; each `==` is a condition of its own. A key that is none of ours is an
-attribute (`org_id:7`; `attr.KEY:value` for one that is spelled like ours).
+A line is a list of terms; all must hold. `key:value` (contains for routes, operations and owners, equals for names, `*`
+stands for anything), `key=value` (equals), `key!=value`, `key==value` (to the letter, `*` too; of a name, `''` is
+none), `key>500ms`, `-key:value` (none such), a bare word (free text). The same key twice means either. Terms about a
+stretch of the path (`tier cause owner evidence`) must hold for one and the same stretch, terms about a call (`seam
+boundary peer operation gap`) for one and the same call; each `==` is a condition of its own. A key that is none of ours
+is an attribute (`org_id:7`; `attr.KEY:value` for one that is spelled like ours).
 """
 
 from __future__ import annotations

@@ -94,6 +94,8 @@ def _is_mine(lock: IO[bytes]) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without such locks
+        return True
     return os.fstat(lock.fileno()).st_nlink > 0
 
 

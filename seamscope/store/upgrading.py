@@ -47,12 +47,16 @@ def head(path):
 for number in itertools.count(1):
     target = wanted if number == 1 else f"{wanted}-{number}"
     if not os.path.lexists(target):
-        shutil.copyfile(source, target + ".part")
-        if os.path.getsize(target + ".part") != os.path.getsize(source):
-            sys.exit("its copy is shorter")
-        with open(target + ".part", "rb") as copy:
-            os.fsync(copy.fileno())
-        os.replace(target + ".part", target)
+        try:
+            shutil.copyfile(source, target + ".part")
+            if os.path.getsize(target + ".part") != os.path.getsize(source):
+                sys.exit("its copy is shorter")
+            with open(target + ".part", "rb") as copy:
+                os.fsync(copy.fileno())
+            os.replace(target + ".part", target)
+        finally:
+            if os.path.lexists(target + ".part"):
+                os.unlink(target + ".part")
         break
     if os.path.isfile(target) and head(target) == head(source):
         break

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 CELL: Final = 60
 """Characters of a value that a table on a terminal shows; elsewhere it shows all."""
-_DAY_US: Final = 86_400_000_000
 
 
 def titles(schema: pa.Schema) -> list[str]:
@@ -96,7 +95,14 @@ def _leaf(scalar: Any, kind: pa.DataType) -> Any:
     """Give a value that has none inside; as text what Python has not: years before 1 and after 9999, a day's end."""
     if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
         return _moments(np.array([scalar.value], np.int64), kind)[0]
-    return "24:00:00" if pa.types.is_time64(kind) and scalar.value == _DAY_US else scalar.as_py()
+    return _time_of_day(scalar.value, kind) if pa.types.is_time64(kind) else scalar.as_py()
+
+
+def _time_of_day(value: int, kind: pa.DataType) -> str:
+    digits = 9 if kind.unit == "ns" else 6
+    seconds, rest = divmod(value, 10**digits)
+    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{text}.{rest:0{digits}}" if rest else text
 
 
 def _moments(numbers: NDArray[np.int64], kind: pa.DataType) -> list[str]:

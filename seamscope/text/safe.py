@@ -26,7 +26,7 @@ _OBEYED: Final = re.compile(
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MARKS: Final = {"Mn", "Me"}
 _STACKED: Final = 3
-"""Marks upon one letter that are shown: no script needs more, and they grow over the lines around."""
+"""Marks upon one letter that are shown: hardly any writing has more, and they grow over the lines around."""
 _MAYBE_MARKS: Final = re.compile(rf"[^\w\x00-\u02ff]{{{_STACKED + 1},}}")
 """What may hold too many marks. A class of all 1,963 marks takes 15 times as long where there are none."""
 

@@ -162,6 +162,19 @@ def test_where_faults_of_ours_are_everywhere_it_is_given_up(monkeypatch: pytest.
     assert len(tried) == 1 + PARTS
 
 
+def test_want_of_memory_is_no_fault_of_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[type[Exception]] = [MemoryError, ZeroDivisionError]
+
+    def fail(*given: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return normalise(*given)
+
+    monkeypatch.setattr(module, "normalise", fail)
+    with pytest.raises(MemoryError):
+        ingest([body(traffic.spans(10, 1))])
+
+
 @pytest.mark.parametrize("threshold", ["c", "fffffffffffffb", "fffffffffffffc", "ffffffffffffff"])
 def test_a_trace_state_of_any_threshold_is_read(threshold: str) -> None:
     message = traffic.spans(3)

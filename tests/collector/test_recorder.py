@@ -115,6 +115,22 @@ def test_a_full_disk_leaves_whole_bodies_and_once_there_is_room_it_goes_on(
     assert list(iter_bodies(place)) == [bodies[0], bodies[3]]
 
 
+def test_what_cannot_be_put_aside_stays_and_takes_no_more_room(tmp_path: Path, room: Callable[[int], None]) -> None:
+    place = record(tmp_path, TRACES[:1])
+    torn = place.read_bytes() + b"\xff" * 1000
+    place.write_bytes(torn)
+    recorder = Recorder(tmp_path)
+    room(500)
+    for _ in range(2):
+        with pytest.raises(OSError, match="large"):
+            recorder.write(TRACES[1:2])
+    assert (list(tmp_path.iterdir()), place.read_bytes()) == ([place], torn)
+    room(1 << 30)
+    recorder.write(TRACES[1:2])
+    recorder.close()
+    assert list(iter_bodies(place)) == TRACES[:2]
+
+
 def test_a_recorder_closes_on_a_disk_that_is_full(tmp_path: Path, room: Callable[[int], None]) -> None:
     recorder = Recorder(tmp_path)
     room(1)

@@ -121,6 +121,15 @@ def test_long_values_are_cut_at_a_character_and_counted() -> None:
     assert judged.truncated.tolist() == [0, 3]
 
 
+def test_long_names_of_scopes_are_cut_and_counted_for_who_sent_them() -> None:
+    message, empty = request({}), ExportTraceServiceRequest()
+    message.resource_spans[0].scope_spans[0].scope.name = "n" * 10
+    empty.resource_spans.add().scope_spans.add().scope.version = "v" * 10
+    judged = judge(request({}), message, empty, limits=AttributeLimits(name_bytes=9))
+    assert judged.flat.scopes.name.to_pylist() == ["", "n" * 9, ""]
+    assert judged.truncated.tolist() == [0, 1, 0]
+
+
 def test_attributes_beyond_the_limit_are_dropped_and_counted() -> None:
     message = request({}, {"dropped_attributes_count": 2**32 - 2}, {})
     spans = message.resource_spans[0].scope_spans[0].spans
