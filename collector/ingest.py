@@ -114,30 +114,39 @@ def _metrics(bodies: Sequence[Body], rules: Rules) -> Ingested:
 
 
 def _traces_in_parts(body: Body, rules: Rules) -> Ingested:
-    """Read the spans of a body that fail together half by half, so that only those which fail alone are rejected."""
+    """Read what can be read of a body's spans; those at fault are rejected."""
     judged = admit.admit(decode_traces([body]))
-    parts, todo, failed = [], [np.flatnonzero(judged.keep)], np.zeros(len(judged.keep), np.bool_)
+    parts, failed = _halved(judged, rules)
+    if not parts:
+        raise ValueError("none of its spans")
+    judged.keep[failed] = False
+    judged.rejected[0, admit.REASONS.index("invalid_field")] += len(failed)
+    tables = {name: pa.concat_tables(part[name] for part in parts) for name in parts[0]}
+    rejected = _named(admit.REASONS, judged.rejected)
+    outcomes = _outcomes(np.array([judged.keep.sum()]), rejected, judged.flat.errors, _notes(judged))
+    return Ingested(tables, outcomes)
+
+
+def _halved(judged: admit.Admitted, rules: Rules) -> tuple[list[dict[str, pa.Table]], NDArray[np.intp]]:
+    """Read spans that fail together half by half; give what was read, and those that fail alone or were not reached."""
+    parts: list[dict[str, pa.Table]] = []
+    alone, todo = [np.zeros(0, np.intp)], [np.flatnonzero(judged.keep)]
     for _ in range(PARTS):
         if not todo:
             break
-        part = np.zeros(len(failed), np.bool_)
-        part[todo.pop()] = True
+        rows = todo.pop()
+        part = np.zeros(len(judged.keep), np.bool_)
+        part[rows] = True
         try:
             parts.append(normalise(judged.flat, part, rules, judged.keep_links & part[judged.flat.links.span]))
         except MemoryError:  # no fault of theirs
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the spans beside it must not suffer
-            rows = np.flatnonzero(part)
-            failed[rows[:1]] |= len(rows) == 1
-            todo += np.array_split(rows, 2) if len(rows) > 1 else []
-    failed[np.concatenate([*todo, np.zeros(0, np.intp)])] = True
-    judged.rejected[0, admit.REASONS.index("invalid_field")] += failed.sum()
-    if not parts:
-        raise ValueError("none of its spans")
-    tables = {name: pa.concat_tables(part[name] for part in parts) for name in parts[0]}
-    accepted = np.array([(judged.keep & ~failed).sum()])
-    outcomes = _outcomes(accepted, _named(admit.REASONS, judged.rejected), judged.flat.errors, _notes(judged))
-    return Ingested(tables, outcomes)
+            if len(rows) > 1:
+                todo += np.array_split(rows, 2)
+            else:
+                alone.append(rows)
+    return parts, np.concatenate([*alone, *todo])
 
 
 _READERS: Final[dict[str, Callable[[Sequence[Body], Rules], Ingested]]] = {

@@ -22,6 +22,7 @@ import pyarrow as pa
 from seamscope import __version__
 from seamscope.errors import DataError, QueryError, SeamscopeError
 from seamscope.remote import HINT_KEY, PIECE_BYTES, SERVICE
+from seamscope.store.cursors import BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,7 +105,7 @@ class QueryHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio shi
     def _place(self) -> Iterator[None]:
         """Take a place for a call; `QueryError` when there is none, so that a thread is left for `Status`."""
         if not self._places.acquire(blocking=False):
-            raise QueryError("the store is busy with other queries", "try again in a moment")
+            raise QueryError(*BUSY)
         try:
             yield
         finally:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from seamscope.store.settings import Settings
 
+BUSY: Final = "the store is busy with other queries", "try again in a moment"
+"""What a guest is told for whom there is no cursor, and what to do."""
 HOUSE_SHARE: Final = 4
 """Sorts and hash tables of each of the house's own statements may have a quarter of the store's memory, and two or
 three run at once: without a limit, one over all calls of a long-lived store left commits none."""
@@ -109,7 +111,7 @@ class Cursors:
         """
         with self._back:
             if not self._back.wait_for(lambda: self._free and not self._kept_from_guests, wait_seconds):
-                raise QueryError("the store is busy with other queries", "try again in a moment")
+                raise QueryError(*BUSY)
             cursor = self._free.pop(0)
             self._hang_up[cursor] = hang_up
         try:

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 REFILL_ROWS: Final = 1 << 17
 REFILL_NS: Final = 10 * 60 * 1_000_000_000
-"""At a start, rows of the last ten minutes before the newest are remembered, 131,072 a table at most (0.4 s)."""
+"""At a start, rows of the last ten minutes before the newest are remembered, 131,072 a table at most: of spans with two
+attributes in 0.14 to 0.19 s."""
 
 FINGERPRINT: Final = "fingerprint"
 """The column that tells an item from others (`seamscope.store.fingerprints`); it is not kept."""

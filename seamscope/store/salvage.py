@@ -73,8 +73,7 @@ def salvage(path: Path) -> Salvaged:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep others from salvaging a store meanwhile; what a kill leaves of this holds nobody up."""
-    place = path.resolve()
-    place = place.with_name(f"{place.name}.salvage")
+    place = path.with_name(f"{path.name}.salvage")
     try:
         lock = place.open("ab")
     except OSError as error:

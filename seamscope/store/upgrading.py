@@ -35,38 +35,7 @@ CARRIED: Final = frozenset(
 )
 """Tables whose rows are kept."""
 
-_COPY: Final = """
-import itertools, os, shutil, sys
-source, wanted, head_bytes = sys.argv[1:]
-os.umask(0o077)
-
-def head(path):
-    with open(path, "rb") as file:
-        return file.read(int(head_bytes))
-
-for number in itertools.count(1):
-    target = wanted if number == 1 else f"{wanted}-{number}"
-    if not os.path.lexists(target):
-        try:
-            shutil.copyfile(source, target + ".part")
-            if os.path.getsize(target + ".part") != os.path.getsize(source):
-                sys.exit("its copy is shorter")
-            with open(target + ".part", "rb") as copy:
-                os.fsync(copy.fileno())
-            os.replace(target + ".part", target)
-        finally:
-            if os.path.lexists(target + ".part"):
-                os.unlink(target + ".part")
-        break
-    if os.path.isfile(target) and head(target) == head(source):
-        break
-print(target)
-"""
-"""Copies a file to the first name that is free, if none of those before it is such a copy; says which.
-
-A file's heads hold its random id and change with each checkpoint. Other bytes do not count: an upgrade that fails
-leaves its own in free blocks, and where it is tried again and again there would be a copy for each time.
-"""
+_COPYING: Final = Path(__file__).with_name("copying.py")
 
 
 def can_upgrade(version: int) -> bool:
@@ -105,15 +74,12 @@ def _steps() -> set[int]:
 
 
 def _copy(path: Path, backup: Path) -> Path:
-    """Copy the file, unless an upgrade was cut short after that; give where the copy is, `backup` or a name behind it.
-
-    In another process, for closing a file gives up all locks that this process has on it.
-    """
+    """Copy the file (`copying`) where there is room; give where the copy is."""
     size, free = path.stat().st_size, shutil.disk_usage(path.parent).free
     if free < size and not backup.exists():
         wanted = f"{size / 1e6:,.0f} MB are wanted for a copy, {free / 1e6:,.0f} MB are free"
         raise StoreError(f"no room to upgrade {path}: {wanted}", "make room")
-    command = [sys.executable, "-I", "-c", _COPY, str(path), str(backup), str(HEAD_BYTES)]
+    command = [sys.executable, "-I", str(_COPYING), str(path), str(backup), str(HEAD_BYTES)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["the copying was ended"])[-1]

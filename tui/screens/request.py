@@ -158,10 +158,8 @@ class RequestScreen(RequestAsking):
     def _clear(self) -> None:
         """Draw nothing: what stands there is of another request than the one that is read now."""
         self.detail, self.path, self.zoom = None, None, ""
-        self.query_one(PathRibbons).detail = None
-        self.query_one(PathRibbons).refresh()
-        self.query_one(TabBar).counts = {}
-        self.query_one(TabBar).refresh()
+        self.query_one(PathRibbons).clear()
+        self.query_one(TabBar).clear()
         for shown in (*self._views, self.query_one(SpanPane)):
             shown.clear()
 

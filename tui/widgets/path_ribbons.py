@@ -37,6 +37,11 @@ class PathRibbons(Widget):
         self.detail, self.horizon = detail, horizon
         self.refresh()
 
+    def clear(self) -> None:
+        """Let go of the request that was."""
+        self.detail = self.segment = None
+        self.refresh()
+
     def set_axis(self, axis: Axis) -> None:
         """Draw other times."""
         self.axis = axis

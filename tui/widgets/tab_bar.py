@@ -37,6 +37,11 @@ class TabBar(Widget):
         self.note = ""
         self._starts: list[tuple[int, str]] = []
 
+    def clear(self) -> None:
+        """Say nothing of how much there is."""
+        self.counts = {}
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
         """Draw the names."""
         del y
