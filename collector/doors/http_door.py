@@ -235,7 +235,7 @@ def _check_head(request: Request) -> None:
     """Refuse heads that are long (h11 bounds only those that come in pieces), or that a proxy may read otherwise."""
     size = sum(len(name) + len(value) for name, value in request.headers.raw)
     if size > HEAD_BYTES:
-        raise _DeniedError(Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the headers are too large", http=431))
+        raise _DeniedError(otlp_status.LONG_HEAD)
     if "content-length" in request.headers and "transfer-encoding" in request.headers:
         raise _DeniedError(otlp_status.invalid("both Content-Length and Transfer-Encoding"), hang_up=True)
 

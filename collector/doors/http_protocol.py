@@ -4,10 +4,14 @@ uvicorn bounds only the idle time between requests. Here a request's head must a
 byte (or of the connection), the whole of it within `REQUEST_S`, and connections beyond `CONNECTIONS`, or beyond
 `PEER_CONNECTIONS` of one address, are closed at once. A sender that loses its connection sends again, by the
 specification.
+
+What is no HTTP is answered, and what still comes of it is dropped for `LINGER_S`: a connection that is closed over
+unread bytes is reset, and the answer may be lost with it (RFC 9112, section 9.6).
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import h11
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 HEAD_S: Final = 10.0
 REQUEST_S: Final = 60.0
+LINGER_S: Final = 2.0
 CONNECTIONS: Final = 1000
 PEER_CONNECTIONS: Final = 500
 
@@ -37,6 +42,7 @@ class DeadlineProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
+        self._lingers = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the first deadline, or close where there are too many connections."""
@@ -51,11 +57,25 @@ class DeadlineProtocol(H11Protocol):
         if self.conn.our_state not in _MAY_ANSWER:
             self.transport.abort()
             return
-        body = otlp_status.status_bytes(otlp_status.invalid(msg), "json")
+        refusal = _refusal(sys.exception(), msg)
+        body = otlp_status.status_bytes(refusal, "json")
         headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
-        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+        answer = h11.Response(status_code=refusal.http_status, headers=headers)
+        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Take no more of this connection, and close it when the other side has, or after a while."""
+        self._lingers = True
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.transport.resume_reading()
+        self._disarm()
+        self._deadline = self.loop.call_later(LINGER_S, self.transport.abort)
 
     def _of_this_address(self) -> int:
         host = self.client and self.client[0]
@@ -64,8 +84,9 @@ class DeadlineProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, then see how far the request has come."""
-        super().data_received(data)
-        self._watch()
+        if not self._lingers:
+            super().data_received(data)
+            self._watch()
 
     def on_response_complete(self) -> None:
         """Go on to the next request, part of which may be here already."""
@@ -74,6 +95,8 @@ class DeadlineProtocol(H11Protocol):
 
     def _watch(self) -> None:
         state = self.conn.their_state
+        if self._lingers:
+            return
         if state in _ARRIVED:
             self._disarm()
         elif state is h11.IDLE:
@@ -102,3 +125,9 @@ class DeadlineProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _refusal(error: BaseException | None, words: str) -> otlp_status.Refusal:
+    """Return what is wrong with a head: h11 tells one that is too long by the status it suggests."""
+    too_long = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == otlp_status.LONG_HEAD.http
+    return otlp_status.LONG_HEAD if too_long else otlp_status.invalid(words)

@@ -81,6 +81,8 @@ class Refusal:
 
 NO_PROFILES: Final = Refusal(grpc.StatusCode.UNIMPLEMENTED, "profiles are not collected; send traces and logs")
 
+LONG_HEAD: Final = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the headers are too large", http=431)
+
 
 def invalid(message: str) -> Refusal:
     """Return the refusal of a body that cannot be read: no retry will help."""

@@ -241,17 +241,41 @@ def test_connections_have_a_limit(collector: Collector, monkeypatch: pytest.Monk
     works(collector, "limit")
 
 
-def test_text_on_the_port_harms_nobody(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol.DeadlineProtocol, "head_s", 0.2)
-    for text in (
-        b"\x00" * 100 + b"\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 9999,
-    ):
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-            assert dawdle(collector, text).startswith(b"HTTP/1.1 4")
-    monkeypatch.undo()
+TEXTS = [
+    (b"\x00" * 100 + b"\r\n\r\n", 400),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 404),
+    (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 99_999, 431),
+    (b"GET / HTTP/1.1\r\na: " + b"b" * 999_999, 431),
+]
+
+
+@pytest.mark.parametrize(("text", "status"), TEXTS)
+def test_text_on_the_port_is_answered_before_it_ends(collector: Collector, text: bytes, status: int) -> None:
+    """The answer is not lost in a reset by what still comes, and nothing waits for a deadline."""
+    assert dawdle(collector, text).startswith(b"HTTP/1.1 %d" % status)
     works(collector, "text")
+
+
+def go_on(raw: socket.socket) -> None:
+    while True:
+        raw.sendall(b"more")
+
+
+def test_who_goes_on_after_an_answer_is_closed(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "LINGER_S", 0.05)
+    with socket.create_connection((collector.http.host, collector.http.port), traffic.DEADLINE_S) as raw:
+        raw.sendall(b"no HTTP\r\n\r\n")
+        assert raw.recv(9) == b"HTTP/1.1 "
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            go_on(raw)
+    works(collector, "more")
+
+
+def test_a_body_that_breaks_off_half_way_ends_its_call(collector: Collector) -> None:
+    said = dawdle(collector, HEAD.replace(b"content-length: 9", b"transfer-encoding: chunked") + b"\r\nno chunk\r\n")
+    assert said.startswith(b"HTTP/1.1 400")
+    assert said.count(b"HTTP/1.1") == 1
+    works(collector, "half-way")
 
 
 async def pieces(data: bytes) -> AsyncIterator[bytes]:
