@@ -104,7 +104,8 @@ def find_calls(
     for at in range(order.size):
         row = order[at]
         above = parent[row]
-        inside = context[above] if above >= 0 and remote[row] == 0 else -1
+        # what was put there because its own parent was lost is no part of what the span above asks for
+        inside = context[above] if above >= 0 and remote[row] == 0 and fate[row] != 2 else -1
         if above >= 0 and remote[row] == 1 and kind[row] != 5 and fate[row] != 2:
             if context[above] < 0:
                 outer[count], named[count], innermost[count] = above, above, above

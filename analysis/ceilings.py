@@ -8,7 +8,7 @@ fewer than K are open must not wait; one that comes while K or more are open mus
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import exp, lgamma, log, log1p, sqrt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -44,7 +44,12 @@ def wilson(hits: float, tries: float) -> float:
 
 def luck(hits: int, tries: int, chance: float) -> float:
     """Return how likely at least so many hits are by chance."""
-    return float(sum(comb(tries, n) * chance**n * (1 - chance) ** (tries - n) for n in range(hits, tries + 1)))
+    whole, hit, miss = lgamma(tries + 1), log(chance), log1p(-chance)  # the ways themselves outgrow a float
+    each = (
+        exp(whole - lgamma(n + 1) - lgamma(tries - n + 1) + n * hit + (tries - n) * miss)
+        for n in range(hits, tries + 1)
+    )
+    return min(1.0, sum(each))
 
 
 def prevails(hits: int, others: int) -> float:

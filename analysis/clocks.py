@@ -25,7 +25,9 @@ from analysis import namesakes
 from analysis.bounds import FAR, PAIR, bounds_of
 from analysis.facts import host_keys, process_keys
 from analysis.grouping import number_pairs
-from analysis.intervals import intervals_of
+from analysis.intervals import INTERVALS, intervals_of
+from analysis.moments import YEAR_NS
+from seamscope.kernel import kernel
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -44,6 +46,12 @@ STRAIGHTENED: Final = 3
 
 FEWEST_BINS: Final = 6
 """A line goes through any two points, and easily through a few: fewer parts than this prove no drift."""
+
+STEEPEST: Final = 1.0
+"""A clock that gains as much as time itself passes, or runs backwards, is none: no drift is as steep."""
+
+MOST_AHEAD_NS: Final = 2 * YEAR_NS
+"""Times of one trace lie no further apart (`moments`): hosts that calls in a row would put further are not placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,11 @@ class Clocks:
         return found
 
 
+def unknown() -> Clocks:
+    """Return what is known of clocks where nothing is."""
+    return Clocks(pl.DataFrame(schema=INTERVALS))
+
+
 def settle(facts: pl.DataFrame) -> Clocks:
     """Estimate the clocks of all hosts between which calls were made (`facts.gather`)."""
     several = namesakes.find(facts)
@@ -111,7 +124,8 @@ def settle(facts: pl.DataFrame) -> Clocks:
 def _with_drifts(intervals: pl.DataFrame, bounds: pl.DataFrame, origin_ns: int) -> pl.DataFrame:
     """Look for a line through the intervals that no constant offset satisfies."""
     lines = []
-    for (one, other), rows in bounds.group_by(PAIR):
+    enough = bounds.filter(pl.len().over(PAIR) >= FEWEST_BINS)
+    for (one, other), rows in enough.group_by(PAIR, maintain_order=True):
         line = find_line(
             rows["start"].to_numpy() - origin_ns,
             (rows["low"] - rows["slack"]).fill_null(-FAR).to_numpy(),
@@ -141,52 +155,77 @@ def find_line(at: Int64s, low: Int64s, high: Int64s) -> tuple[int, float, int] |
     if present.size < FEWEST_BINS:
         return None
     middle = at.min() + (present + 0.5) * span / BINS
+    number = np.searchsorted(present, part)
     slope, lows, highs = 0.0, low.astype(np.float64), high.astype(np.float64)
     for _ in range(STRAIGHTENED):
         # within a part the bounds are taken at its middle: the better the line is known, the less that leaves out
-        each_low = np.array([lows[part == which].max() for which in present])
-        each_high = np.array([highs[part == which].min() for which in present])
+        each_low, each_high = np.full(present.size, -np.inf), np.full(present.size, np.inf)
+        np.maximum.at(each_low, number, lows)
+        np.minimum.at(each_high, number, highs)
         slope += _steepest(middle, each_low, each_high)
         lows, highs = low - slope * at, high - slope * at
     room, top = float(highs.min() - lows.max()), float(highs.min())
-    return (round(top - room / 2), slope, round(room)) if room >= 0 else None
+    return (round(top - room / 2), slope, round(room)) if room >= 0 and abs(slope) < STEEPEST else None
 
 
+@kernel
 def _steepest(middle: npt.NDArray[np.float64], lows: npt.NDArray[np.float64], highs: npt.NDArray[np.float64]) -> float:
     """Return the slope of the line that leaves most room between these bounds, through two of one side."""
-    best: tuple[float, float] = -np.inf, 0.0
+    most, best = -np.inf, 0.0
     for first in range(middle.size):
         for last in range(first + middle.size // 2, middle.size):
             length = middle[last] - middle[first]
-            if not length:
+            if length == 0:
                 continue
-            for slope in ((highs[last] - highs[first]) / length, (lows[last] - lows[first]) / length):
-                room = float((highs - slope * middle).min() - (lows - slope * middle).max())
-                best = max(best, (room, float(slope)))
-    return best[1]
+            for side in (highs, lows):
+                slope = (side[last] - side[first]) / length
+                room = (highs - slope * middle).min() - (lows - slope * middle).max()
+                if room > most or (room == most and slope > best):
+                    most, best = room, slope
+    return float(best)
 
 
 def _place(intervals: pl.DataFrame) -> dict[int, tuple[int, int, float]]:
     """Give every host an offset from a clock that its group shares: along the narrowest intervals first."""
-    group: dict[int, int] = {}
-    placed: dict[int, tuple[int, float]] = {}
-    members: dict[int, list[int]] = {}
+    groups = _Groups()
     known = intervals.filter(pl.col("verdict") != "empty").sort("width", *PAIR)
     for here, there, offset, slope in known.select(*PAIR, "offset", "slope").iter_rows():
-        for host in (here, there):
-            if host not in group:
-                group[host] = len(placed)
-                members[group[host]] = [host]
-                placed[host] = (0, 0.0)
-        if group[here] == group[there]:
-            continue
-        by = placed[here][0] + offset - placed[there][0], placed[here][1] + slope - placed[there][1]
-        joined, left = group[here], group[there]
-        for host in members.pop(left):
-            placed[host] = placed[host][0] + by[0], placed[host][1] + by[1]
-            group[host] = joined
-            members[joined].append(host)
-    return {host: (group[host], *placed[host]) for host in group}
+        groups.join(here, there, offset, slope)
+    return {host: (group, *groups.placed[host]) for host, group in groups.of.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Hosts whose clocks are known of each other."""
+
+    of: dict[int, int] = field(default_factory=dict)
+    """Host → group."""
+    placed: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """Host → offset and drift from the clock that its group shares."""
+    members: dict[int, list[int]] = field(default_factory=dict)
+
+    def join(self, here: int, there: int, offset: int, slope: float) -> None:
+        """Make one of two groups, `there` being so far ahead of `here`; the larger one stays where it is."""
+        stays, moves = self._group(here), self._group(there)
+        ahead = self.placed[here][0] + offset - self.placed[there][0]
+        drift = self.placed[here][1] + slope - self.placed[there][1]
+        if len(self.members[stays]) < len(self.members[moves]):
+            stays, moves, ahead, drift = moves, stays, -ahead, -drift
+        if stays != moves and all(abs(self.placed[host][0] + ahead) <= MOST_AHEAD_NS for host in self.members[moves]):
+            self._move(moves, stays, ahead, drift)
+
+    def _group(self, host: int) -> int:
+        if host not in self.of:
+            self.of[host] = len(self.placed)
+            self.members[self.of[host]] = [host]
+            self.placed[host] = (0, 0.0)
+        return self.of[host]
+
+    def _move(self, moves: int, stays: int, ahead: int, drift: float) -> None:
+        for host in self.members.pop(moves):
+            self.placed[host] = self.placed[host][0] + ahead, self.placed[host][1] + drift
+            self.of[host] = stays
+            self.members[stays].append(host)
 
 
 def conflicts(clocks: Clocks, names: dict[int, str]) -> Iterator[tuple[dict[str, int], str]]:

@@ -45,7 +45,7 @@ FEWEST_AFTER: Final = 3
 
 def checkouts(told: pl.DataFrame, sheet: Sheet) -> None:
     """Mark the statements whose checkout opened a connection."""
-    asked = told.filter(pl.col("wait_end") != MISSING)
+    asked = told.filter(pl.col("wait_end") != MISSING).filter(pl.len().over(PAIR) >= ceilings.FEWEST)
     for group in asked.partition_by(PAIR):
         if group["sampled"].any():
             continue

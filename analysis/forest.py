@@ -6,6 +6,7 @@ nobody saw stood in for. What was odd is kept by span for the warnings.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from analysis import columns, moments, parents, shape
-from analysis.grouping import number_pairs
+from analysis.grouping import number_pairs, scattered
 from seamscope.schema import words
 
 if TYPE_CHECKING:
@@ -150,8 +151,16 @@ def _fullness(frame: pl.DataFrame) -> pl.DataFrame:
         length=length,
         start=pl.col("start_ns"),
         parent=pl.col("parent_id"),
-        row=frame.hash_rows(7),
+        row=_content(frame),
     )
+
+
+def _content(frame: pl.DataFrame) -> pl.Expr:
+    """Number rows by what they say: a column that is null in all rows is not always there, and changes nothing."""
+    told = [name for name in columns.INPUT if name in frame.columns]
+    texts = (pl.col(name).cast(pl.String).hash(zlib.crc32(name.encode())) for name in told)
+    said = [pl.when(pl.col(name).is_null()).then(0).otherwise(text) for name, text in zip(told, texts, strict=True)]
+    return pl.fold(pl.lit(0, pl.UInt64), lambda one, other: one ^ other, said)
 
 
 def _drop_repeats(spans: Spans, repeat_of: Int32s) -> tuple[Spans, Repeats]:
@@ -178,12 +187,16 @@ def _drop_repeats(spans: Spans, repeat_of: Int32s) -> tuple[Spans, Repeats]:
     return columns.without(spans, dropped), repeats
 
 
+def _resolved(spans: Spans) -> tuple[Int32s, Codes, Int32s, int]:
+    return parents.resolve(spans.offsets, scattered(spans.span_id), scattered(spans.parent_id), spans.kind)
+
+
 def _parents(spans: Spans) -> tuple[Spans, Int32s, Codes, Repeats]:
-    parent, fate, repeat_of, repeated = parents.resolve(spans.offsets, spans.span_id, spans.parent_id, spans.kind)
+    parent, fate, repeat_of, repeated = _resolved(spans)
     repeats = Repeats(np.empty(0, np.int32), np.empty(0, np.int32))
     if repeated:
         spans, repeats = _drop_repeats(spans, repeat_of)
-        parent, fate, _, _ = parents.resolve(spans.offsets, spans.span_id, spans.parent_id, spans.kind)
+        parent, fate, _, _ = _resolved(spans)
     parents.cut_cycles(spans.start, spans.span_id, spans.kind, parent, fate)
     return spans, parent, fate, repeats
 

@@ -33,14 +33,15 @@ def _compare(
     """Return what to set against each other: the client's length, the server's, and how far it outlives the client.
 
     A side that ends at the headers is compared with the other's first byte (`told` by the client, `marked` by the
-    server; negative where unknown). The last is a kind of gap: 0, or why there is none.
+    server; negative where unknown, and of no use where it lies beyond the client's end). The last is a kind of gap: 0,
+    or why there is none.
     """
     if ends_at == 1:
         if marked < 0:
             return length, whole, 0, 2
         return length, marked, server_starts + marked - length, 0
     if server_ends_at == 1:
-        if told < 0:
+        if told < 0 or told > length:
             return length, whole, 0, 5
         return told, whole, until - told, 0
     return length, whole, until - length, 0
@@ -149,8 +150,25 @@ def cover_of_servers(
 
 
 @kernel
+def _ends_later(row: int, other: int, outer: int, start: Int64s, end: Int64s, span_id: Int64s) -> bool:
+    """Tell which of two client spans of a call ends it; of those that end together the one around the others."""
+    if end[row] != end[other]:
+        return bool(end[row] > end[other])
+    if outer in (row, other):
+        return row == outer
+    return bool(start[row] < start[other] or (start[row] == start[other] and span_id[row] < span_id[other]))
+
+
+@kernel
 def count_members(
-    members_from: Int64s, members: Int32s, call_of: Int32s, last_of: Int64s, resent: Int64s
+    members_from: Int64s,
+    members: Int32s,
+    call_of: Int32s,
+    outer: Int32s,
+    start: Int64s,
+    end: Int64s,
+    span_id: Int64s,
+    resent: Int64s,
 ) -> tuple[Int32s, Int32s]:
     """Return, by call, the client span that ends last, and the greatest count of re-sendings that one tells."""
     calls = members_from.size - 1
@@ -161,7 +179,7 @@ def count_members(
             row = members[at]
             if call_of[row] != call:
                 continue
-            if ending[call] < 0 or last_of[row] > last_of[ending[call]]:
+            if ending[call] < 0 or _ends_later(row, ending[call], outer[call], start, end, span_id):
                 ending[call] = row
             most[call] = max(most[call], resent[row])
     return ending, most
@@ -226,7 +244,8 @@ def measure(journeys: Journeys, clocks: Clocks | None = None) -> Gaps:
         labels.cause,
     )
     resent = forest.padded(spans.column("resend_count", np.int64, 0), 0)
-    ending, most = count_members(labels.members_from, labels.members, calls.call_of, times.end, resent)
+    members = (labels.members_from, labels.members, calls.call_of, calls.outer)
+    ending, most = count_members(*members, times.start, times.end, forest.span_id, resent)
     client = np.where(calls.headless == 1, calls.outer, np.where(ending >= 0, ending, calls.outer)).astype(np.int32)
     host = (forest.resources.host if clocks is None else clocks.hosts(forest))[forest.resource]
     server = np.maximum(seams.first_server, 0)

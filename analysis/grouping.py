@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import secrets
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,9 +13,21 @@ if TYPE_CHECKING:
     from analysis.arrays import Int32s, Int64s, Mask
 
 
-@kernel
+_SECRET: Final = np.int64(secrets.randbits(62) << 1 | 1)
+
+
+def scattered(ids: Int64s) -> Int64s:
+    """Return other ids for these, equal where they are and 0 for 0, by chance: nobody can send ids that all meet."""
+    return ids * _SECRET
+
+
 def number_pairs(high: Int64s, low: Int64s) -> tuple[Int32s, Int32s]:
     """Number equal (high, low) pairs 0, 1, 2 … by first appearance; return the numbers and each number's first row."""
+    return _number_pairs(scattered(high), scattered(low))
+
+
+@kernel
+def _number_pairs(high: Int64s, low: Int64s) -> tuple[Int32s, Int32s]:
     rows = high.size
     size = 16
     while size < 2 * rows:
@@ -87,9 +100,13 @@ def order_by(numbers: Int32s, offsets: Int64s) -> Int64s:
     return order
 
 
-@kernel
 def in_several(keys: Int64s, high: Int64s, low: Int64s) -> Mask:
     """Mark the rows whose key, unless that is 0, stands with more than one (high, low) pair."""
+    return _in_several(scattered(keys), high, low)
+
+
+@kernel
+def _in_several(keys: Int64s, high: Int64s, low: Int64s) -> Mask:
     mask = 15
     while mask < 2 * keys.size:
         mask = 2 * mask + 1

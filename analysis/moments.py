@@ -144,5 +144,6 @@ def _move(spans: Spans, parent: Int32s, process: Int32s, which: Codes, start: In
     )
     first, to = by.get_column("first").to_numpy(), by.get_column("to").to_numpy()
     after, length = start[rows] - first, end[rows] - start[rows]
-    start[rows] = to + np.where(after > YEAR_NS, 0, after)
-    end[rows] = start[rows] + np.where(length > YEAR_NS, 0, length)
+    after, length = np.where(after > YEAR_NS, 0, after), np.where(length > YEAR_NS, 0, length)
+    start[rows] = np.minimum(to, np.iinfo(np.int64).max - after - np.maximum(length, 0)) + after
+    end[rows] = start[rows] + length

@@ -124,7 +124,7 @@ def _twin_above(row: int, mask: int, span_id: Int64s, kind: Codes, table: Int32s
 
 @kernel
 def resolve(offsets: Int64s, span_id: Int64s, parent_id: Int64s, kind: Codes) -> tuple[Int32s, Codes, Int32s, int]:
-    """Find every span's parent within its trace.
+    """Find every span's parent within its trace; ids that are sent come `grouping.scattered`.
 
     Returns:
         The parent's row (-1: none), what became of the parent, the row that a span repeats (-1: none), and

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, repeat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import polars as pl
@@ -19,11 +19,13 @@ from analysis.rules import NoRules, Peers, Walk
 from seamscope.schema import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
     from analysis.arrays import Int64s, Mask
     from analysis.rules import Rules
+
+T = TypeVar("T")
 
 NO_RULES: Final = NoRules()
 NO_PEERS: Final = Peers()
@@ -119,7 +121,9 @@ def compare(
         parts = list(pool.map(lambda desk, part: desk.informed(part, everyone), whose, parts))
         others = list(pool.map(lambda desk, part: desk.informed(part, everyone), theirs, others))
     lent = [part.facts for part in parts]
-    parts, known = batches[-1].desk.compare(parts, others, near) if parts else (parts, patterns.nothing())
+    parts, known = (
+        batches[-1].desk.compare(parts, others, near) if parts else (parts, patterns.nothing(clocks.unknown(), {}))
+    )
     compared, first = [], 0
     for batch in batches:
         mine = range(first, first + len(batch.parts))
@@ -254,11 +258,13 @@ class _Desk:
 
     def stitch(self, spans: pl.DataFrame, crowded: Sequence[str]) -> stitch.Joins:
         """Find the traces that are pieces of one request."""
-        try:
-            self.joins = stitch.find(spans, candidates=self.walk.candidates, crowded=crowded)
-        except Exception as error:  # noqa: BLE001 - every piece stands without it
-            self.set_aside.append(set_aside(NO_TRACE, error, "joining pieces: "))
-        return self.joins
+        found = self._tried(
+            lambda: stitch.find(spans, candidates=self.walk.candidates, crowded=crowded),
+            lambda: self.joins,
+            "joining pieces: ",
+        )
+        self.joins = found
+        return found
 
     def prepare(self, spans: pl.DataFrame, rows: Int64s | None = None) -> list[_Part]:
         """Take spans, or some `rows` of them, through pass A; where it raises, find the traces that make it."""
@@ -285,18 +291,36 @@ class _Desk:
     def compare(self, parts: list[_Part], others: list[_Part], near: Neighbours) -> tuple[list[_Part], patterns.Known]:
         """Pass B: what only many calls can tell; and the parts with every host's clock where it belongs."""
         try:
-            mine = _together(parts)
-            found = clocks.settle(_with(mine, near.lent(mine, [part.facts for part in others], moved=False)))
-            with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
-                parts = list(pool.map(lambda part: self._on_time(part, found), parts))
-                if near.most_ns is None:
-                    others = list(pool.map(lambda part: self._on_time(part, found), others))
-                parts = [*(self._on_its_way(part, found, pool) for part in parts[:WALKED_AHEAD]), *parts[WALKED_AHEAD:]]
-                lent = near.lent(mine, [part.facts for part in others], moved=found.moves)
-                return parts, patterns.settle(_with(_together(parts), lent), found, facts.host_names(self.resources))
+            return self._compared(parts, others, near)
         except Exception as error:  # noqa: BLE001 - every request stands without it
             self.set_aside.append(set_aside(NO_TRACE, error, "comparing calls: "))
-            return parts, patterns.nothing()
+            return parts, patterns.nothing(clocks.unknown(), {})
+
+    def _compared(
+        self, parts: list[_Part], others: list[_Part], near: Neighbours
+    ) -> tuple[list[_Part], patterns.Known]:
+        mine, names = _together(parts), facts.host_names(self.resources)
+        first = _with(mine, near.lent(mine, [part.facts for part in others], moved=False))
+        found = self._tried(lambda: clocks.settle(first), clocks.unknown, "reckoning clocks: ")
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="desk") as pool:
+            parts = list(pool.map(lambda part: self._on_time(part, found), parts))
+            if near.most_ns is None:
+                others = list(pool.map(lambda part: self._on_time(part, found), others))
+            parts = [*(self._on_its_way(part, found, pool) for part in parts[:WALKED_AHEAD]), *parts[WALKED_AHEAD:]]
+            told = _with(_together(parts), near.lent(mine, [part.facts for part in others], moved=found.moves))
+            known = self._tried(
+                lambda: patterns.settle(told, found, names),
+                lambda: patterns.nothing(found, names),
+                "comparing calls: ",
+            )
+        return parts, known
+
+    def _tried(self, attempt: Callable[[], T], otherwise: Callable[[], T], what: str) -> T:
+        try:
+            return attempt()
+        except Exception as error:  # noqa: BLE001 - every request stands without it
+            self.set_aside.append(set_aside(NO_TRACE, error, what))
+            return otherwise()
 
     def _on_its_way(self, part: _Part, found: clocks.Clocks, pool: Executor) -> _Part:
         """Let a part's paths be walked: where they lead does not hang on what many calls tell, only what they are."""

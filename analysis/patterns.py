@@ -15,7 +15,6 @@ import polars as pl
 
 from analysis import baselines, clocks, dials, lines, setups, stalls, starts, waits
 from analysis.arrays import MISSING
-from analysis.intervals import INTERVALS
 from analysis.sequence import settle_ties
 
 IDS: Final = ("trace_hi", "trace_lo", "span_id")
@@ -132,8 +131,8 @@ def _said(told: pl.DataFrame, notes: list[baselines.Note]) -> pl.DataFrame:
     return said.filter(pl.col("part") >= 0)
 
 
-def nothing() -> Known:
-    """Return what is known where calls could not be compared."""
-    none = clocks.Clocks(pl.DataFrame(schema=INTERVALS))
+def nothing(found: clocks.Clocks, names: dict[int, str]) -> Known:
+    """Return what is known where calls could not be compared: what their hosts' clocks say."""
     marks = pl.DataFrame(schema={"part": pl.Int32, **MARKS})
-    return Known(none, clocks.warnings_of(none, {}), marks, pl.DataFrame(schema={"part": pl.Int32, **SAID}))
+    said = pl.DataFrame(schema={"part": pl.Int32, **SAID})
+    return Known(found, clocks.warnings_of(found, names), marks, said)

@@ -64,14 +64,16 @@ def cut_asynchronous(parent: Int32s, kind: Codes, remote: Codes, tier: Codes) ->
 
 
 @kernel
-def _before(row: int, other: int, start: Int64s, span_id: Int64s) -> bool:
+def _before(row: int, other: int, start: Int64s, span_id: Int64s, kind: Codes) -> bool:
     if start[row] != start[other]:
         return bool(start[row] < start[other])
-    return bool(span_id[row] < span_id[other])
+    if span_id[row] != span_id[other]:
+        return bool(span_id[row] < span_id[other])
+    return bool(kind[row] < kind[other])
 
 
 @kernel
-def _sort_by_start(rows: Int32s, count: int, start: Int64s, span_id: Int64s, spare: Int32s) -> None:
+def _sort_by_start(rows: Int32s, count: int, start: Int64s, span_id: Int64s, kind: Codes, spare: Int32s) -> None:
     width = 1
     while width < count:
         begin = 0
@@ -79,8 +81,10 @@ def _sort_by_start(rows: Int32s, count: int, start: Int64s, span_id: Int64s, spa
             middle, stop = min(begin + width, count), min(begin + 2 * width, count)
             left, right = begin, middle
             for at in range(begin, stop):
-                take_left = right >= stop or (left < middle and not _before(rows[right], rows[left], start, span_id))
-                if take_left:
+                right_first = right < stop and (
+                    left >= middle or _before(rows[right], rows[left], start, span_id, kind)
+                )
+                if not right_first:
                     spare[at] = rows[left]
                     left += 1
                 else:
@@ -92,7 +96,25 @@ def _sort_by_start(rows: Int32s, count: int, start: Int64s, span_id: Int64s, spa
 
 
 @kernel
-def _container(row: int, found: Int32s, count: int, start: Int64s, end: Int64s, process: Int32s, local: bool) -> int:
+def _contains(other: int, row: int, start: Int64s, end: Int64s, span_id: Int64s, kind: Codes) -> bool:
+    """Tell whether a span lies in another one's time; of two with the same, the later by id lies in the other."""
+    if start[other] == start[row] and end[other] == end[row]:
+        return _before(other, row, start, span_id, kind)
+    return bool(end[row] <= end[other])  # `other` starts no later
+
+
+@kernel
+def _container(
+    row: int,
+    found: Int32s,
+    count: int,
+    start: Int64s,
+    end: Int64s,
+    span_id: Int64s,
+    kind: Codes,
+    process: Int32s,
+    local: bool,
+) -> int:
     low, high = 0, count
     while low < high:
         middle = (low + high) // 2
@@ -104,7 +126,7 @@ def _container(row: int, found: Int32s, count: int, start: Int64s, end: Int64s, 
         other = found[at]
         if other == row or (local and process[other] != process[row]):
             continue
-        inside = end[row] <= end[other] if local else start[row] < end[other]
+        inside = _contains(other, row, start, end, span_id, kind) if local else start[row] < end[other]
         if inside:
             return int(other)
     return -1
@@ -167,13 +189,13 @@ def adopt_orphans(
             continue
         for local in (True, False):
             count = _gather_servers(begin, stop, fate, parent, kind, role, not local, found)
-            _sort_by_start(found, count, start, span_id, spare)
+            _sort_by_start(found, count, start, span_id, kind, spare)
             for row in range(begin, stop):
                 told_local = (flags[row] & 0x300) == 0x100
                 is_local = told_local or (kind[row] != 2 and kind[row] != 5 and (flags[row] & 0x300) != 0x300)
                 if fate[row] != 2 or parent[row] >= 0 or is_local != local or kind[row] == 5:
                     continue
-                other = _container(row, found, count, start, end, process, local)
+                other = _container(row, found, count, start, end, span_id, kind, process, local)
                 if other >= 0 and _root_of(other, above) != row:
                     parent[row] = other
                     above[row] = other
@@ -203,7 +225,7 @@ def join_lost_callers(
                 count += 1
         if count < 2:
             continue
-        _sort_by_start(found, count, start, span_id, spare)
+        _sort_by_start(found, count, start, span_id, kind, spare)
         first, open_until = 0, end[found[0]]
         for at in range(1, count + 1):
             if at < count and start[found[at]] - open_until <= 60_000_000_000:

@@ -161,6 +161,7 @@ class Cursors:
     def close(self) -> None:
         """Stop what still runs and close every cursor, so that the file can be let go."""
         let_go([*self._lent, *(idle.cursor for idle in self._idle), *self._of_guests])
+        self._ended(_POLITE_SECONDS)  # what a guest's thread has not dropped yet still holds the file
 
 
 def _spill_beyond(cursor: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:
