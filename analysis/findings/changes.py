@@ -23,7 +23,13 @@ Rules = tuple["Callable[[Evidence], Iterator[Case]]", ...]
 def without_rule(evidence: Evidence, rules: Rules, rule: str) -> pl.DataFrame:
     """Mark what the findings of one rule would take out, of every request."""
     cases = chain.from_iterable(part(evidence) for part in rules)
-    return _together(case.marks for case in cases if case.rule == rule)
+    return together(case.marks for case in cases if case.rule == rule)
+
+
+def together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Put marks together."""
+    found = list(parts)
+    return pl.concat(found) if found else pl.DataFrame(schema=MARKS)
 
 
 def without_spans(evidence: Evidence, span_ids: Collection[int]) -> pl.DataFrame:
@@ -53,8 +59,33 @@ def side_by_side(evidence: Evidence) -> pl.DataFrame:
     return marks(ordered.filter(pl.col("start_ns") >= pl.col("ended_ns")), BESIDE, pl.col("first"))
 
 
-def with_less(evidence: Evidence, stretches: pl.DataFrame, part: float) -> pl.DataFrame:
-    """Mark spans whose stretches (`request_no`, `span_id`, `ns`) are shorter by a part of them."""
+def shortened(evidence: Evidence, told: pl.DataFrame, stretches: pl.DataFrame, part: float) -> pl.DataFrame:
+    """Re-time every request with its marks, and with stretches of a cause shorter by a part of them (as `retimed`).
+
+    `stretches` are those on each horizon's path: `request_no`, `horizon`, `span_id`, `ns`. Each horizon is re-timed
+    with its own, and comes no sooner for them than they are shorter: where in its span a stretch lies is not known
+    to the model, which takes it out before all that the span does.
+    """
+    rows = retimed(evidence, told)
+    for (horizon,), own in stretches.group_by("horizon", maintain_order=True):
+        both = retimed(evidence, pl.concat([told, _with_less(evidence, own, part)]))
+        most = own.group_by("request_no").agg(most=(pl.col("ns").sum() * part).cast(pl.Int64))
+        capped = rows.join(most, on="request_no", how="left", maintain_order="left").with_columns(
+            least=pl.col("after_ns") - pl.col("most").fill_null(0), sooner=both["after_ns"], touched=both["changed"]
+        )
+        of_horizon = pl.col("horizon") == horizon
+        rows = capped.select(
+            "request_no",
+            "horizon",
+            "before_ns",
+            after_ns=pl.when(of_horizon).then(pl.max_horizontal("sooner", "least")).otherwise("after_ns"),
+            changed=pl.when(of_horizon).then("touched").otherwise("changed"),
+        )
+    return rows
+
+
+def _with_less(evidence: Evidence, stretches: pl.DataFrame, part: float) -> pl.DataFrame:
+    """Mark spans whose stretches are shorter by a part of them."""
     own = evidence.spans.select(pl.col("request").cast(pl.UInt32, strict=False), "span_id", "row").drop_nulls()
     told = stretches.join(evidence.requests.select("request_no", "request"), on="request_no").join(
         own.unique(["request", "span_id"], keep="first", maintain_order=True), on=["request", "span_id"]
@@ -85,11 +116,6 @@ def retimed(evidence: Evidence, told: pl.DataFrame) -> pl.DataFrame:
         after_ns=pl.col("horizon_ns") - pl.min_horizontal(pl.Series(sooner), "horizon_ns"),
         changed=pl.col("request").is_in(pl.Series(requests, dtype=pl.UInt32).implode()),
     )
-
-
-def _together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    found = list(parts)
-    return pl.concat(found) if found else pl.DataFrame(schema=MARKS)
 
 
 def carried_over(told: pl.DataFrame, there: Evidence, here: Evidence) -> pl.DataFrame:

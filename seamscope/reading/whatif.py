@@ -87,11 +87,12 @@ def what_if(
     evidence = stored.gathered(reader, requests, chosen, {}, essential)
     from analysis.findings import changes
 
-    told = [*_taken_out(reader, evidence, change, essential)]
-    if change.cause is not None:
+    told = changes.together(_taken_out(reader, evidence, change, essential))
+    if change.cause is None:
+        rows = changes.retimed(evidence, told)
+    else:
         stretches = reader.query(statement("findings/stretches", chosen=chosen), {"cause": change.cause})
-        told.append(changes.with_less(evidence, stretches, change.by_percent / 100))
-    rows = changes.retimed(evidence, pl.concat(told))
+        rows = changes.shortened(evidence, told, stretches, change.by_percent / 100)
     return tuple(_outcome(rows, horizon, one=request_id is not None) for horizon in HORIZONS if _has(rows, horizon))
 
 

@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +16,7 @@ from collector.ingest import ingest
 from seamscope import runs
 from seamscope.commands import whatif_
 from seamscope.errors import DataError, UsageError
+from seamscope.remote import open_store
 from seamscope.store import Store
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_traces"
@@ -46,6 +48,20 @@ def mean_ms(scenario: str, kind: str, byte: str) -> float:
     """What a stopwatch outside measured of the requests of one kind."""
     requests = json.loads((SAMPLES / scenario / "driver.json").read_text())["requests"]
     return float(statistics.mean(one[byte] for one in requests if one["kind"] == kind and one["status"])) / MS
+
+
+@pytest.mark.parametrize("cause", ["compute", "render"])
+@pytest.mark.parametrize("name", ["a-nonessential", "a-serial-fanout"])
+def test_no_horizon_saves_more_of_a_cause_than_it_holds(stores: dict[str, Path], name: str, cause: str) -> None:
+    with open_store(stores[name]) as reader:
+        held = reader.query(
+            "SELECT r.route, s.horizon, sum(s.end_ns - s.start_ns) FILTER (s.cause = $cause)::BIGINT AS ns "
+            "FROM segments s JOIN requests r USING (request_id) WHERE r.kind <> 'other' GROUP BY ALL",
+            {"cause": cause},
+        )
+    for route, horizon, ns in held.filter(pl.col("route").is_not_null()).iter_rows():
+        outcome = told(stores[name], "--filter", f'route=="{route}"', "--cause", cause)[horizon]
+        assert outcome["saving_ns"] <= (ns or 0) / outcome["requests"] + 1_000
 
 
 @pytest.mark.parametrize(("horizon", "byte"), [("shell", "first_byte_ns"), ("complete", "last_byte_ns")])
