@@ -11,8 +11,9 @@ from analysis.arrays import MISSING
 from seamscope.kernel import kernel
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s, Int64s, Number
+    from analysis.arrays import Codes, Int32s, Int64s, Mask, Number
     from analysis.clocks import Clocks
+    from analysis.forest import Resources
     from analysis.journeys import Journeys
 
 WORKERS: Final = ("cloudflare", "@microlabs/otel-cf-workers", "@microlabs/otel-workers-sdk")
@@ -185,12 +186,11 @@ def count_members(
     return ending, most
 
 
-def _frozen(journeys: Journeys) -> Codes:
-    frame = journeys.forest.resources.frame
-    if "sdk" not in frame.columns:
-        return np.zeros(journeys.calls.count, np.uint8)
-    by_resource = np.array([sdk in WORKERS for sdk in frame.get_column("sdk").to_list()], np.uint8)
-    return by_resource[journeys.forest.resource[journeys.calls.outer]]
+def stand_still(resources: Resources) -> Mask:
+    """Mark the resources whose clock stands still between I/O."""
+    if "sdk" not in resources.frame.columns:
+        return np.zeros(len(resources.service), np.bool_)
+    return np.array([sdk in WORKERS for sdk in resources.frame.get_column("sdk").to_list()], np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ def measure(journeys: Journeys, clocks: Clocks | None = None) -> Gaps:
         union,
         last_end,
         np.where(forest.kind[client] == 2, 2, forest.extent[client]).astype(np.uint8),
-        _frozen(journeys),
+        stand_still(forest.resources)[forest.resource[calls.outer]].astype(np.uint8),
         one_host.astype(np.uint8),
         forest.extent,
         forest.grain,

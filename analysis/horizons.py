@@ -9,17 +9,20 @@ import numpy as np
 
 from analysis import entries, moments
 from analysis.arrays import MISSING, NONE
+from analysis.gaps import stand_still
 from seamscope.schema import words
 
 if TYPE_CHECKING:
-    from analysis.arrays import Codes, Int32s, Int64s
+    from analysis.arrays import Codes, Int32s, Int64s, Mask
     from analysis.journeys import Journeys
 
 MEASURED: Final = words.code(words.EVIDENCE, "measured")
 BOUNDED: Final = words.code(words.EVIDENCE, "bounded")
 HEADERS: Final = words.code(words.EXTENTS, "headers")
 REQUEST: Final = words.code(words.ROLES, "request")
+SERVER: Final = words.code(words.SPAN_KINDS, "server")
 RENDER: Final = words.code(words.TIERS, "render")
+EDGE: Final = words.code(words.TIERS, "edge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,36 @@ def measure(
     shell = np.where(shell == MISSING, MISSING, np.maximum(shell, times.start[top]))
     complete = np.where(complete == MISSING, MISSING, np.maximum(complete, shell))
     found = Horizons(shell, complete, known.astype(np.uint8), evidence.astype(np.uint8), mark.astype(np.int32))
-    return _without_unsure(found, forest.odd.of(forest.count)[top]) if forest.odd.span.size else found
+    still = unmeasurable(journeys)[top] & (complete == times.start[top])
+    which = forest.odd.of(forest.count)[top]
+    return _without_unsure(found, still | (which == moments.START) | (which == moments.END))
 
 
-def _without_unsure(found: Horizons, which: Codes) -> Horizons:
-    """Leave the horizons open of requests whose own start or end is out of range: nobody knows how long they took."""
-    unsure = (which == moments.START) | (which == moments.END)
+def unmeasurable(journeys: Journeys) -> Mask:
+    """Mark by row what took no time by a clock that stands still between I/O: it is not free, nobody knows its time.
+
+    The runtime says so itself (CPU time, wall time, or the order of its spans), or the SDK is one of such runtimes': of
+    those only what serves is marked, for what else is of no length in them is often nothing more than a mark.
+    """
+    forest, spans = journeys.forest, journeys.forest.spans
+    zero: Mask = (spans.start == spans.raw_end) & (journeys.tier[: spans.count] == EDGE)
+    if zero.any():
+        told = stand_still(forest.resources)[forest.resource[: spans.count]] & (spans.kind == SERVER)
+        for name in ("cpu_ns", "wall_ns", "sequence"):
+            told |= spans.column(name) != MISSING
+        zero &= told
+    rows = np.zeros(forest.count, np.bool_)  # a caller that nobody saw is none
+    rows[: spans.count] = zero
+    return rows
+
+
+def _without_unsure(found: Horizons, unsure: Mask) -> Horizons:
+    """Leave the horizons open of requests of which nobody knows how long they took.
+
+    Their own start or end is out of range, or no time passed by a clock that stands still.
+    """
+    if not unsure.any():
+        return found
     return Horizons(
         shell=np.where(unsure, MISSING, found.shell),
         complete=np.where(unsure, MISSING, found.complete),

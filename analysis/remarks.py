@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from analysis import extents, parents
+from analysis import extents, horizons, parents
 from analysis.arrays import MISSING, Int32s, Int64s
 from analysis.columns import bits
 from analysis.tables import ids, known, table, trace_ids
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from analysis.forest import Forest
     from analysis.journeys import Journeys
 
-EDGE: Final = words.code(words.TIERS, "edge")
 NO_ROWS: Final = table("warnings", {"request_no": []})
 
 
@@ -83,14 +82,9 @@ def _outlived(journeys: Journeys, requests: Requests) -> pl.DataFrame:
 
 def _unmeasurable(journeys: Journeys, requests: Requests) -> pl.DataFrame:
     forest, spans = journeys.forest, journeys.forest.spans
-    count = forest.unseen_from
-    if not any(spans.has(name) for name in ("cpu_ns", "wall_ns", "sequence")):
-        return NO_ROWS
-    told = (spans.column("cpu_ns") != MISSING) | (spans.column("wall_ns") != MISSING)
-    told |= spans.column("sequence") != MISSING
-    zero = (spans.start == spans.raw_end) & (journeys.tier[:count] == EDGE)
+    zero = horizons.unmeasurable(journeys)
     marks = (spans.role == words.code(words.ROLES, "first_byte")) | (spans.role == words.code(words.ROLES, "body"))
-    rows = np.flatnonzero(told & zero & ~marks).astype(np.int32)
+    rows = np.flatnonzero(zero[: spans.count] & ~marks).astype(np.int32)
     return _rows(
         forest,
         requests,

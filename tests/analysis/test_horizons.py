@@ -233,3 +233,16 @@ def test_nothing_lasts_nothing(traces: Traces) -> None:
     traces.span("GET /", "server", "api", 5, 5)
     request = traces.told().request()
     assert (request["complete"], request["dominant"]) == (0, None)
+
+
+@pytest.mark.parametrize(("sdk", "complete"), [("@microlabs/otel-cf-workers", None), ("opentelemetry", 0)])
+def test_a_request_by_a_clock_that_stood_still_took_nobody_knows_how_long(
+    traces: Traces, sdk: str, complete: float | None
+) -> None:
+    traces.service("gate", "edge", sdk=sdk)
+    traces.span("fetchHandler GET", "server", "gate", 5, 5)
+    traces.span("GET /waits", "server", "gate", 10, 30, trace=2)
+    told = traces.told()
+    assert [row["complete"] for row in told.requests()] == [complete, 20]
+    odd = {("unmeasurable_edge_time", "fetchHandler GET")}
+    assert told.warnings() == (odd if complete is None else set())
