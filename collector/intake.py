@@ -89,6 +89,7 @@ class Answer(Protocol):
 class _Waiting:
     body: Body
     answer: Answer
+    answered: bool = False
 
 
 @dataclass(slots=True)
@@ -293,7 +294,11 @@ class Intake:
                 self._changed.notify_all()
             if group is None:
                 return
-            self._settle(group)
+            try:
+                self._settle(group)
+            except BaseException as error:  # noqa: BLE001 - whatever it was, it must not stop the loop
+                _log.exception("a group of %d requests could not be settled", len(group.waiting))
+                self._answer_rest(group, error)
             del group
             with self._changed:
                 self._committing = False
@@ -312,7 +317,7 @@ class Intake:
         )
         self._last_took_s = time.monotonic() - group.taken_s
         for each, what in zip(group.waiting, settled, strict=True):
-            self._answer(each, what)
+            self._try_to_answer(each, what)
         if group.size > LARGE_BYTES:
             give_back()
 
@@ -325,8 +330,21 @@ class Intake:
             return
         try:
             self._on_stored(bodies)
-        except OSError:
+        except Exception:  # noqa: BLE001 - whatever the recorder stumbled over, the spans are stored
             _log.exception("recording failed; the spans are stored all the same")
+
+    def _answer_rest(self, group: _Group, error: BaseException) -> None:
+        """Ask those of a group who still wait to send again: of what is stored already, the store takes no second."""
+        for each in group.waiting:
+            if not each.answered:
+                self._try_to_answer(each, error)
+
+    def _try_to_answer(self, each: _Waiting, what: Settled) -> None:
+        each.answered = True
+        try:
+            self._answer(each, what)
+        except Exception:  # noqa: BLE001 - the others of its group wait for theirs
+            _log.exception("a request could not be answered")
 
     def _answer(self, each: _Waiting, what: Settled) -> None:
         with self._changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ class Answers:
         with self._lock:
             first = not self._given
             self._given.append((waiting, what))
-        if first and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake)
+        if first:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any longer
+                self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         with self._lock:

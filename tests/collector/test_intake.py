@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import wait
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ import pytest
 
 from collector import intake as intake_module
 from collector.decoding.decode import Body
+from collector.doors.answers import Answers
 from collector.groups import FAILED_COMMITS, Groups
-from collector.ingest import Ingested, ingest
+from collector.ingest import Ingested, Outcome, ingest
 from collector.intake import Intake, RefusedError
 from collector.telemetry import Telemetry
 from seamscope.errors import StoreError
@@ -265,13 +267,45 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
         assert telemetry.held_bytes == 0
 
 
-def test_a_recorder_that_fails_does_not_cost_a_span(tmp_path: Path) -> None:
-    def full(_bodies: Sequence[Body]) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), MemoryError(), ValueError("odd")])
+def test_a_recorder_that_fails_does_not_cost_a_span(tmp_path: Path, fault: Exception) -> None:
+    with intake(tmp_path, on_stored=mock.Mock(side_effect=fault)) as (door, store, telemetry):
+        for seed in (1, 2):
+            assert door.submit(body(traffic.spans(8, seed=seed))).result(traffic.DEADLINE_S).accepted == 8
+        assert traffic.count(store, "spans") == 16
+        assert telemetry.held_bytes == 0
 
-    with intake(tmp_path, on_stored=full) as (door, store, _):
-        assert door.submit(body(traffic.spans(8))).result(traffic.DEADLINE_S).accepted == 8
+
+def test_whatever_fails_while_a_group_is_settled_stops_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits is asked to send again, what was held is let go of, and the next request is stored."""
+    monkeypatch.setattr(Intake, "_note_pace", mock.Mock(side_effect=[MemoryError, None]))
+    with intake(tmp_path) as (door, store, telemetry):
+        with pytest.raises(RefusedError):
+            door.submit(body(traffic.spans(8, seed=1))).result(traffic.DEADLINE_S)
+        assert telemetry.held_bytes == 0
+        assert door.submit(body(traffic.spans(8, seed=1))).result(traffic.DEADLINE_S).accepted == 8
         assert traffic.count(store, "spans") == 8
+
+
+def test_an_answer_that_cannot_be_given_costs_nobody_elses(tmp_path: Path) -> None:
+    gate = threading.Event()
+    with intake(tmp_path, lambda _: _wait(gate)) as (door, _, telemetry):
+        first, gone, last = (door.submit(body(traffic.spans(8, seed=seed))) for seed in range(3))
+        assert gone.cancel()
+        gate.set()
+        assert [each.result(traffic.DEADLINE_S).accepted for each in (first, last)] == [8, 8]
+    assert telemetry.held_bytes == 0
+
+
+def test_an_answer_to_a_loop_that_has_ended_is_let_go() -> None:
+    loop = asyncio.new_event_loop()
+    answer = Answers(loop).expect()
+    loop.close()
+    with mock.patch.object(loop, "is_closed", return_value=False):  # as a moment before
+        answer.set_result(Outcome(1))
+    assert not answer.given.done()
 
 
 @pytest.mark.parametrize("fault", [pl.exceptions.PanicException("index out of bounds"), MemoryError()])
