@@ -74,6 +74,7 @@ class Settling:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._over_s = math.inf
+        self._unloadable = False
         self._thread = threading.Thread(target=self._follow, name="settle")
 
     def start(self) -> None:
@@ -117,9 +118,9 @@ class Settling:
         return settler.lag_ns(time.time_ns()) / 1e9 if settler is not None else 0.0
 
     def failing(self) -> int:
-        """Return 1 where the last step failed, which the next one tries again."""
+        """Return 1 where the last step failed, or the desk could not be loaded, which the next one tries again."""
         settler = self.__dict__.get("_settler")
-        return int(settler is not None and settler.failing)
+        return int(self._unloadable if settler is None else settler.failing)
 
     def set_aside(self) -> int:
         """Return how many traces were set aside since the start, because processing them fails."""
@@ -137,11 +138,12 @@ class Settling:
 
     def _follow(self) -> None:
         """Step until stopped; with the first step that has nothing to do, memory goes back to the system."""
-        settler, busy, rest_s = self._loaded(), False, EVERY_S
+        busy, rest_s = False, EVERY_S
         while not self._stopped.wait(rest_s):
             began = time.monotonic()
             rest_s = EVERY_S
             try:
+                settler = self._loaded()
                 done = settler.step()
                 if busy and not done.traces:
                     give_back()
@@ -154,7 +156,11 @@ class Settling:
 
     def _loaded(self) -> Settler:
         with self._lock:
-            return self._settler
+            try:
+                return self._settler
+            except BaseException:
+                self._unloadable = True
+                raise
 
     @cached_property
     def _settler(self) -> Settler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from collector import settling
 from collector.doors.listening import Doors
 from collector.settling import Settling
 from seamscope.config import Config
+from seamscope.runs import Settler
 from seamscope.store import Store
 from tests.collector.traffic import running
 from tests.seamscope.store_rows import START_NS, rows, span
@@ -87,6 +89,32 @@ def test_it_follows_until_it_is_stopped(tmp_path: Path, monkeypatch: pytest.Monk
         following.stop()
         assert not following._thread.is_alive()
         assert analysed(store) == 4
+
+
+def test_a_desk_that_cannot_be_loaded_is_said_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "EVERY_S", 0.001)
+    let = threading.Event()
+
+    class Unloadable(Settler):
+        def __init__(self, *given: Any) -> None:
+            if not let.is_set():
+                raise OSError(24, "Too many open files")
+            super().__init__(*given)
+
+    monkeypatch.setattr("seamscope.runs.Settler", Unloadable)
+    with filled(tmp_path) as store:
+        following = Settling(store, Config(), 0.0)
+        told = [following.failing()]
+        following.start()
+        for is_done in (following.failing, lambda: analysed(store)):
+            until = time.monotonic() + 60
+            while not is_done() and following._thread.is_alive() and time.monotonic() < until:
+                following._stopped.wait(0.005)
+            told.append(following.failing())
+            let.set()
+        found = analysed(store)
+        following.stop()
+        assert (told, found) == ([0, 1, 0], 4)
 
 
 @pytest.mark.parametrize(("last_s", "expected"), [(60.0, 4), (-1.0, 0)])
