@@ -38,12 +38,16 @@ BODY_BYTES: Final = 256 * 1024 * 1024
 """Bytes of one body in a file; more than over the wire, since whole exports are one JSON document."""
 INFLATED_BYTES: Final = 64 * 1024 * 1024 * 1024
 """Bytes that a compressed file may unfold to: a bomb ends here, not the disk."""
+EMPTY_BODIES: Final = 16
+"""Empty bodies one after another that a file may hold. Each is a zero, and so is each byte of what was never written:
+of a megabyte that unfolds to a gigabyte of them, a body each would be hundreds of gigabytes."""
 _CHUNK: Final = 1024 * 1024
 _HEAD: Final = 64 * 1024
 _VARINT_BYTES: Final = 10
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_ZEROS: Final = re.compile(rb"\0*")
 _UNPACKING: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 _FORMS: Final = (
     "OTLP as protobuf (one request, or each after its length), JSON or NDJSON; Jaeger or Zipkin v2 JSON; .gz or .zst"
@@ -67,11 +71,29 @@ def delimited(*bodies: bytes) -> bytes:
 
 
 def end_of_bodies(file: FileIO) -> int:
-    """Give where the last whole body of a recorded file ends; only their lengths are read."""
-    size, end = os.fstat(file.fileno()).st_size, 0
-    while (taken := _taken_bytes(os.pread(file.fileno(), _VARINT_BYTES, end))) and end + taken <= size:
-        end += taken
+    """Give where the last whole body of a recorded file ends; only their lengths are read.
+
+    A long run of zeros at the end is what a file system leaves of what was not written before the power went.
+    """
+    number, end = file.fileno(), 0
+    size = os.fstat(number).st_size
+    while head := os.pread(number, _VARINT_BYTES, end):
+        past = _past_zeros(number, end) if head[0] == 0 else end + _taken_bytes(head)
+        is_torn = head[0] == 0 and past >= size and past - end > EMPTY_BODIES
+        if is_torn or not end < past <= size:
+            break
+        end = past
     return end
+
+
+def _past_zeros(number: int, begin: int) -> int:
+    """Give where the zeros end that begin there."""
+    while piece := os.pread(number, _HEAD, begin):
+        rest = piece.lstrip(b"\0")
+        begin += len(piece) - len(rest)
+        if rest:
+            break
+    return begin
 
 
 def _taken_bytes(head: bytes) -> int:
@@ -148,6 +170,17 @@ class _Stream:
         self._taken += len(taken)
         self.position += len(taken)
         return taken
+
+    def zeros(self) -> int:
+        """Take the zeros that lie ahead; return how many."""
+        begin = self.position
+        while self._have(1):
+            size = cast("re.Match[bytes]", _ZEROS.match(self._ahead, self._taken)).end() - self._taken
+            self._taken += size
+            self.position += size
+            if self._taken < len(self._ahead):
+                break
+        return self.position - begin
 
     def line(self, limit: int) -> bytes:
         """Take a line with its line feed, or `limit` bytes of it."""
@@ -312,6 +345,11 @@ class BodyFile:
         count, proven = 0, False
         while stream.peek(1):
             begin = stream.position
+            if zeros := stream.zeros():
+                empty = self._empty(zeros, begin)
+                yield from empty
+                count += len(empty)
+                continue
             size = self._size(stream)
             data = stream.take(size) if 0 <= size <= BODY_BYTES else b""
             fault = None if size == len(data) else "a length or a body is cut off"
@@ -327,6 +365,13 @@ class BodyFile:
             proven = proven or bool(data)  # a file of zeros is a file of empty requests, until it is not
         if count == 0 and stream.damage is not None:
             raise self._not_otlp(stream.damage)
+
+    def _empty(self, count: int, begin: int) -> list[Body]:
+        """Return so many empty bodies, or none where they are too many to be any."""
+        if count > EMPTY_BODIES:
+            self._damaged(f"{count} zeros were passed over at byte {begin}: they are no requests")
+            return []
+        return [self._body(b"", "protobuf")] * count
 
     @staticmethod
     def _size(stream: _Stream) -> int:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 GROUP_BYTES: Final = 8 * 1024 * 1024
 """Bodies that are stored together; a larger one is a group of its own."""
+BODY_HELD_BYTES: Final = 1024
+"""What a body and its outcome take besides its content: a million empty ones took 800 MB."""
 MESSAGES: Final = 20
 """Different complaints that are kept word by word; further ones are only counted."""
 
@@ -123,15 +125,16 @@ class CollectorSink:
 
 
 def groups(bodies: Iterable[Body]) -> Iterator[list[Body]]:
-    """Yield bodies in groups of at most `GROUP_BYTES`."""
+    """Yield bodies in groups that take `GROUP_BYTES` at most."""
     group: list[Body] = []
     size = 0
     for body in bodies:
-        if group and size + len(body.data) > GROUP_BYTES:
+        takes = len(body.data) + BODY_HELD_BYTES
+        if group and size + takes > GROUP_BYTES:
             yield group
             group, size = [], 0
         group.append(body)
-        size += len(body.data)
+        size += takes
     if group:
         yield group
 

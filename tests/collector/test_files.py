@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from collector.decoding.decode import Body
-from collector.files import INFLATED_BYTES, delimited, iter_bodies
+from collector.files import EMPTY_BODIES, INFLATED_BYTES, delimited, iter_bodies
 from seamscope.errors import DataError
 from tests.collector import traffic
 
@@ -87,6 +87,29 @@ def test_a_name_decides_where_the_content_does_not(tmp_path: Path) -> None:
     assert body.signal == "logs"
 
 
+@PACKINGS
+def test_zeros_without_end_are_passed_over_in_one_step(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """They are what a file system leaves of what was not written, and what a bomb is made of."""
+    zeros = bytes(3_000_001)
+    found, said = read(tmp_path, pack(zeros + delimited(ONE) + zeros + delimited(b"", TWO, b"") + zeros))
+    begins = [0, len(zeros) + len(delimited(ONE)), 2 * len(zeros) + len(delimited(ONE, b"", TWO))]
+    assert [body.data for body in found] == [ONE, TWO]
+    assert [line.split(": ", 1)[1] for line in said] == [
+        f"{count} zeros were passed over at byte {begin}: they are no requests"
+        for count, begin in zip((3_000_001, 3_000_002, 3_000_002), begins, strict=True)
+    ]
+
+
+def test_a_few_empty_bodies_are_requests(tmp_path: Path) -> None:
+    bodies = [*[b""] * EMPTY_BODIES, ONE, *[b""] * EMPTY_BODIES]
+    found, said = read(tmp_path, delimited(*bodies))
+    assert ([body.data for body in found], said) == (bodies, [])
+    assert read(tmp_path, bytes(EMPTY_BODIES + 1)) == (
+        [],
+        [f"{tmp_path}/file: 17 zeros were passed over at byte 0: they are no requests"],
+    )
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     class Standard:
         buffer = io.BufferedReader(io.BytesIO(gzip.compress(TEXT)))
@@ -131,6 +154,7 @@ def test_a_bad_line_is_passed_over(tmp_path: Path) -> None:
         (ONE[:-1], "cut off"),
         (b"hello, world, this is no trace", "not OTLP"),
         (bytes(10), None),
+        (bytes(20) + b"\xff" * 20, "not OTLP"),
         (bytes(10) + b"\xff" * 20, "not OTLP"),
         (b"PAR1" + bytes(100), "not OTLP"),
         (b"\x1f\x8b" + b"x" * 20, "not OTLP"),

@@ -70,6 +70,12 @@ def test_what_comes_twice_is_stored_once(tmp_path: Path, said: Said) -> None:
     assert spans_in(tmp_path / "s.duckdb") == 4
 
 
+def test_a_group_of_tiny_bodies_is_bounded_by_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "GROUP_BYTES", 3 * importing.BODY_HELD_BYTES)
+    bodies = [Body(b"", "protobuf", "traces")] * 7
+    assert [len(group) for group in importing.groups(bodies)] == [3, 3, 1]
+
+
 def test_rejected_spans_are_counted_by_reason(tmp_path: Path, said: Said) -> None:
     request = traffic.spans(5)
     spans = request.resource_spans[0].scope_spans[0].spans
@@ -180,6 +186,7 @@ def test_complaints_are_bounded() -> None:
 
 def test_groups_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "GROUP_BYTES", 10)
+    monkeypatch.setattr(importing, "BODY_HELD_BYTES", 0)
     bodies = [Body(bytes(size), "protobuf", "traces") for size in (4, 6, 1, 20, 1)]
     assert [[len(body.data) for body in group] for group in importing.groups(bodies)] == [[4, 6], [1], [20], [1]]
     assert list(importing.groups([])) == []

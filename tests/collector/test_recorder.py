@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import resource
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from collector.decoding.decode import Body
-from collector.files import iter_bodies
+from collector.files import delimited, iter_bodies
 from collector.recorder import Recorder
 from seamscope.errors import StoreError
 from tests.collector import traffic
@@ -88,6 +89,31 @@ def test_a_recording_without_a_whole_body_is_put_aside(tmp_path: Path) -> None:
         assert list(iter_bodies(record(tmp_path, bodies))) == bodies
         assert (tmp_path / f"traces.{name}.cut-1").read_bytes() == b"of another time"
         assert (tmp_path / f"traces.{name}.cut-2").read_bytes() == torn
+
+
+@pytest.mark.parametrize("zeros", [17, 3_000_000])
+def test_zeros_at_the_end_are_put_aside_in_one_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zeros: int
+) -> None:
+    """A file system leaves them of what was not written before the power went."""
+    place = record(tmp_path, TRACES[:1])
+    with place.open("ab") as file:
+        file.write(bytes(zeros))
+    reads = mock.Mock(side_effect=os.pread)
+    monkeypatch.setattr(os, "pread", reads)
+    record(tmp_path, TRACES[1:2])
+    assert reads.call_count < 100
+    assert list(iter_bodies(place)) == TRACES[:2]
+    assert place.with_name(f"{place.name}.cut-1").read_bytes() == bytes(zeros)
+
+
+def test_empty_bodies_are_kept_and_so_is_what_follows_a_run_of_zeros(tmp_path: Path) -> None:
+    place = record(tmp_path, TRACES[:1])
+    with place.open("ab") as file:
+        file.write(bytes(100_000) + delimited(TRACES[1].data, b"", b""))
+    record(tmp_path, TRACES[2:3])
+    assert [body.data for body in iter_bodies(place)] == [*(each.data for each in TRACES[:2]), b"", b"", TRACES[2].data]
+    assert not list(tmp_path.glob("*.cut-*"))
 
 
 @pytest.fixture
