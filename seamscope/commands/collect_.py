@@ -213,14 +213,20 @@ def watch(collector: Collector, stopping: Stopping) -> None:
 @click.option("--cors-origin", multiple=True, metavar="ORIGIN", help="Web origin whose pages may send; repeatable.")
 @click.option("--insecure-public", is_flag=True, help="Let other machines connect without TLS or without a token.")
 @click.option(
-    "--settle", default="10s", show_default=True, callback=duration, help="Quiet time before a trace is analysed."
+    "--settle",
+    default="10s",
+    show_default=True,
+    callback=duration("0s", "7d"),
+    help="Quiet time before a trace is analysed.",
 )
 @click.option("--retention-age", callback=age, metavar="TIME", help="Delete traces this long after their last span.")
 @click.option("--retention-size", callback=size, metavar="SIZE", help="Delete the oldest traces beyond this size.")
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Also keep the raw bodies received.")
 @click.option("--max-memory", default="1GiB", show_default=True, callback=memory, help="What the process may hold.")
 @click.option("--metrics-endpoint", metavar="HOST:PORT|URL", help="Send the collector's own metrics there, as OTLP.")
-@click.option("--metrics-every", default="60s", show_default=True, callback=duration, help="How often.")
+@click.option(
+    "--metrics-every", default="60s", show_default=True, callback=duration("1s", "1d"), help="How often, from 1s to 1d."
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="On stderr.")
 @click.option("--ready-file", type=click.Path(path_type=Path), metavar="FILE", help="Written as JSON once ready.")
 def command(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIZES: Final = {
     "": 1,
@@ -22,7 +25,10 @@ SIZES: Final = {
 TIMES: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 LEAST_MEMORY: Final = 512 * 2**20
 LEAST_SIZE: Final = 64 * 2**20
-LEAST_AGE_S: Final = 1.0
+MOST_BYTES: Final = 1024 * 2**40
+LEAST_AGE: Final = "1s"
+MOST_AGE: Final = "36500d"
+"""Nanoseconds of more do not fit into 64 bits."""
 
 
 def size_bytes(text: str) -> int:
@@ -30,7 +36,10 @@ def size_bytes(text: str) -> int:
     match = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", text.strip())
     if match is None or match["unit"].upper() not in SIZES:
         raise click.BadParameter(f"{text!r} is not a size; write 512MiB or 2GB")
-    return int(float(match["number"]) * SIZES[match["unit"].upper()])
+    found = float(match["number"]) * SIZES[match["unit"].upper()]
+    if found > MOST_BYTES:
+        raise click.BadParameter("at most 1024TiB make sense")
+    return int(found)
 
 
 def seconds(text: str) -> float:
@@ -49,16 +58,22 @@ def memory(_context: click.Context, _parameter: click.Parameter, text: str) -> i
     return found
 
 
-def duration(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
-    """A duration; an option's callback."""
-    return seconds(text)
+def duration(least: str, most: str) -> Callable[[click.Context, click.Parameter, str], float]:
+    """A duration within bounds; gives an option's callback."""
+    return lambda _context, _parameter, text: _bounded_s(text, least, most)
 
 
 def age(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
     """How long traces are kept, if there is a bound; an option's callback."""
-    found = None if text is None else seconds(text)
-    if found is not None and found < LEAST_AGE_S:
-        raise click.BadParameter("at least 1s is needed")
+    return None if text is None else _bounded_s(text, LEAST_AGE, MOST_AGE)
+
+
+def _bounded_s(text: str, least: str, most: str) -> float:
+    found = seconds(text)
+    if found < seconds(least):
+        raise click.BadParameter(f"at least {least} is needed")
+    if found > seconds(most):
+        raise click.BadParameter(f"at most {most} makes sense")
     return found
 
 
