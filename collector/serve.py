@@ -110,6 +110,7 @@ class Collector:
         self._config = config
         self._stopping = threading.Event()
         self._parts = ExitStack()
+        self._telling: SelfMetrics | None = None
 
     def __enter__(self) -> Self:
         """Start."""
@@ -143,8 +144,8 @@ class Collector:
             self._lend(parts)
             self._intake.start()
             parts.callback(self._intake.stop)
-            self._open_doors(parts)
             self._tell(parts)
+            self._open_doors(parts)
             parts.callback(self._settling.hurry)  # first of all: what ends after it waits for the analysis
             self._parts = parts.pop_all()
 
@@ -152,6 +153,8 @@ class Collector:
         """Stop listening, answer what is held, analyse what settled while there is time, and close the store."""
         self._stopping.set()
         self._parts.close()
+        if self._telling is not None:
+            self._telling.stop()
 
     def analyze(self) -> Mapping[str, object]:
         """Analyse all that is stored, settled or not; say what was done (as `seamscope.runs.RunSummary`).
@@ -232,9 +235,9 @@ class Collector:
 
     def _tell(self, parts: ExitStack) -> None:
         if self.plan.metrics_endpoint is not None:
-            telling = SelfMetrics(self.telemetry, self.plan.metrics_endpoint, self.plan.metrics_every_s)
-            telling.start()
-            parts.callback(telling.stop)
+            self._telling = SelfMetrics(self.telemetry, self.plan.metrics_endpoint, self.plan.metrics_every_s)
+            self._telling.start()
+            parts.callback(self._telling.end)  # it sends while the rest ends
 
     @property
     def http_url(self) -> str:

@@ -14,11 +14,13 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from collector.doors.listening import Doors
 from collector.ingest import Outcome
 from collector.self_metrics import METRICS, SelfMetrics, request
 from collector.telemetry import FAILING_NS, Telemetry
 from seamscope import health
 from seamscope.remote import find_collector
+from seamscope.store import Store
 from tests.collector import traffic
 from tests.collector.transports import TRANSPORTS, encoded, send
 
@@ -137,6 +139,36 @@ def test_where_nobody_takes_them_the_collector_lives_on(caplog: pytest.LogCaptur
     telling.start()
     telling.stop()
     assert "could not be sent" in caplog.text
+
+
+def test_an_endpoint_that_dawdles_keeps_no_stop_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doors close first, all else ends, and only then is it waited for."""
+    said: list[str] = []
+    ended = threading.Event()
+
+    def noting(of: type, name: str) -> None:
+        method = getattr(of, name)
+
+        def note(*given: Any) -> Any:
+            said.append(f"{of.__name__}.{name}")
+            return method(*given)
+
+        monkeypatch.setattr(of, name, note)
+
+    def dawdle(_: SelfMetrics) -> None:
+        said.append("sends")
+        ended.wait(traffic.DEADLINE_S)
+
+    monkeypatch.setattr("collector.self_metrics.LAST_S", 0.0)
+    monkeypatch.setattr(SelfMetrics, "send", dawdle)
+    noting(Doors, "close")
+    noting(Store, "close")
+    noting(SelfMetrics, "stop")
+    with traffic.running(tmp_path, metrics_endpoint="127.0.0.1:9", metrics_every_s=3600.0):
+        pass
+    ended.set()
+    assert said.index("Doors.close") < said.index("sends")
+    assert said.index("Store.close") < said.index("SelfMetrics.stop")
 
 
 def test_sums_begin_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
