@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import zlib
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -199,6 +200,12 @@ def _json_signal(head: bytes) -> Signal | None:
     return signals[found[1]] if found else None
 
 
+def _why_no_request(line: bytes) -> str | None:
+    """Return why a line is no request in JSON, or None."""
+    error = read_json([line], TRACES).errors[0]
+    return "it is no OTLP request" if error is None and _json_signal(line) is None else error
+
+
 def _wire_signal(data: bytes) -> Signal | None:
     """Return what a protobuf request holds: the three look alike but for the fields of their records."""
     cells = read_wire([data], TRACES)
@@ -301,10 +308,15 @@ class BodyFile:
         first = stream.line(BODY_BYTES)
         while not first.strip(_BLANK) and stream.peek(1):
             first = stream.line(BODY_BYTES)
-        if first.rstrip().endswith(b"}") and stream.peek(_HEAD).lstrip(_BLANK).startswith(b"{"):
+        ahead = stream.peek(_HEAD).lstrip(_BLANK)
+        if ahead and ((first.rstrip().endswith(b"}") and ahead.startswith(b"{")) or _why_no_request(first) is None):
             yield from self._lines(stream, first)
             return
-        data = first + stream.take(BODY_BYTES + 1 - len(first))
+        second = stream.line(max(0, BODY_BYTES - len(first)))
+        if second and _why_no_request(second) is None:
+            yield from self._lines(stream, first, second)
+            return
+        data = first + second + stream.take(max(0, BODY_BYTES + 1 - len(first) - len(second)))
         if len(data) > BODY_BYTES:
             raise DataError(f"{self._name} is one document of more than {BODY_BYTES} bytes", "split it into NDJSON")
         if _json_signal(data) is None and data.strip(_BLANK) != b"{}":
@@ -314,19 +326,18 @@ class BodyFile:
             raise self._not_otlp(stream.damage or error)
         yield self._body(data, "json")
 
-    def _lines(self, stream: _Stream, first: bytes) -> Iterator[Body]:
-        line, number = first, 1
-        while line:
-            if line.strip(_BLANK):
-                self._signal = None  # a file of lines may mix signals
-                error = read_json([line], TRACES).errors[0]
-                if error is None and _json_signal(line) is None:
-                    error = "it is no OTLP request"
-                if error is None:
-                    yield self._body(line, "json")
-                else:
-                    self._damaged(f"line {number} was passed over: {error}")
-            line, number = stream.line(BODY_BYTES), number + 1
+    def _lines(self, stream: _Stream, *taken: bytes) -> Iterator[Body]:
+        """Read a line each, those taken already first."""
+        rest = iter(lambda: stream.line(BODY_BYTES), b"")
+        for number, line in enumerate(chain(taken, rest), 1):
+            if not line.strip(_BLANK):
+                continue
+            self._signal = None  # a file of lines may mix signals
+            fault = _why_no_request(line)
+            if fault is None:
+                yield self._body(line, "json")
+            else:
+                self._damaged(f"line {number} was passed over: {fault}")
 
     def _protobuf(self, stream: _Stream, head: bytes) -> Iterator[Body]:
         if head[:1] == b"\n":

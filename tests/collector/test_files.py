@@ -149,6 +149,21 @@ def test_a_bad_line_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "said_of"),
+    [
+        ([TEXT[:60], TEXT, TEXT], "line 1"),
+        ([TEXT, b"oops", TEXT], "line 2"),
+        ([TEXT, TEXT[5:], TEXT], "line 2"),
+    ],
+    ids=["cut first", "text second", "cut second"],
+)
+def test_a_bad_line_among_the_first_is_passed_over_too(tmp_path: Path, lines: list[bytes], said_of: str) -> None:
+    found, said = read(tmp_path, b"\n".join(lines))
+    assert found == [Body(TEXT, "json", "traces")] * 2
+    assert [line.split(": ", 1)[1][:6] for line in said] == [said_of]
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (ONE[:-1], "cut off"),

@@ -144,7 +144,7 @@ def test_where_nobody_takes_them_the_collector_lives_on(caplog: pytest.LogCaptur
 def test_an_endpoint_that_dawdles_keeps_no_stop_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The doors close first, all else ends, and only then is it waited for."""
     said: list[str] = []
-    ended = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     def noting(of: type, name: str) -> None:
         method = getattr(of, name)
@@ -157,6 +157,7 @@ def test_an_endpoint_that_dawdles_keeps_no_stop_waiting(tmp_path: Path, monkeypa
 
     def dawdle(_: SelfMetrics) -> None:
         said.append("sends")
+        began.set()
         ended.wait(traffic.DEADLINE_S)
 
     monkeypatch.setattr("collector.self_metrics.LAST_S", 0.0)
@@ -166,6 +167,7 @@ def test_an_endpoint_that_dawdles_keeps_no_stop_waiting(tmp_path: Path, monkeypa
     noting(SelfMetrics, "stop")
     with traffic.running(tmp_path, metrics_endpoint="127.0.0.1:9", metrics_every_s=3600.0):
         pass
+    assert began.wait(traffic.DEADLINE_S)
     ended.set()
     assert said.index("Doors.close") < said.index("sends")
     assert said.index("Store.close") < said.index("SelfMetrics.stop")
