@@ -40,8 +40,9 @@ class Tally:
     """Items per reason."""
     notes: Counter[str] = field(default_factory=Counter)
     """What was lost of accepted items, by kind (`collector.ingest.Outcome.notes`)."""
-    duplicates: int = 0
-    """Spans that the store had already, among the accepted."""
+    duplicates: int | None = 0
+    """Items that the store had already, among the accepted; None where a collector stores them: it tells its senders no
+    such number."""
     unreadable: int = 0
     """Requests of which nothing could be read."""
     messages: Counter[str] = field(default_factory=Counter)
@@ -87,8 +88,8 @@ class Tally:
 class Sink(Protocol):
     """Where bodies go."""
 
-    def take(self, bodies: Sequence[Body]) -> tuple[Sequence[Outcome], int]:
-        """Store bodies; return an outcome per body, and how many items were there before."""
+    def take(self, bodies: Sequence[Body]) -> tuple[Sequence[Outcome], int | None]:
+        """Store bodies; return an outcome per body, and how many items were there before: None where none can tell."""
 
 
 class StoreSink:
@@ -113,12 +114,15 @@ class CollectorSink:
     def __init__(self, lent: Lent) -> None:
         self._lent = lent
 
-    def take(self, bodies: Sequence[Body]) -> tuple[Sequence[Outcome], int]:
+    def take(self, bodies: Sequence[Body]) -> tuple[Sequence[Outcome], None]:
         """Hand bodies over, one by one."""
-        return [self._hand_over(body) for body in bodies], 0
+        return [self._hand_over(body) for body in bodies], None
 
     def _hand_over(self, body: Body) -> Outcome:
-        answer = self._lent.import_body(body.data, encoding=body.encoding, signal=body.signal)
+        try:
+            answer = self._lent.import_body(body.data, encoding=body.encoding, signal=body.signal)
+        except DataError as why:  # it is too long for the collector; the next one need not be
+            return Outcome(error=str(why))
         error = answer.get("error")
         rejected, notes = (dict(answer.get(name) or {}) for name in ("rejected", "notes"))
         return Outcome(int(answer.get("accepted", 0)), rejected, error or None, notes)
@@ -155,12 +159,17 @@ def import_files(
         tally.files += 1
         try:
             for group in groups(BodyFile(file, tally.complain)):
-                outcomes, duplicates = sink.take(group)
-                tally.duplicates += duplicates
-                for body, outcome in zip(group, outcomes, strict=True):
-                    tally.note(body, outcome)
+                _import(group, sink, tally)
                 on_progress(tally)
         except DataError as error:
             tally.failed[str(file)] = str(error)
             on_failure(error)
     return tally
+
+
+def _import(group: Sequence[Body], sink: Sink, tally: Tally) -> None:
+    outcomes, duplicates = sink.take(group)
+    known = tally.duplicates is not None and duplicates is not None
+    tally.duplicates = (tally.duplicates or 0) + (duplicates or 0) if known else None
+    for body, outcome in zip(group, outcomes, strict=True):
+        tally.note(body, outcome)

@@ -260,7 +260,8 @@ class Collector:
                 if time.monotonic() > until or self._stopping.wait(min(error.retry_after_s, 0.2)):
                     raise
             else:
-                return {"accepted": outcome.accepted, "rejected": dict(outcome.rejected), "error": outcome.error}
+                rejected, notes = dict(outcome.rejected), dict(outcome.notes)
+                return {"accepted": outcome.accepted, "rejected": rejected, "notes": notes, "error": outcome.error}
 
 
 def _check_libraries() -> None:

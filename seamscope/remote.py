@@ -205,7 +205,7 @@ class Lent(Reading):
         return self._ask("Analyze", {"all": everything}, None)
 
     def import_body(self, data: bytes, *, encoding: str, signal: str) -> dict[str, Any]:
-        """Have it store one OTLP request body; gives `accepted`, `rejected` by reason, and `error`."""
+        """Have it store one OTLP request body; gives `accepted`, `rejected` by reason, `notes` by kind, and `error`."""
         call = self._channel.stream_unary(f"{SERVICE}Import")
         with self._told():
             answer: dict[str, Any] = json.loads(call(_pieces_of(data, encoding, signal), metadata=self._metadata))

@@ -51,7 +51,7 @@ class ImportBody(Protocol):
     """Stores one OTLP request body and says what became of it."""
 
     def __call__(self, data: bytes, *, encoding: str, signal: str) -> Mapping[str, object]:
-        """Give `accepted`, `rejected` by reason, and `error` (None, or why nothing could be read)."""
+        """Give `accepted`, `rejected` by reason, `notes` by kind, and `error` (None, or why nothing could be read)."""
         ...
 
 

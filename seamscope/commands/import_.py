@@ -37,7 +37,7 @@ class _Target(ExitStack):
         self._sink: Sink | None = None
         self.analysis: Analysis | None = None
 
-    def take(self, bodies: Sequence[Body]) -> tuple[Sequence[Outcome], int]:
+    def take(self, bodies: Sequence[Body]) -> tuple[Sequence[Outcome], int | None]:
         """Store bodies."""
         if self._sink is None:
             self._sink, self.analysis = self._beside_collector() or self._on_file()

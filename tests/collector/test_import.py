@@ -175,6 +175,33 @@ def test_beside_a_live_collector_it_is_the_one_that_stores(tmp_path: Path, said:
         assert traffic.count(collector.store, "spans") == 6
 
 
+def test_beside_a_live_collector_the_same_is_told_as_of_a_file(tmp_path: Path, said: Said) -> None:
+    """But for what was there before, which a collector does not tell."""
+    cut = traffic.spans(1)
+    value = cut.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="k").value
+    value.string_value = "v" * 1_000_000
+    recorded(tmp_path / "a.pb", cut.SerializeToString(), traffic.spans(2, 1).SerializeToString())
+    into_file = json.loads(said("a.pb", "--db", "file.duckdb", "--no-analyze", "--json")[1])
+    with traffic.running(tmp_path) as collector:
+        told = json.loads(said("a.pb", "--db", collector.store.path, "--no-analyze", "--json")[1])
+    assert told["notes"] == {"cut_value": 1}
+    assert told == {**into_file, "duplicates": None}
+
+
+def test_a_body_that_the_collector_does_not_take_costs_only_itself(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = (traffic.spans(count).SerializeToString() for count in (2, 40))
+    recorded(tmp_path / "a.pb", small, large, traffic.spans(3, 1).SerializeToString())
+    monkeypatch.setattr("collector.doors.query_handlers.BODY_BYTES", len(large) - 1)
+    with traffic.running(tmp_path) as collector:
+        code, out, err = said("a.pb", "--db", collector.store.path, "--no-analyze", "--json")
+    told = json.loads(out)
+    assert (code, err, told["failed"]) == (0, "", {})
+    assert (told["requests"], told["accepted"], told["unreadable_requests"]) == (3, {"traces": 5}, 1)
+    assert any("a request body of more than" in message for message in told["messages"])
+
+
 def test_complaints_are_bounded() -> None:
     tally = importing.Tally()
     for number in range(100):
