@@ -71,10 +71,18 @@ _RUNNING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """It goes on while the machine sleeps, where there is such a clock."""
 
 
+BELIEVED_NS: Final = 3_600_000_000_000
+"""A wall clock that went ahead is believed once it has kept to that for so long."""
+STEADY_NS: Final = 60_000_000_000
+"""It keeps to it while it stays within so much: it is set a little now and then."""
+
+
 class Clock:
     """Tells the time by the wall, but no later than so long after the start as has passed since.
 
-    A wall clock that jumps ahead, be it for a moment, must not make everything old.
+    A wall clock that jumps ahead, be it for a moment, must not make everything old. One that stays ahead was behind
+    before, as where a machine starts before it is told the time, or where it was halted: it is believed in the end.
+    Ask again and again: it is only then that it looks.
 
     Args:
         wall_ns: nanoseconds since 1970, by a clock that may be set.
@@ -88,11 +96,21 @@ class Clock:
     ) -> None:
         self._wall_ns = wall_ns
         self.running_ns = running_ns
-        self._start_ns = wall_ns() - running_ns()
+        self._start_ns = self._claimed_ns = wall_ns() - running_ns()
+        self._claimed_at_ns = running_ns()
 
     def now_ns(self) -> int:
         """Return nanoseconds since 1970."""
-        return min(self._wall_ns(), self._start_ns + self.running_ns())
+        running_ns, wall_ns = self.running_ns(), self._wall_ns()
+        self._look(wall_ns - running_ns, running_ns)
+        return min(wall_ns, self._start_ns + running_ns)
+
+    def _look(self, start_ns: int, running_ns: int) -> None:
+        """Take note of what the wall makes of when it started, and since when it has."""
+        if abs(start_ns - self._claimed_ns) > STEADY_NS:
+            self._claimed_ns, self._claimed_at_ns = start_ns, running_ns
+        elif start_ns > self._start_ns and running_ns - self._claimed_at_ns >= BELIEVED_NS:
+            self._start_ns = start_ns
 
 
 class Upkeep:
@@ -151,11 +169,10 @@ class Upkeep:
 
     def _expire(self) -> None:
         """Delete traces that are too old; looked at so seldom that each time there is something to delete."""
-        age_s = self._bounds.age_s
+        age_s, now_ns = self._bounds.age_s, self._clock.now_ns()
         if age_s is None or self._clock.running_ns() < self._expire_at_ns:
             return
         self._expire_at_ns = self._clock.running_ns() + int(age_s * 1e9 / 100)
-        now_ns = self._clock.now_ns()
         self._drop(upto=retention.expired(self._store, now_ns - int(age_s * 1e9), now_ns))
 
     def _shrink(self) -> None:

@@ -150,6 +150,31 @@ def test_a_clock_that_jumps_takes_nothing_along(store: Store, jump_s: int) -> No
     assert kept(store) == [1, 2]
 
 
+def test_a_clock_that_was_late_at_the_start_is_believed_in_the_end(store: Store) -> None:
+    """As on a machine that is told the time after it has started, or that was halted for a while."""
+    hands = Hands()
+    keeper = upkeep(store, Bounds(age_s=100.0), hands)
+    hands.wall_ns += 10**9 * SECOND
+    commit(store, 0, 10, hands.wall_ns)
+    left = []
+    for seconds in (0, 3_598, 1, 1):
+        hands.pass_by(seconds)
+        keeper.work()
+        left.append(kept(store))
+    assert left == [[1], [1], [1], []]
+
+
+def test_a_clock_that_jumps_to_and_fro_is_never_believed() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    for _ in range(10):
+        for jump_s in (10**6, -(10**6)):
+            hands.wall_ns += jump_s * SECOND
+            assert clock.now_ns() <= hands.running_ns + 995 * SECOND
+            hands.pass_by(3_000)
+            assert clock.now_ns() <= hands.running_ns + 995 * SECOND
+
+
 def test_what_waits_to_be_analysed_is_forgotten_with_its_trace(store: Store) -> None:
     commit(store, 0, 10, SECOND)
     commit(store, 10, 10, 999 * SECOND)
