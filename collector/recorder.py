@@ -52,9 +52,12 @@ class Recorder:
     def write(self, bodies: Sequence[Body]) -> None:
         """Append bodies and hand them to the system; where this raises, all that is kept is whole.
 
+        A file that was moved or removed meanwhile is begun anew, so that whoever rotates logs can take it away.
+
         Raises:
             OSError: the folder's disk is full or gone.
         """
+        self._let_go_of_moved()
         for body in bodies:
             self._file(body.signal, body.encoding).append(_record(body))
 
@@ -64,9 +67,17 @@ class Recorder:
             file.close()
         self._files.clear()
 
+    def _let_go_of_moved(self) -> None:
+        for name, file in list(self._files.items()):
+            if not file.is_in_place():
+                _log.warning("%s was moved or removed; recording goes on in a new one", self._folder / name)
+                file.close()
+                del self._files[name]
+
     def _file(self, signal: Signal, encoding: Encoding) -> _Recording:
         name = f"{signal}.{_SUFFIX[encoding]}"
         if name not in self._files:
+            self._folder.mkdir(mode=0o700, exist_ok=True)  # it may be gone with what was in it
             self._files[name] = _Recording(self._folder / name, _END[encoding])
         return self._files[name]
 
@@ -97,21 +108,30 @@ class _Recording:
     """A file of whole records: of one that was cut short, by a full disk or a kill, nothing stays before the next."""
 
     def __init__(self, path: Path, end_of_whole: Callable[[FileIO], int]) -> None:
+        self._path = path
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         self._file = FileIO(os.open(path, flags, 0o600), "r+")  # with no buffer, for that would be written at its end
         self._whole_bytes: int | None = None
         try:
-            self._begin(path, end_of_whole(self._file))
+            self._begin(end_of_whole(self._file))
         except BaseException:
             self._file.close()
             raise
 
-    def _begin(self, path: Path, whole_bytes: int) -> None:
+    def _begin(self, whole_bytes: int) -> None:
         if whole_bytes != os.fstat(self._file.fileno()).st_size:
-            kept = _put_aside(path, whole_bytes)
-            _log.warning("%s: a body at its end was cut short; what there is of it is in %s", path, kept)
+            kept = _put_aside(self._path, whole_bytes)
+            _log.warning("%s: a body at its end was cut short; what there is of it is in %s", self._path, kept)
             self._whole_bytes = whole_bytes
             self._cut()
+
+    def is_in_place(self) -> bool:
+        """Tell whether the file is still what lies at its path."""
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._file.fileno()))
 
     def append(self, record: bytes) -> None:
         """Append a record, or leave the file as it was."""

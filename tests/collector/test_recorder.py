@@ -182,6 +182,31 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("away", ["moved", "removed", "replaced", "folder removed"])
+def test_a_recording_that_is_taken_away_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, away: str
+) -> None:
+    folder, kept = tmp_path / "kept", tmp_path / "rotated"
+    place = folder / "traces.otlp.pb"
+    recorder = Recorder(folder)
+    recorder.write(TRACES[:1])
+    place.rename(kept)
+    if away == "removed":
+        kept.unlink()
+    if away == "replaced":
+        place.touch()
+    if away == "folder removed":
+        folder.rmdir()
+    recorder.write(TRACES[1:2])
+    recorder.write(TRACES[2:3])
+    recorder.close()
+    assert list(iter_bodies(place)) == TRACES[1:3]
+    assert away == "removed" or list(iter_bodies(kept)) == TRACES[:1]
+    assert [each.getMessage() for each in caplog.records] == [
+        f"{place} was moved or removed; recording goes on in a new one"
+    ]
+
+
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot record"):
