@@ -294,7 +294,7 @@ def load(path: Path | str | None = None) -> Config:
     named = path is not None
     file = Path(path) if path is not None else Path(DEFAULT_FILE)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         if named:
             raise UsageError(f"{file}: no such file", "write one with `seamscope init`") from None

@@ -148,12 +148,20 @@ def open_store(
 def read_token(file: Path | None) -> str | None:
     """Give the read token: the first of a file (as the collector's is written), else `$SEAMSCOPE_TOKEN`, else none."""
     if file is None:
-        return os.environ.get("SEAMSCOPE_TOKEN") or None
+        return _sendable(os.environ.get("SEAMSCOPE_TOKEN", "").strip(), "$SEAMSCOPE_TOKEN") or None
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"cannot read the token in {file}: {error}", "name a file with the token alone") from error
-    return next((line for line in lines if line and not line.startswith("#")), None)
+    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    found = ((number, line) for number, line in lines if line and not line.startswith("#"))
+    return next((_sendable(line, f"{file}, line {number}") for number, line in found), None)
+
+
+def _sendable(token: str, where: str) -> str:
+    if not (token.isascii() and token.isprintable()):
+        raise StoreError(f"{where}: the token has characters that no header can carry", "it is written in ASCII")
+    return token
 
 
 def _host_and_port(target: str) -> str:

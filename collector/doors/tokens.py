@@ -5,6 +5,7 @@ A token for sending and one for reading are never the same right: whoever may se
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import hmac
 import logging
@@ -38,16 +39,25 @@ def _digest(token: bytes) -> bytes:
 
 def _read(file: Path) -> tuple[bytes, ...]:
     try:
-        lines = [line.strip() for line in file.read_bytes().splitlines()]
+        text = file.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise DataError(f"cannot read the tokens in {file}: {error.strerror}", "name a file of this user's") from None
-    tokens = [line for line in lines if line and not line.startswith(b"#")]
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    tokens = [(number, line) for number, line in lines if line and not line.startswith(b"#")]
     if not tokens:
         raise DataError(f"{file} has no token", "write one per line: openssl rand -hex 32")
-    if any(len(token) < LEAST_CHARACTERS for token in tokens):
+    for number, token in tokens:
+        _check(file, number, token)
+    return tuple(_digest(token) for _, token in tokens)
+
+
+def _check(file: Path, number: int, token: bytes) -> None:
+    if not (token.isascii() and token.decode("ascii").isprintable()):
+        unsendable = f"{file}, line {number}: a token has characters that no header can carry"
+        raise DataError(unsendable, "write it in ASCII: openssl rand -hex 32")
+    if len(token) < LEAST_CHARACTERS:
         short = f"{file} has a token of fewer than {LEAST_CHARACTERS} characters"
         raise DataError(short, "make one that cannot be guessed: openssl rand -hex 32")
-    return tuple(_digest(token) for token in tokens)
 
 
 class TokenFile:
@@ -57,7 +67,7 @@ class TokenFile:
     complained about, the tokens before it stay, and it is tried again.
 
     Raises:
-        DataError: the file cannot be read, has no token, or one that can be guessed.
+        DataError: the file cannot be read, has no token, or one that can be guessed or never be shown.
     """
 
     def __init__(self, file: Path, look_s: float = LOOK_S) -> None:

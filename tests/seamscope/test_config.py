@@ -187,6 +187,10 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    assert load(_written(tmp_path, "\ufeff[redact]\nname = true")).rules.redact[0] == ("name", True)
+
+
 def test_what_is_nested_too_deeply_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"rules\.toml: nested too deeply"):
         load(_written(tmp_path, f"tier = {'[' * 10_000}"))

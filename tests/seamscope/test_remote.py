@@ -418,6 +418,23 @@ def test_token_is_read_from_file_or_environment(tmp_path: Path, monkeypatch: pyt
         read_token(tmp_path / "absent")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\ufeffsecret\r\n", encoding="utf-8")
+    assert read_token(tmp_path / "token") == "secret"
+
+
+@pytest.mark.parametrize("token", ["s\0ecret", "s\u00e9cret", "sec\tret"])
+def test_a_token_that_no_header_can_carry_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    (tmp_path / "token").write_text(f"# \u00e9\n{token}\n", encoding="utf-8")
+    with pytest.raises(SeamscopeError, match="line 2: the token has characters that no header"):
+        read_token(tmp_path / "token")
+    monkeypatch.setattr(os, "environ", {"SEAMSCOPE_TOKEN": token})
+    with pytest.raises(SeamscopeError, match="SEAMSCOPE_TOKEN: the token has characters"):
+        read_token(None)
+
+
 def test_result_left_early_frees_the_cursor(path: Path, lent: QueryDoor) -> None:
     del lent
     with open_store(path) as reader:

@@ -19,7 +19,7 @@ INGEST, SECOND, READ = "ingest-0123456789abcdef", "second-0123456789abcdef", "re
 
 
 def tokens(folder: Path, name: str, *lines: str) -> TokenFile:
-    (folder / name).write_text("\n".join(lines) + "\n")
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return TokenFile(folder / name, look_s=0)
 
 
@@ -114,6 +114,17 @@ def test_a_spoiled_file_changes_nothing(tmp_path: Path, spoiled: str | None, cap
     assert file.has(INGEST.encode())
     assert "stay as they were" in caplog.text
     assert INGEST not in caplog.text
+
+
+def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
+    assert tokens(tmp_path, "tokens", f"\ufeff{INGEST}").has(INGEST.encode())
+
+
+@pytest.mark.parametrize("token", [f"{INGEST}\0", f"{INGEST}\u00e9", f"{INGEST}\t{SECOND}"])
+def test_a_token_that_no_header_can_carry_is_refused(tmp_path: Path, token: str) -> None:
+    with pytest.raises(DataError, match="tokens, line 2: a token has characters that no header") as refused:
+        tokens(tmp_path, "tokens", "# caf\u00e9", token)
+    assert INGEST not in str(refused.value)
 
 
 @pytest.mark.parametrize(
