@@ -193,9 +193,16 @@ def _tables(place: _Place, value: object) -> list[dict[str, Any]]:
     return [_table(place / at, entry) for at, entry in enumerate(value)]
 
 
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # a hexadecimal number may be longer than Python writes any
+        return "a number of thousands of digits"
+
+
 def _text(place: _Place, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise place.error(f"text is wanted here, not {value!r}")
+        raise place.error(f"text is wanted here, not {_shown(value)}")
     return value
 
 
@@ -208,8 +215,11 @@ def _word(place: _Place, value: object, known: Collection[str]) -> str:
 
 def _number(place: _Place, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise place.error(f"a number from 0 up is wanted here, not {value!r}")
-    return float(value)
+        raise place.error(f"a number from 0 up is wanted here, not {_shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise place.error("this number is too large") from None
 
 
 def _tier_rule(place: _Place, entry: Mapping[str, object]) -> TierRule:
@@ -237,7 +247,7 @@ def _peer_rule(place: _Place, value: object) -> PeerRule:
 
 def _truth(place: _Place, value: object) -> bool:
     if not isinstance(value, bool):
-        raise place.error(f"true or false is wanted here, not {value!r}")
+        raise place.error(f"true or false is wanted here, not {_shown(value)}")
     return value
 
 
@@ -305,6 +315,8 @@ def load(path: Path | str | None = None) -> Config:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file}: not TOML: {error}") from None
+    except ValueError:
+        raise UsageError(f"{file}: a number in it is too long to be read") from None
     except RecursionError:
         raise DataError(f"{file}: nested too deeply to be read", "rules are at most three deep") from None
     return _config(file, document)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from seamscope.errors import EndpointError, UsageError
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+PORT_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Address:
         """
         host, colon, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
-        if not colon or not port.isdecimal() or int(port) > 65535 or not host or (":" in host and not bracketed):
+        is_port = port.isdecimal() and len(port) <= PORT_DIGITS and int(port) <= 65535
+        if not colon or not is_port or not host or (":" in host and not bracketed):
             raise UsageError(f"{text!r} is not an address", "write HOST:PORT, for example 127.0.0.1:4317")
         return cls(host[1:-1] if bracketed else host, int(port))
 
@@ -48,7 +52,7 @@ class Address:
             EndpointError: the address cannot be had.
         """
         try:
-            family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
+            family = self._found()[0][0]
             return socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
         except OSError as error:
             raise EndpointError(
@@ -63,7 +67,14 @@ class Address:
             EndpointError: the host has no address.
         """
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            found = self._found()
         except OSError as error:
             raise EndpointError(f"{self.host} has no address: {error.strerror or error}", "check the name") from None
         return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_loopback for each in found)
+
+    def _found(self) -> list[tuple[Any, ...]]:
+        """Return what the system knows of the host; `OSError` where it knows nothing."""
+        try:
+            return list(socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM))
+        except UnicodeError:
+            raise OSError("a part of the name is empty or too long") from None

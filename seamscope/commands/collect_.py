@@ -155,6 +155,16 @@ def tell_service_manager(state: str) -> None:
         notify.sendall(state.encode())
 
 
+def _check_ready(ready_file: Path) -> None:
+    """Refuse what could not be written, before anything is started."""
+    folder = ready_file.parent
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {ready_file}: there is no folder {folder}", "make it, or choose another")
+    if ready_file.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        what = "it is a folder" if ready_file.is_dir() else f"{folder} is not writable"
+        raise UsageError(f"cannot write {ready_file}: {what}", "choose another --ready-file")
+
+
 def _write_ready(collector: Collector, ready_file: Path) -> None:
     about = {
         "pid": os.getpid(),
@@ -268,6 +278,8 @@ def command(
 
     if metrics_endpoint is not None:
         check_endpoint(metrics_endpoint)
+    if ready_file is not None:
+        _check_ready(ready_file)
     plan = Plan(
         db=store_path(db),
         grpc=Address.parse(grpc),

@@ -73,6 +73,11 @@ def test_it_says_where_it_listens_and_stops_when_asked(tmp_path: Path, number: s
     ("arguments", "code", "words"),
     [
         (["--grpc", "4317"], 2, "HOST:PORT"),
+        (["--grpc", f"127.0.0.1:{'1' * 5_000}"], 2, "seamscope: '127.0.0.1:111"),
+        (["--grpc", "a..b:4317"], 3, "a..b has no address: a part of the name is empty or too long"),
+        (["--http", "a..b:4318", "--insecure-public"], 3, "a part of the name is empty or too long"),
+        (["--ready-file", "missing/ready.json"], 2, "there is no folder missing"),
+        (["--ready-file", "."], 2, "it is a folder"),
         (["--grpc", "0.0.0.0:0"], 2, "--insecure-public"),
         (["--http", "[::]:0", "--grpc", "127.0.0.1:0"], 2, "--insecure-public"),
         (["--db", "grpc://somewhere:1"], 2, "name a file"),
