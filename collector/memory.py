@@ -83,7 +83,8 @@ ASKED_S: Final = 1.0
 TRIM_EVERY_S: Final = 1.0
 
 _STATM: Final = Path("/proc/self/statm")
-_CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_OWN_CGROUP: Final = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,24 @@ def _away_from(kernel_bytes: int) -> int:
     return max(kernel_bytes * 4 // 5, min(kernel_bytes, LEAST_BYTES))
 
 
-def kernels_limit(place: Path = _CGROUP) -> int | None:
-    """Give what the kernel lets this container hold; None where there is no such limit."""
+def kernels_limit(root: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> int | None:
+    """Give the least of what the kernel lets this process's group hold, and those around it; None for no limit."""
+    limits = [_limit(group / "memory.max") for group in _groups(root, own)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _groups(root: Path, own: Path) -> list[Path]:
+    """Give the process's group and those around it; in a container, what is mounted may begin at its own."""
+    try:
+        lines = os.fsdecode(own.read_bytes()).splitlines()
+    except OSError:
+        lines = []
+    path = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
+    names = [] if ".." in path.split("/") else [name for name in path.split("/") if name]
+    return [root.joinpath(*names[:depth]) for depth in range(len(names) + 1)]
+
+
+def _limit(place: Path) -> int | None:
     try:
         text = place.read_text(encoding="ascii").strip()
     except OSError:

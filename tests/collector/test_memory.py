@@ -73,17 +73,43 @@ def test_the_analysis_gets_its_share(tmp_path: Path) -> None:
         assert (settler._pace.compared_spans, settler._pace.read_ahead) == (held.compared_spans, held.read_ahead)
 
 
-def test_what_the_kernel_allows_counts(tmp_path: Path) -> None:
+def test_what_the_kernel_allows_counts() -> None:
     assert shares(4096 * MIB, 1280 * MIB) == shares(1024 * MIB)  # a fifth away from what ends the process
     assert shares(1024 * MIB, 1280 * MIB) == shares(1024 * MIB)
     assert shares(1024 * MIB, 4096 * MIB) == shares(1024 * MIB)
     assert shares(1024 * MIB, 600 * MIB) == shares(512 * MIB)
     assert shares(1024 * MIB, 512 * MIB) == shares(512 * MIB)
     assert memory.LEAST_BYTES == LEAST_MEMORY  # which the option refuses to go below
-    for text, expected in (("max\n", None), ("1073741824\n", 1 << 30)):
-        (tmp_path / "memory.max").write_text(text)
-        assert kernels_limit(tmp_path / "memory.max") == expected
-    assert kernels_limit(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(
+    ("own", "limits", "expected"),
+    [
+        (None, {}, None),
+        (None, {".": "1024"}, 1024),  # a container: its own group is the root
+        ("0::/\n", {".": "1024"}, 1024),
+        ("0::/system.slice/seamscope.service\n", {}, None),
+        ("0::/system.slice/seamscope.service\n", {"system.slice/seamscope.service": "3072"}, 3072),
+        ("0::/system.slice/seamscope.service\n", {"system.slice/seamscope.service": "max"}, None),
+        (
+            "4:memory:/other\n0::/system.slice/seamscope.service\n",
+            {".": "max", "system.slice": "2048", "system.slice/seamscope.service": "3072", "other": "1"},
+            2048,
+        ),
+        ("0::/docker/abc\n", {".": "1024"}, 1024),  # of the host's tree only its own part is mounted
+        ("0::/../../elsewhere\n", {".": "1024", "elsewhere": "1"}, 1024),
+        ("4:memory:/other\n", {"other": "1"}, None),
+    ],
+)
+def test_the_least_limit_of_the_groups_around_counts(
+    tmp_path: Path, own: str | None, limits: dict[str, str], expected: int | None
+) -> None:
+    if own is not None:
+        (tmp_path / "own").write_text(own)
+    for group, text in limits.items():
+        (tmp_path / "groups" / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / group / "memory.max").write_text(f"{text}\n")
+    assert kernels_limit(tmp_path / "groups", tmp_path / "own") == expected
 
 
 def test_the_process_is_looked_at() -> None:
