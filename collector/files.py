@@ -206,6 +206,12 @@ def _why_no_request(line: bytes) -> str | None:
     return "it is no OTLP request" if error is None and _json_signal(line) is None else error
 
 
+def _has_words_first(head: bytes) -> bool:
+    """Tell whether a line of words, as programs say when they start, stands before one of JSON."""
+    first, _, rest = head.partition(b"\n")
+    return rest.startswith(b'{"resource') and first.isascii() and first.decode("ascii").strip().isprintable()
+
+
 def _wire_signal(data: bytes) -> Signal | None:
     """Return what a protobuf request holds: the three look alike but for the fields of their records."""
     cells = read_wire([data], TRACES)
@@ -262,7 +268,7 @@ class BodyFile:
         text = head.lstrip(_BLANK)
         if not head and stream.damage is None:
             return
-        if text[:1] in {b"{", b"["}:
+        if text[:1] in {b"{", b"["} or _has_words_first(text):
             yield from self._json(stream, text)
         else:
             yield from self._protobuf(stream, head)

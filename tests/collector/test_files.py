@@ -152,10 +152,11 @@ def test_a_bad_line_is_passed_over(tmp_path: Path) -> None:
     ("lines", "said_of"),
     [
         ([TEXT[:60], TEXT, TEXT], "line 1"),
+        ([b"starting up ...\r", TEXT, TEXT], "line 1"),
         ([TEXT, b"oops", TEXT], "line 2"),
         ([TEXT, TEXT[5:], TEXT], "line 2"),
     ],
-    ids=["cut first", "text second", "cut second"],
+    ids=["cut first", "words first", "words second", "cut second"],
 )
 def test_a_bad_line_among_the_first_is_passed_over_too(tmp_path: Path, lines: list[bytes], said_of: str) -> None:
     found, said = read(tmp_path, b"\n".join(lines))
