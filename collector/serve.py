@@ -142,9 +142,9 @@ class Collector:
             self._keep_up(parts)
             self._intake = self._make_intake(parts)
             self._lend(parts)
+            self._tell(parts)
             self._intake.start()
             parts.callback(self._intake.stop)
-            self._tell(parts)
             self._open_doors(parts)
             parts.callback(self._settling.hurry)  # first of all: what ends after it waits for the analysis
             self._parts = parts.pop_all()
