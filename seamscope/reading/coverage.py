@@ -132,7 +132,7 @@ def _of_callee(row: Mapping[str, Any], callee: str, senders: Mapping[str, Side])
         if row["matched"]
         else f"instrumentation of {callee}, or a [peers] line in seamscope.toml if it is not yours"
     )
-    yield Lacking(("server_span",), "callee", None, step, unmatched, row["unmatched_ns"])
+    yield Lacking(("server_span",), "callee", None, step, unmatched, int(row["unmatched_ns"]))
 
 
 def _of_gaps(row: Mapping[str, Any], caller: str, callee: str, senders: Mapping[str, Side]) -> Iterator[Lacking]:
