@@ -56,7 +56,8 @@ def command(
     """What one set of requests spends more of than another.
 
     A and B are filters (version:1.5.0, 'route:/dash place:fra1') or times (FROM/TO). Differences by owner and cause sum
-    to the difference of the means, with 95 % bootstrap intervals; mix (other routes) and rate (slower routes) apart.
+    to the difference of the means, with 95 % bootstrap intervals (from 20 requests a side on); mix (other routes) and
+    rate (slower routes) apart.
     """
     del config
     from seamscope.results import Selection

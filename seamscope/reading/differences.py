@@ -142,6 +142,7 @@ def _told(
     values: tuple[ValueApart, ...],
     notes: tuple[str, ...],
 ) -> Difference:
+    interval = compared.interval
     rows = [
         DifferenceRow(
             owner=owner,
@@ -151,8 +152,8 @@ def _told(
             delta_ns=int(compared.second_ns[n] - compared.first_ns[n]),
             mix_ns=round(compared.mix_ns[n]),
             rate_ns=round(compared.rate_ns[n]),
-            low_ns=round(compared.low_ns[n]),
-            high_ns=round(compared.high_ns[n]),
+            low_ns=None if interval is None else round(interval.low_ns[n]),
+            high_ns=None if interval is None else round(interval.high_ns[n]),
         )
         for n, (owner, cause) in enumerate(parts.iter_rows())
     ]
@@ -165,8 +166,8 @@ def _told(
         first=sides[0],
         second=sides[1],
         delta_ns=sides[1].mean_ns - sides[0].mean_ns,
-        low_ns=round(compared.total_low_ns),
-        high_ns=round(compared.total_high_ns),
+        low_ns=None if interval is None else round(interval.total_low_ns),
+        high_ns=None if interval is None else round(interval.total_high_ns),
         mix_ns=round(float(np.sum(compared.mix_ns))),
         rate_ns=round(float(np.sum(compared.rate_ns))),
         rows=tuple(sorted(rows, key=lambda row: (-abs(row.delta_ns), row.owner, row.cause))),

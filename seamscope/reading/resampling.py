@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 RESAMPLES: Final = 400
 """Enough for the second digit of a 95 % interval's ends."""
+LEAST: Final = 20
+"""Blocks that either set needs before an interval is given. A resample holds nothing but what was drawn once: of one
+request the interval is a point, and of a few it is too narrow. Of lognormal times (sigma 0.5) an interval of 95 % holds
+the mean 80 times in 100 with 5 requests, 88 with 10, 92 with 20."""
 _SEED: Final = 1955
 
 
@@ -36,6 +40,17 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """95 % interval of a difference."""
+
+    low_ns: Floats
+    high_ns: Floats
+    """By part."""
+    total_low_ns: float
+    total_high_ns: float
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """The second set against the first, by part; all times are per request."""
 
@@ -44,23 +59,24 @@ class Compared:
     """Whole nanoseconds, which sum to the mean of the set, rounded down."""
     mix_ns: Floats
     rate_ns: Floats
-    low_ns: Floats
-    high_ns: Floats
-    """95 % interval of the difference."""
-    total_low_ns: float
-    total_high_ns: float
+    interval: Interval | None
+    """None where a set is too small to tell."""
 
 
 def compare(first: Blocks, second: Blocks) -> Compared:
     """Compare two sets with the same strata and parts, neither of them empty."""
     mix, rate = _mix_and_rate(*(sums.sum(0, keepdims=True) for sums in (*_floats(first), *_floats(second))))
+    return Compared(_whole(first), _whole(second), mix[0], rate[0], _interval(first, second))
+
+
+def _interval(first: Blocks, second: Blocks) -> Interval | None:
+    if min(first.requests.shape[0], second.requests.shape[0]) < LEAST:
+        return None
     dice = np.random.default_rng(_SEED)
     moved = _means(second, dice) - _means(first, dice)
     low, high = np.quantile(moved, [0.025, 0.975], axis=0)
     total_low, total_high = np.quantile(moved.sum(1), [0.025, 0.975])
-    return Compared(
-        _whole(first), _whole(second), mix[0], rate[0], low, high, float(total_low), float(total_high)
-    )  # fmt: skip
+    return Interval(low, high, float(total_low), float(total_high))
 
 
 def _floats(blocks: Blocks) -> tuple[Floats, Floats]:

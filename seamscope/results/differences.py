@@ -28,9 +28,9 @@ class DifferenceRow:
     """Of it, what the routes' shares moved."""
     rate_ns: int
     """Of it, what the routes' own means moved; mix and rate sum to the difference, within rounding."""
-    low_ns: int
-    high_ns: int
-    """95 % bootstrap interval of the difference."""
+    low_ns: int | None
+    high_ns: int | None
+    """95 % bootstrap interval of the difference; None where a set has too few requests to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Difference:
     second: SetOfRequests
     delta_ns: int
     """Of the means; the rows' differences sum to it exactly."""
-    low_ns: int
-    high_ns: int
+    low_ns: int | None
+    high_ns: int | None
     mix_ns: int
     rate_ns: int
     rows: tuple[DifferenceRow, ...]

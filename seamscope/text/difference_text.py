@@ -41,9 +41,8 @@ def _side(letter: str, side: SetOfRequests, horizon: str) -> Text:
 
 
 def _whole(found: Difference) -> Text:
-    sure = found.low_ns > 0 or found.high_ns < 0
-    interval = f"   95 %: {signed(found.low_ns)} … {signed(found.high_ns)}"
-    doubt = "" if sure else "   (may be chance)"
+    interval = f"   95 %: {_interval(found.low_ns, found.high_ns)}"
+    doubt = "" if found.low_ns is None or _sure(found.low_ns, found.high_ns) else "   (may be chance)"
     return line(
         (f"B is {signed(found.delta_ns)}", "bold"),
         f"{interval}   mix {signed(found.mix_ns)}, rate {signed(found.rate_ns)}",
@@ -51,15 +50,25 @@ def _whole(found: Difference) -> Text:
     )
 
 
+def _sure(low_ns: int | None, high_ns: int | None) -> bool:
+    return low_ns is not None and high_ns is not None and (low_ns > 0 or high_ns < 0)
+
+
+def _interval(low_ns: int | None, high_ns: int | None) -> str:
+    if low_ns is None or high_ns is None:
+        return "too few to tell"
+    return f"{signed(low_ns)} … {signed(high_ns)}"
+
+
 def _cells(row: DifferenceRow) -> tuple[Text | str, ...]:
-    sure = row.low_ns > 0 or row.high_ns < 0
+    sure = _sure(row.low_ns, row.high_ns)
     return (
         name(row.owner),
         Text(row.cause, cause_hex(row.cause)),
         duration(row.first_ns),
         duration(row.second_ns),
         Text(signed(row.delta_ns), "bold" if sure else "dim"),
-        Text(f"{signed(row.low_ns)} … {signed(row.high_ns)}", "" if sure else "dim"),
+        Text(_interval(row.low_ns, row.high_ns), "" if sure else "dim"),
         signed(row.mix_ns),
         signed(row.rate_ns),
     )

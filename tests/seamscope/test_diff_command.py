@@ -48,6 +48,21 @@ def test_slow_requests_are_those_at_or_above_the_percentile(example_path: Path) 
     assert document["second"]["mean_ns"] > document["first"]["mean_ns"]
 
 
+def test_a_difference_of_a_few_requests_is_never_sure(example_path: Path) -> None:
+    sides = ("route:/dash", "kind:api")  # 40 and 10 requests
+    document = json.loads(run(example_path, *sides, "--json").stdout)
+    assert {(row["low_ns"], row["high_ns"]) for row in (document, *document["rows"])} == {(None, None)}
+    text = run(example_path, *sides).stdout
+    assert "95 %: too few to tell" in text
+    assert text.count("too few to tell") == 1 + len(document["rows"])
+
+
+def test_a_difference_of_enough_requests_has_an_interval(example_path: Path) -> None:
+    document = json.loads(run(example_path, "--slow", "p50", "--json").stdout)
+    assert 0 < document["low_ns"] <= document["delta_ns"] <= document["high_ns"]
+    assert "too few to tell" not in run(example_path, "--slow", "p50").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seamscope.reading.resampling import Blocks, compare, dealt, shares_apart
+from seamscope.reading.resampling import LEAST, Blocks, compare, dealt, shares_apart
 from seamscope.score.summary import Rate
 
 
@@ -48,7 +48,6 @@ def test_parts_sum_to_the_means_and_mix_and_rate_to_the_difference(
     assert int(compared.second_ns.sum()) == int(sums_b.sum()) // int(requests_b.sum())
     moved = sums_b.sum((0, 1)) / requests_b.sum() - sums_a.sum((0, 1)) / requests_a.sum()
     assert compared.mix_ns + compared.rate_ns == pytest.approx(moved, rel=1e-6, abs=1)
-    assert np.all(compared.low_ns <= compared.high_ns)
 
 
 def test_noise_is_within_the_interval_and_a_shift_outside() -> None:
@@ -57,13 +56,24 @@ def test_noise_is_within_the_interval_and_a_shift_outside() -> None:
     still = [Blocks(np.ones((200, 1), np.int64), one[:, None, None]) for one in noise]
     moved = Blocks(still[1].requests, still[1].sums_ns + 10)
     same, shifted = compare(still[0], still[1]), compare(still[0], moved)
-    assert same.low_ns[0] < 0 < same.high_ns[0]
-    assert 0 < shifted.low_ns[0] < 10 + same.high_ns[0]
+    assert same.interval
+    assert shifted.interval
+    assert same.interval.low_ns[0] < 0 < same.interval.high_ns[0]
+    assert 0 < shifted.interval.low_ns[0] < 10 + same.interval.high_ns[0]
 
 
 def test_intervals_do_not_change_from_run_to_run() -> None:
-    one = blocks([[1], [1], [1]], [[[1]], [[5]], [[9]]])
-    assert np.array_equal(compare(one, one).low_ns, compare(one, one).low_ns)
+    one = blocks([[1]] * LEAST, [[[ns]] for ns in range(LEAST)])
+    first, again = (compare(one, one).interval for _ in range(2))
+    assert first
+    assert again
+    assert np.array_equal(first.low_ns, again.low_ns)
+
+
+@pytest.mark.parametrize(("least", "told"), [(1, False), (LEAST - 1, False), (LEAST, True)])
+def test_a_few_requests_on_either_side_tell_no_interval(least: int, *, told: bool) -> None:
+    few, many = (blocks([[1]] * count, [[[ns]] for ns in range(count)]) for count in (least, 5 * LEAST))
+    assert all((compare(*sides).interval is not None) is told for sides in ((few, many), (many, few)))
 
 
 def test_rows_are_dealt_out() -> None:
