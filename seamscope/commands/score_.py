@@ -124,8 +124,8 @@ def _savings(reader: Reader, truth: Truth, matched: pl.DataFrame, config: Config
 def _foretold(reader: Reader, rule: str, horizon: str, requests: Sequence[str], config: Config) -> int | None:
     from seamscope.reading.whatif import Change, what_if
 
-    outcomes = what_if(reader, Change((f"rule:{rule}",)), among=requests, essential=config.is_essential)
-    return next((one.saving_ns for one in outcomes if one.horizon == horizon), None)
+    told = what_if(reader, Change((f"rule:{rule}",)), among=requests, essential=config.is_essential)
+    return next((one.saving_ns for one in told.outcomes if one.horizon == horizon), None)
 
 
 def _answers(

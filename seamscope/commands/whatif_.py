@@ -49,24 +49,22 @@ def command(
     from seamscope.reading.whatif import Change, outcome_rows, what_if
     from seamscope.remote import open_store
     from seamscope.results import Selection
-    from seamscope.selection.predicate import one_environment
 
     change = Change(remove, parallel, cause, by)
     essential = operators_rules(config).is_essential
     with open_store(db) as reader:
         request = find_request(reader, id_) if id_ else None
-        selection, notes = one_environment(reader, Selection(filter_, since, until))
-        outcomes = what_if(reader, change, selection, request_id=request, essential=essential)
+        selection = Selection(filter_, since, until)
+        found = what_if(reader, change, selection, request_id=request, essential=essential)
     if as_json:
         from seamscope.text.json_forms import written
 
         asked = {"request_id": request, "filter": filter_, "remove": list(remove), "parallel": parallel}
         told = {**asked, "cause": cause, "by_percent": by if cause else None}
-        click.echo(
-            written({"schema": "seamscope.whatif/1", "change": told, "outcomes": outcome_rows(outcomes)}), nl=False
-        )
+        document = {"schema": "seamscope.whatif/1", "change": told, "notes": list(found.notes)}
+        click.echo(written({**document, "outcomes": outcome_rows(found.outcomes)}), nl=False)
     else:
         from seamscope.text.paper import stdout_paper
         from seamscope.text.whatif_text import whatif_text
 
-        click.echo(whatif_text(outcomes, stdout_paper(), [] if request else notes), nl=False)
+        click.echo(whatif_text(found.outcomes, stdout_paper(), found.notes), nl=False)

@@ -6,7 +6,8 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from seamscope.reading.reports import OTHER, report, seams
+from seamscope.reading.notes import OTHER
+from seamscope.reading.reports import report, seams
 from seamscope.reading.request_parts import request_row
 from seamscope.reading.requests import request_detail
 from seamscope.results import Boundary, Selection

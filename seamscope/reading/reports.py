@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from seamscope.errors import UsageError
 from seamscope.reading.coverage import sides
 from seamscope.reading.metrics import metrics
+from seamscope.reading.notes import OTHER, counted, sampled
 from seamscope.reading.report_parts import group, seam_row
 from seamscope.reading.request_parts import PHASES, word
 from seamscope.results import Group, Report, SeamRow, Selection
-from seamscope.schema.words import HORIZONS, REQUEST_KINDS, WARNINGS
+from seamscope.schema.words import HORIZONS, WARNINGS
 from seamscope.selection.keys import KEYS
 from seamscope.selection.predicate import Predicate, one_environment, predicate, unknown_attributes
 from seamscope.selection.values import nearest
@@ -40,9 +41,6 @@ TYPICAL_LEAST: Final = 20
 """The typical request at a percentile is the mean of 1 % of the requests, at least 20 (design §4.8)."""
 
 CALLS_SHOWN: Final = 12
-OTHER: Final = REQUEST_KINDS.index("other")
-"""The kind that figures leave out."""
-
 _COLUMNS: Final = {"version": "service_version"}
 
 
@@ -81,8 +79,7 @@ def report(
         whole, each = metrics(reader, chosen, keys, keys_params)
         total = replace(total, metrics=whole)
         groups = tuple(replace(group, metrics=each.get(group.key, ())) for group in groups)
-    counted = reader.query(statement("report/counted", where=chosen.where), {**chosen.params, "other": OTHER})
-    counts: dict[str, int] = counted.row(0, named=True)
+    counts = counted(reader, chosen)
     notes += chosen_notes + _notes(by, at, groups, found, counts)
     if not total.requests:
         notes += _empty(reader, taken)
@@ -152,12 +149,8 @@ def _notes(by: str, at: str, groups: Sequence[Group], found: int, counts: dict[s
         notes.append(f"the typical {at} request is withheld for {withheld} groups: it takes {TYPICAL_LEAST} requests")
     if counts["not_final"]:
         notes.append(f"{counts['not_final']} requests are not final: their seams' windows have not settled")
-    if counts["weighted"]:
-        notes.append(
-            f"{counts['weighted']} requests stand for more than themselves (sampling): weights are summed, "
-            "percentiles and totals count each stored request once"
-        )
-    return tuple(notes)
+    weights = "weights are summed, percentiles and totals count each stored request once"
+    return (*notes, *sampled(counts, weights))
 
 
 def _empty(reader: Reader, selection: Selection) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import polars as pl
 
 from seamscope import evidence as stored
 from seamscope.errors import DataError, UsageError
+from seamscope.reading.notes import counted, sampled
 from seamscope.results import Selection
 from seamscope.schema.words import CAUSES, FINDINGS, HORIZONS
-from seamscope.selection.predicate import predicate
+from seamscope.selection.predicate import Predicate, one_environment, predicate
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
@@ -42,6 +44,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Foretold:
+    """What a change would come to."""
+
+    outcomes: tuple[Outcome, ...]
+    """A row per horizon."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """One horizon of the chosen requests, as it was and as it would be."""
 
@@ -67,33 +78,57 @@ def what_if(
     among: Sequence[str] | None = None,
     essential: Callable[..., bool | None] | None = None,
     now_ns: int | None = None,
-) -> tuple[Outcome, ...]:
-    """Re-time the latest requests of a selection, or one, with everything in `change` at once; a row per horizon.
+) -> Foretold:
+    """Re-time the latest requests of a selection, or one, with everything in `change` at once.
 
-    `among` are ids of requests: of the selection only these.
+    Where several environments exist and the selection names none, one is taken and a note says which. `among` are ids
+    of requests, of whatever environment: of the selection only these.
 
     Raises:
         UsageError: nothing is asked for, or in words that are none.
         DataError: there is no such request.
     """
     _check(change)
-    where, params = _where(selection or Selection(), request_id, now_ns)
-    if among is not None:
-        where, params = f"({where}) AND list_contains($among, {_ID})", {**params, "among": list(among)}
+    where, params, notes = _where(reader, selection or Selection(), request_id, among, now_ns)
     requests = stored.latest(reader, where, params)
     if not requests.height:
         raise DataError("no request to re-time in this selection", "seamscope report shows what the store holds")
+    rows = _with_those_of_no_time(requests, _retimed(reader, requests, change, essential))
+    one = request_id is not None
+    outcomes = tuple(_outcome(rows, horizon, one=one) for horizon in HORIZONS if _has(rows, horizon))
+    said = () if one else _notes(counted(reader, Predicate(where, dict(params))), requests.height)
+    return Foretold(outcomes, notes + said)
+
+
+def _retimed(
+    reader: Reader, requests: pl.DataFrame, change: Change, essential: Callable[..., bool | None] | None
+) -> pl.DataFrame:
     chosen = f"r.request_no IN ({', '.join(str(int(number)) for number in requests.get_column('request_no'))})"
     evidence = stored.gathered(reader, requests, chosen, {}, essential)
     from analysis.findings import changes
 
     told = changes.together(_taken_out(reader, evidence, change, essential))
     if change.cause is None:
-        rows = changes.retimed(evidence, told)
-    else:
-        stretches = reader.query(statement("findings/stretches", chosen=chosen), {"cause": change.cause})
-        rows = changes.shortened(evidence, told, stretches, change.by_percent / 100)
-    return tuple(_outcome(rows, horizon, one=request_id is not None) for horizon in HORIZONS if _has(rows, horizon))
+        return changes.retimed(evidence, told)
+    stretches = reader.query(statement("findings/stretches", chosen=chosen), {"cause": change.cause})
+    return changes.shortened(evidence, told, stretches, change.by_percent / 100)
+
+
+def _with_those_of_no_time(requests: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Give every known horizon: one that nothing lies on (of 0 ns) has nothing to re-time, and stays as it is."""
+    lengths = requests.select("request_no", pl.col("shell_ns").alias("shell"), pl.col("complete_ns").alias("complete"))
+    known = lengths.unpivot(index="request_no", variable_name="horizon", value_name="before_ns").drop_nulls()
+    told = known.join(rows.drop("before_ns"), on=["request_no", "horizon"], how="left", maintain_order="left")
+    return told.with_columns(
+        pl.col("after_ns").fill_null(pl.col("before_ns")), pl.col("changed").fill_null(value=False)
+    )
+
+
+def _notes(counts: dict[str, int], taken: int) -> tuple[str, ...]:
+    found = counts["requests"]
+    most = f"{stored.MOST_REQUESTS:,} requests and {stored.MOST_SPANS:,} spans at most"
+    cut = (f"the latest {taken:,} of {found:,} requests are re-timed ({most})",) if found > taken else ()
+    return cut + sampled(counts, "each stored request counts once")
 
 
 def _check(change: Change) -> None:
@@ -111,11 +146,18 @@ def _check(change: Change) -> None:
             raise UsageError(f"{name!r} is no span id", "16 hex digits")
 
 
-def _where(selection: Selection, request_id: str | None, now_ns: int | None) -> tuple[str, Mapping[str, object]]:
+def _where(
+    reader: Reader, selection: Selection, request_id: str | None, among: Sequence[str] | None, now_ns: int | None
+) -> tuple[str, Mapping[str, object], tuple[str, ...]]:
+    """Give the condition over `base.requests r`, its values, and what is to be said of it."""
     if request_id is not None:
-        return f"{_ID} = $request_id", {"request_id": request_id}
-    chosen = predicate(selection, time.time_ns() if now_ns is None else now_ns)
-    return f"({chosen.where}) AND base.request_kind_word(r.kind) <> 'other'", chosen.params
+        return f"{_ID} = $request_id", {"request_id": request_id}, ()
+    taken, notes = (selection, ()) if among is not None else one_environment(reader, selection)
+    chosen = predicate(taken, time.time_ns() if now_ns is None else now_ns)
+    where = f"({chosen.where}) AND base.request_kind_word(r.kind) <> 'other'"
+    if among is None:
+        return where, chosen.params, notes
+    return f"({where}) AND list_contains($among, {_ID})", {**chosen.params, "among": list(among)}, ()
 
 
 def _taken_out(
@@ -173,8 +215,10 @@ def _mean(values: pl.Series) -> int:
 
 
 def _at(rows: pl.DataFrame, at: float) -> tuple[int, int]:
-    before, after = (rows.get_column(name).quantile(at, "nearest") for name in ("before_ns", "after_ns"))
-    return int(before or 0), int(after or 0)
+    """Give the values at a percentile, before and after: the nearest rank, as reports give it (`quantile_disc`)."""
+    place = max(1, rows.height - math.floor(rows.height - rows.height * at)) - 1
+    before, after = (rows.get_column(name).sort()[place] for name in ("before_ns", "after_ns"))
+    return int(before), int(after)
 
 
 def outcome_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -13,11 +13,15 @@ from click.testing import CliRunner
 
 from collector.files import iter_bodies
 from collector.ingest import ingest
-from seamscope import runs
+from seamscope import evidence, runs
 from seamscope.commands import whatif_
 from seamscope.errors import DataError, UsageError
+from seamscope.reading.reports import report
 from seamscope.remote import open_store
 from seamscope.store import Store
+
+if TYPE_CHECKING:
+    from tests.seamscope.conftest import Scene
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_traces"
 NOW_NS = 2_000_000_000_000_000_000
@@ -157,3 +161,44 @@ def test_no_request(stores: dict[str, Path]) -> None:
             catch_exceptions=False,
             standalone_mode=False,
         )
+
+
+def _some_of_no_time(scene: Scene, folder: Path) -> Path:
+    """Forty pages, of which every third took no time, and one that no sampler chose stands for ten."""
+    for number in range(1, 41):
+        if number % 3:
+            scene.page(number, pool=float(number), weight=10.0 if number == 1 else 1.0)
+        else:
+            scene.request(number, 0, "GET /dash", 0, 0)
+            scene.span(number, 1, 0, "web", "server", "GET /dash", 0, 0)
+    scene.api(41, length=7.0, environment="preview")
+    scene.store(folder / "none.duckdb").close()
+    return folder / "none.duckdb"
+
+
+def test_as_it_is_are_the_figures_of_the_report(scene: Scene, tmp_path: Path) -> None:
+    """Of the same requests, those that took no time too, and of the same rank."""
+    path = _some_of_no_time(scene, tmp_path)
+    with Store.open(path) as store:
+        total = report(store).total
+    foretold = told(path, "--cause", "query")
+    for horizon, known in (("shell", total.shell), ("complete", total.complete)):
+        found = foretold[horizon]
+        assert (found["requests"], found["before_ns"]) == (known.count, known.mean_ns)
+        before = [found["percentiles"][at]["before_ns"] for at in ("p50", "p95", "p99")]
+        assert before == [known.p50_ns, known.p95_ns, known.p99_ns]
+        assert found["changed"] == known.count - 13
+
+
+def test_what_is_looked_at_is_said(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "MOST_REQUESTS", 30)
+    path = _some_of_no_time(scene, tmp_path)
+    arguments = ["--cause", "query", "--db", str(path)]
+    document = json.loads(CliRunner().invoke(whatif_.command, [*arguments, "--json"], catch_exceptions=False).stdout)
+    assert document["notes"] == [
+        "environment production only (also here: preview; environment:* takes all)",
+        "the latest 30 of 40 requests are re-timed (30 requests and 50,000 spans at most)",
+        "1 request stands for more than itself (sampling): each stored request counts once",
+    ]
+    text = CliRunner().invoke(whatif_.command, arguments, catch_exceptions=False).stdout
+    assert text.splitlines()[:3] == document["notes"]
