@@ -118,13 +118,20 @@ def _either(terms: list[Term], bound: Bound) -> str:
     return f"({' OR '.join(_one(term, bound) for term in terms)})"
 
 
+def names_environment(selection: Selection) -> bool:
+    """Tell whether a selection says of itself which environments it looks at."""
+    return selection.environment is not None or any(
+        term.key == "environment" for term in _named(parse(selection.filter))
+    )
+
+
 def one_environment(reader: Reader, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
     """Take one environment where a selection names none and the store knows several; say so in a note.
 
     `production` if there is one, else the one with most requests. `environment:…` in the filter line (`*` for all)
     and a set `Selection.environment` are left alone.
     """
-    if selection.environment is not None or any(term.key == "environment" for term in _named(parse(selection.filter))):
+    if names_environment(selection):
         return selection, ()
     found = reader.query(statement("report/environments"), {})
     names = [str(name) for name in found["environment"]]

@@ -1,4 +1,5 @@
 -- How many requests of a set carry a value: columns of the request, attributes of its entry span, whom it called.
+-- Of each key $distinct values at most.
 WITH picked AS MATERIALIZED (
     SELECT r.request_no, r.trace_hi, r.trace_lo, r.entry_span_id, r.route, r.method, r.status, r.place, r.environment,
         r.service_version, r.kind
@@ -24,5 +25,5 @@ SELECT key, value, count(DISTINCT request_no) AS requests
 FROM carried
 WHERE value IS NOT NULL AND length(value) <= $longest
 GROUP BY key, value
-QUALIFY count(*) OVER (PARTITION BY key) <= $distinct
+QUALIFY row_number() OVER (PARTITION BY key ORDER BY value) <= $distinct
 ORDER BY key, value;
