@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Final, Protocol
@@ -172,6 +171,7 @@ class StoreSource:
     ) -> Sequence[RequestRow]:
         """Read a stretch of the list."""
         from seamscope.reading.requests import list_requests
+        from seamscope.selection.predicate import without_other
 
         chosen = selection if other else without_other(selection)
         with self._reading() as reader:
@@ -215,10 +215,3 @@ class StoreSource:
         with self._lock:
             if self._reader is not None:
                 self._drop(self._reader)
-
-
-def without_other(selection: Selection) -> Selection:
-    """Leave out requests of kind `other` (module loads and their like), unless the filter speaks of kinds."""
-    if "kind:" in selection.filter:
-        return selection
-    return replace(selection, filter=f"{selection.filter} -kind:other".strip())

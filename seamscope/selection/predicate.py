@@ -59,8 +59,7 @@ def _named(terms: Iterable[Term]) -> list[Term]:
 def _owner(term: Term) -> Term:
     """`origin:orders` names an owner, `render:web->origin:api` a seam."""
     key = "seam" if "->" in term.value or "→" in term.value else "owner"
-    operator = EXACT if term.operator == EXACT else ":"
-    return Term(key, operator, f"{term.key}:{term.value}", term.negated)
+    return Term(key, term.operator, f"{term.key}:{term.value}", term.negated)
 
 
 def _key(term: Term) -> str:
@@ -118,11 +117,21 @@ def _either(terms: list[Term], bound: Bound) -> str:
     return f"({' OR '.join(_one(term, bound) for term in terms)})"
 
 
+def names(selection: Selection, key: str) -> bool:
+    """Tell whether the filter line of a selection has a term about one of our keys."""
+    return any(term.key == key for term in _named(parse(selection.filter)))
+
+
 def names_environment(selection: Selection) -> bool:
     """Tell whether a selection says of itself which environments it looks at."""
-    return selection.environment is not None or any(
-        term.key == "environment" for term in _named(parse(selection.filter))
-    )
+    return selection.environment is not None or names(selection, "environment")
+
+
+def without_other(selection: Selection) -> Selection:
+    """Leave out requests of kind `other` (module loads and their like), unless the filter line speaks of kinds."""
+    if names(selection, "kind"):
+        return selection
+    return replace(selection, filter=f"{selection.filter} -kind:other".strip())
 
 
 def one_environment(reader: Reader, selection: Selection) -> tuple[Selection, tuple[str, ...]]:

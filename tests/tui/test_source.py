@@ -20,7 +20,7 @@ from tui import source as source_module
 from tui.app import Explorer, Look
 from tui.picture import picture
 from tui.screens.totals import narrowed
-from tui.source import BY, ORDERS, StoreSource, without_other
+from tui.source import BY, ORDERS, StoreSource
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -64,9 +64,12 @@ def test_a_group_that_is_opened_lists_the_requests_it_was_made_of(source: StoreS
         assert len(source.page(opened, order="newest", limit=10_000, other=False)) == group.requests
 
 
-def test_kind_other_stays_out_unless_asked_for() -> None:
-    assert without_other(Selection("tier:origin")).filter == "tier:origin -kind:other"
-    assert without_other(Selection("kind:other")).filter == "kind:other"
+@pytest.mark.parametrize("line", ["kind:other", "kind=other", "kind==other"])
+def test_the_list_has_requests_of_kind_other_when_asked_for(source: StoreSource, line: str) -> None:
+    asked = Selection(line, environment=EVERY_ENVIRONMENT)
+    (listed, everything) = (source.page(asked, order="newest", limit=10_000, other=other) for other in (False, True))
+    assert listed == everything
+    assert listed
 
 
 def test_a_file_is_let_go_while_nothing_is_asked(

@@ -13,7 +13,7 @@ from seamscope.errors import QueryError, UsageError
 from seamscope.reading.requests import list_requests
 from seamscope.results import Selection
 from seamscope.selection.line import Term, parse
-from seamscope.selection.predicate import one_environment, predicate, unknown_attributes
+from seamscope.selection.predicate import one_environment, predicate, unknown_attributes, without_other
 from seamscope.selection.values import duration_ns, time_ns
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def test_times() -> None:
         ("place:''", "has no value"),
         ("place==", "has no value"),
         ("route>5", "cannot be compared"),
+        ("origin>5", "cannot be compared"),
         ("'open", "is not closed"),
         ("spans>nan", "not a number"),
         ("final:perhaps", "neither yes nor no"),
@@ -126,6 +127,12 @@ def test_off_words_are_named(line: str, says: str) -> None:
         ("cause:pool_wait stretch>38ms", 2),
         ("-cause:pool_wait", 13),
         ("origin:orders", 41),
+        ("origin:order", 41),
+        ("origin=orders", 41),
+        ("origin=order", 0),
+        ("origin=order*", 41),
+        ("origin!=order", 54),
+        ("origin!=orders", 13),
         ("render:web->origin:orders", 41),
         ("seam:orders→data", 41),
         ("boundary:render->origin gap>7ms", 41),
@@ -190,6 +197,20 @@ def test_one_environment_is_taken_and_said(example: Store) -> None:
 @pytest.mark.parametrize("line", ["environment:preview", "env:*"])
 def test_an_environment_that_is_named_stands(example: Store, line: str) -> None:
     assert one_environment(example, Selection(line)) == (Selection(line), ())
+
+
+@pytest.mark.parametrize(
+    "line", ["kind:other", "kind=page", "kind==other", "KIND!=api", "-kind:page", "route:/ kind:other"]
+)
+def test_a_line_that_speaks_of_kinds_stands(line: str) -> None:
+    assert without_other(Selection(line)) == Selection(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["tier:origin", "gap_kind:unmeasurable", "'kind:other'", "route:'a kind:other'", "attr.kind:x"]
+)
+def test_kind_other_stays_out_unless_the_line_speaks_of_kinds(line: str) -> None:
+    assert without_other(Selection(line)) == Selection(f"{line} -kind:other")
 
 
 def test_attributes_that_nobody_sends_are_named(example: Store) -> None:
