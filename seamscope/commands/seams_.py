@@ -22,7 +22,7 @@ def command(db: str, config: Path, filter_: str, since: str | None, until: str |
 
     The gap is what the client saw and the server did not. Below the table stands, per seam, how the gap is known
     (measured, from a header, bounded, inferred) and which instrumentation would tell what is not told. Asynchronous
-    hops are left out.
+    hops are left out, and those of requests of kind other unless the filter speaks of kinds.
     """
     del config
     from seamscope.reading.reports import seams

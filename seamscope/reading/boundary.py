@@ -12,7 +12,7 @@ from seamscope.reading.request_parts import request_row
 from seamscope.reading.requests import request_detail
 from seamscope.results import Boundary, Selection
 from seamscope.schema.words import HORIZONS
-from seamscope.selection.predicate import one_environment, predicate
+from seamscope.selection.predicate import one_environment, predicate, without_other
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def boundary(
     totals = report(reader, taken, by="route", now_ns=moment, notes=notes, measured=True)
     rows = tuple(seams(reader, taken, now_ns=moment))
     chosen = predicate(taken, moment)
-    slowest, widest = _slowest(reader, chosen), _slowest_by_seam(reader, chosen)
+    slowest, widest = _slowest(reader, chosen), _slowest_by_seam(reader, predicate(without_other(taken), moment))
     window = reader.query(statement("report/window", where=chosen.where), {**chosen.params, "other": OTHER})
     return Boundary(
         report=totals,

@@ -21,7 +21,7 @@ from seamscope.reading.request_parts import PHASES, word
 from seamscope.results import Group, Report, SeamRow, Selection
 from seamscope.schema.words import HORIZONS, WARNINGS
 from seamscope.selection.keys import KEYS
-from seamscope.selection.predicate import Predicate, one_environment, predicate, unknown_attributes
+from seamscope.selection.predicate import Predicate, one_environment, predicate, unknown_attributes, without_other
 from seamscope.selection.values import nearest
 from seamscope.statements import statement
 
@@ -173,9 +173,10 @@ def _warnings(reader: Reader, chosen: Predicate) -> dict[str, int]:
 def seams(reader: Reader, selection: Selection | None = None, *, now_ns: int | None = None) -> list[SeamRow]:
     """Give a row per seam that the requests of a selection cross, the one with most gap time first.
 
+    As in totals, requests of kind `other` are left out; here only unless the filter line speaks of kinds.
     No environment is taken by default here: ask `selections.one_environment` first.
     """
-    chosen = predicate(selection or Selection(), time.time_ns() if now_ns is None else now_ns)
+    chosen = predicate(without_other(selection or Selection()), time.time_ns() if now_ns is None else now_ns)
     sums = ", ".join(f"sum({name}_ns) AS {name}_sum, count({name}_ns) AS {name}_hops" for name in PHASES)
     rows = reader.query(statement("report/seams", where=chosen.where, sums=sums), chosen.params)
     senders = sides(

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamscope.errors import UsageError
+from seamscope.reading.boundary import boundary
 from seamscope.reading.reports import BY, report, seams
 from seamscope.reading.requests import list_requests, request_detail
 from seamscope.results import Group, Selection
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seamscope.results import Report
     from seamscope.store import Store
+    from tests.seamscope.conftest import Scene
 
 MS = 1_000_000
 EVERYWHERE = Selection("environment:*")
@@ -150,3 +154,18 @@ def test_seams(example: Store) -> None:
     assert data.gap_kinds == {"no_server_span": 41}
     assert data.phases == {"pool_wait": (sum(range(1, 41)) + 5) * MS}
     assert request_detail(example, orders.examples["max"]).row.route
+
+
+def test_seams_leave_out_what_totals_leave_out(scene: Scene, tmp_path: Path) -> None:
+    """Calls of requests of kind `other`, unless the line speaks of kinds; on the pages too."""
+    for number, kind in ((1, 0), (2, 4)):
+        scene.page(number, pool=5.0)
+        scene.rows["requests"][-1]["kind"] = kind
+    with scene.store(tmp_path / "other.duckdb") as store:
+        totals = {group.key: group.requests for group in report(store, by="seam").groups}
+        assert {row.seam: row.requests for row in seams(store)} == totals == dict.fromkeys(totals, 1)
+        assert {row.hops for row in seams(store, Selection("kind:other"))} == {1}
+        assert {row.hops for row in seams(store, Selection("kind:page kind:other"))} == {2}
+        seen = boundary(store)
+        assert seen.coverage["hops"] == 3
+        assert {len(widest) for widest in seen.slowest_by_seam.values()} == {1}
