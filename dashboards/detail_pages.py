@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dashboards.contexts import Fact, GroupPage, SeamPage
 from dashboards.index_page import NO_ROUTE, metrics_table
 from dashboards.parts import held, page, pieces, points, requests_table
-from dashboards.tables import Cell, Table, columns, words
+from dashboards.tables import Cell, Table, columns, ratio, timed, words
 from seamscope.reading.request_parts import PHASES
 from seamscope.results import Share
 from seamscope.schema.words import HORIZONS
@@ -86,14 +86,12 @@ def _phases(row: SeamRow) -> Table:
     rows = tuple(
         (
             Cell(phase, swatch=f"c-{phase}"),
-            Cell(
-                duration(row.phases[phase] // row.hops) if phase in row.phases else UNKNOWN, row.phases.get(phase, "")
-            ),
+            timed(row.phases[phase] // row.hops if phase in row.phases else None),
             Cell(count(row.phase_hops.get(phase, 0)), row.phase_hops.get(phase, 0)),
         )
         for phase in PHASES
     )
-    return Table("phases", columns("phase", ">mean per hop", ">known on hops"), rows)
+    return Table("phases", columns("phase", ">mean per hop|mean_per_hop_ns", ">known on hops"), rows)
 
 
 def _gap_kinds(row: SeamRow) -> Table:
@@ -102,23 +100,24 @@ def _gap_kinds(row: SeamRow) -> Table:
 
 
 def _known_by(row: SeamRow) -> Table | None:
-    rows = tuple(
-        (Cell(evidence), Cell(duration(ns), ns), Cell(percent(ns, row.gap_sum_ns)))
-        for evidence, ns in row.explained_by.items()
+    rows = tuple((Cell(evidence), timed(ns), ratio(ns, row.gap_sum_ns)) for evidence, ns in row.explained_by.items())
+    return (
+        Table("known-by", columns("how the gap is known", ">time|time_ns", ">of the gap|of_the_gap_ratio"), rows)
+        if rows
+        else None
     )
-    return Table("known-by", columns("how the gap is known", ">time", ">of the gap"), rows) if rows else None
 
 
 def _lacking(row: SeamRow) -> Table | None:
     rows = tuple(
         (
             Cell(", ".join(one.tells).replace("_", " ")),
-            Cell(duration(one.ns), "" if one.ns is None else one.ns),
+            timed(one.ns),
             Cell(count(one.hops), one.hops),
             Cell(one.side),
             words(one.step),
         )
         for one in row.lacking
     )
-    titles = columns("not told", ">time, at most", ">hops", "to be set at", "~what would tell it")
+    titles = columns("not told", ">time, at most|time_at_most_ns", ">hops", "to be set at", "~what would tell it")
     return Table("lacking", titles, rows) if rows else None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from dashboards.contexts import Chart, Fact, IndexPage
 from dashboards.figures import made_of, percentile_spans, seam_phases
-from dashboards.parts import held, page, points, requests_table
-from dashboards.tables import Cell, Table, columns, words
+from dashboards.parts import POINTS, held, page, points, requests_table
+from dashboards.tables import Cell, Table, columns, ratio, timed, words
 from seamscope.schema.words import HORIZONS
 from seamscope.text.figures import count, duration, percent, plural, when
 from seamscope.text.report_text import metric_value
@@ -84,20 +84,20 @@ def _make_up_table(report: Report, horizon: str, where: Addresses) -> Table:
             Cell(share.cause, swatch=f"c-{share.cause}"),
             words(share.owner),
             Cell(share.evidence),
-            Cell(duration(share.ns // group.requests_in[horizon]), share.ns),
+            timed(share.ns // group.requests_in[horizon]),
             Cell(count(group.requests_in[horizon]), group.requests_in[horizon]),
         )
         for group in report.groups
         for share in group.shares[horizon]
     )
-    titles = columns(report.by, "cause", "owner", "known how", ">mean", ">requests")
+    titles = columns(report.by, "cause", "owner", "known how", ">mean|mean_ns", ">requests")
     return Table(f"{report.by}-{horizon}-{report.at}", titles, rows)
 
 
 def percentiles_table(report: Report, where: Addresses) -> Table:
     """Give percentiles of both horizons by group; each leads to the request that stands there."""
-    titles = [report.by, ">requests", ">5xx"]
-    titles += [f">{horizon} {point}" for horizon in HORIZONS for point in ("p50", "p95", "p99")]
+    titles = [report.by, ">requests", ">5xx|5xx_ratio"]
+    titles += [f">{horizon} {point}|{horizon}_{point}_ns" for horizon in HORIZONS for point in ("p50", "p95", "p99")]
     rows = tuple(_percentile_row(group, where) for group in report.groups)
     return Table(f"{report.by}-percentiles", columns(*titles), rows)
 
@@ -106,12 +106,12 @@ def _percentile_row(group: Group, where: Addresses) -> tuple[Cell, ...]:
     cells = [
         words(group.key or NO_ROUTE, where.route(group.key) or None),
         Cell(count(group.requests), group.requests, where.route(group.key) or None),
-        Cell(percent(group.errors, group.requests), group.errors),
+        ratio(group.errors, group.requests),
     ]
     for horizon in HORIZONS:
         examples = group.examples.get(horizon, {})
         for point, ns in points(getattr(group, horizon)).items():
-            cells.append(Cell(duration(ns), "" if ns is None else ns, where.request(examples.get(point))))
+            cells.append(timed(ns, where.request(examples.get(point))))
     return tuple(cells)
 
 
@@ -133,7 +133,13 @@ def metrics_table(group: Group) -> Table | None:
 def seams_table(rows: tuple[SeamRow, ...], where: Addresses) -> Table:
     """Give a row per seam: hops, gap percentiles, what explains the gap, coverage, reuse."""
     titles = columns(
-        "seam", ">hops", ">errors", ">gap p50", ">gap p95", ">gap p99", ">explained", ">server span", ">new connections"
+        "seam",
+        ">hops",
+        ">errors",
+        *(f">gap {point}|gap_{point}_ns" for point in POINTS),
+        ">explained|explained_ratio",
+        ">server span|server_span_ratio",
+        ">new connections|new_connections_ratio",
     )
     return Table("seams", titles, tuple(_seam_row(row, where) for row in rows))
 
@@ -144,29 +150,25 @@ def phases_table(rows: tuple[SeamRow, ...], where: Addresses) -> Table:
         (
             words(row.seam, where.seam(row.seam) or None),
             Cell(phase, swatch=f"c-{phase}"),
-            Cell(duration(ns // row.hops), ns),
+            timed(ns // row.hops),
             Cell(count(row.phase_hops[phase]), row.phase_hops[phase]),
         )
         for row in rows
         for phase, ns in row.phases.items()
     )
-    return Table("seam-phases", columns("seam", "phase", ">mean per hop", ">known on hops"), drawn)
+    return Table("seam-phases", columns("seam", "phase", ">mean per hop|mean_per_hop_ns", ">known on hops"), drawn)
 
 
 def _seam_row(row: SeamRow, where: Addresses) -> tuple[Cell, ...]:
-    gaps = [
-        Cell(duration(ns), "" if ns is None else ns, where.request(row.examples.get(point)))
-        for point, ns in points(row.gap).items()
-    ]
-    explained = row.explained_ns / row.gap_sum_ns if row.gap_sum_ns > 0 else None
+    gaps = [timed(ns, where.request(row.examples.get(point))) for point, ns in points(row.gap).items()]
     return (
         words(row.seam, where.seam(row.seam) or None),
         Cell(count(row.hops), row.hops, where.seam(row.seam) or None),
         Cell(count(row.errors), row.errors),
         *gaps,
-        Cell(percent(row.explained_ns, row.gap_sum_ns), row.explained_ns, share=explained),
-        Cell(percent(row.matched, row.hops), row.matched, share=row.matched / row.hops),
-        Cell(percent(row.cold, row.reused_known), "" if row.cold is None else row.cold),
+        ratio(row.explained_ns, row.gap_sum_ns, drawn=True),
+        ratio(row.matched, row.hops, drawn=True),
+        ratio(row.cold, row.reused_known),
     )
 
 

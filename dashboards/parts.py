@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dashboards.contexts import Call, Fact, Held, Page, Piece
 from dashboards.figures import share_pieces
-from dashboards.tables import Cell, Table, columns, words
+from dashboards.tables import Cell, Table, columns, ratio, timed, words
 from seamscope.palette import EVIDENCE_MARK
 from seamscope.text.figures import UNKNOWN, count, duration, percent, plural, when
 from seamscope.text.safe import safe
@@ -82,19 +82,20 @@ def pieces(shares: Sequence[Share], taken: int = 1) -> tuple[Piece, ...]:
 
 
 def shares_table(name: str, shares: Sequence[Share], taken: int = 1) -> Table:
-    """Give owner × cause × evidence with the mean over `taken` requests; CSV carries the integer totals."""
+    """Give owner × cause × evidence with the mean over `taken` requests."""
     whole = sum(share.ns for share in shares)
     rows = tuple(
         (
             Cell(share.cause, swatch=f"c-{share.cause}"),
-            Cell(duration(share.ns // taken), share.ns),
-            Cell(percent(share.ns, whole), round(share.ns / whole, 6) if whole else 0, share=share.ns / (whole or 1)),
+            timed(share.ns // taken),
+            ratio(share.ns, whole, drawn=True),
             words(share.owner),
             Cell(f"{EVIDENCE_MARK.get(share.evidence, '?')} {share.evidence}", share.evidence),
         )
         for share in shares
     )
-    return Table(name, columns("cause", ">mean" if taken > 1 else ">time", ">share", "owner", "known how"), rows)
+    mean = ">mean|mean_ns" if taken > 1 else ">time|time_ns"
+    return Table(name, columns("cause", mean, ">share|share_ratio", "owner", "known how"), rows)
 
 
 def calls(found: Iterable[HeldBy], horizon_ns: int, taken: int) -> tuple[Call, ...]:
@@ -118,18 +119,26 @@ def requests_table(
     name: str, rows: Iterable[tuple[RequestRow, int | None]], where: Addresses, extra: str = ""
 ) -> Table:
     """Give a list of requests that leads to their pages; `extra` titles a duration of its own."""
-    titles = ["request", "route", "started", ">status", ">shell", ">complete", "held most by"]
+    titles = [
+        "request",
+        "route",
+        "started|start_ns",
+        ">status",
+        ">shell|shell_ns",
+        ">complete|complete_ns",
+        "held most by",
+    ]
     drawn = tuple(
         (
             Cell(f"{row.request_id[:SHORT_ID]}…", row.request_id, where.request(row.request_id)),
             words(row.route, where.route(row.route) or None),
             Cell(when(row.start_ns), row.start_ns),
             Cell(str(row.status or UNKNOWN), row.status if row.status is not None else ""),
-            Cell(duration(row.shell_ns), row.shell_ns if row.shell_ns is not None else ""),
-            Cell(duration(row.complete_ns), row.complete_ns if row.complete_ns is not None else ""),
+            timed(row.shell_ns),
+            timed(row.complete_ns),
             words(f"{row.dominant_cause or UNKNOWN} {row.dominant_owner or ''}", swatch=f"c-{row.dominant_cause}"),
-            *((Cell(duration(own), own if own is not None else ""),) if extra else ()),
+            *((timed(own),) if extra else ()),
         )
         for row, own in rows
     )
-    return Table(name, columns(*titles, *([f">{extra}"] if extra else [])), drawn)
+    return Table(name, columns(*titles, *([f">{extra}|{extra}_ns"] if extra else [])), drawn)

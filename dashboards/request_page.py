@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dashboards.contexts import Bar, Fact, Held, Line, Page, RequestPage
 from dashboards.parts import pieces, shares_table
-from dashboards.tables import Cell, Table, columns, words
+from dashboards.tables import Cell, Table, columns, timed, words
 from seamscope.text.figures import UNKNOWN, duration, plural, when
 from seamscope.text.instruments_text import VERDICTS
 from seamscope.text.remainders_text import headline, steps
@@ -202,11 +202,11 @@ def _hops(hops: Sequence[Hop]) -> Table:
         "seam",
         "operation",
         ">status",
-        ">call",
-        ">server",
-        ">gap",
-        ">request leg",
-        ">response leg",
+        ">call|call_ns",
+        ">server|server_ns",
+        ">gap|gap_ns",
+        ">request leg|request_leg_ns",
+        ">response leg|response_leg_ns",
         "~phases",
         "joined by",
     )
@@ -218,8 +218,8 @@ def _hop(hop: Hop) -> tuple[Cell, ...]:
         words(hop.seam),
         words(hop.operation or hop.peer),
         Cell("error" if hop.error and hop.status is None else str(hop.status or UNKNOWN)),
-        Cell(duration(hop.duration_ns), hop.duration_ns),
-        Cell(duration(hop.server_ns), hop.server_ns if hop.server_ns is not None else ""),
+        timed(hop.duration_ns),
+        timed(hop.server_ns),
         Cell(
             duration(hop.gap_ns) if hop.gap_ns is not None else hop.gap_kind.replace("_", " "),
             hop.gap_ns if hop.gap_ns is not None else hop.gap_kind,
@@ -249,7 +249,7 @@ def _told(told: Testimony) -> str:
 def _logs(lines: Sequence[LogLine], drawn: Sequence[WaterfallRow]) -> Table:
     """Give the records; one of a span that is drawn leads there."""
     spans = {row.span_id for row in drawn if row.span_id}
-    titles = columns(">after the start", "level", "service", "~record", "span", "joined by")
+    titles = columns(">after the start|after_the_start_ns", "level", "service", "~record", "span", "joined by")
     return Table("logs", titles, tuple(_log(entry, spans) for entry in lines))
 
 
@@ -257,7 +257,7 @@ def _log(entry: LogLine, spans: set[str]) -> tuple[Cell, ...]:
     said = entry.body or entry.event_name or ""
     shown = f"{said[:_BODY_SHOWN]}…" if len(said) > _BODY_SHOWN else said
     return (
-        Cell(duration(entry.offset_ns), entry.offset_ns),
+        timed(entry.offset_ns),
         words(entry.level),
         words(entry.service),
         Cell(safe(shown), safe(said)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from seamscope.text.figures import duration
+from seamscope.text.figures import duration, percent
 from seamscope.text.report_lists import harmless
 from seamscope.text.safe import safe
 
@@ -31,9 +31,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's title; numbers are set to the right."""
+    """A column's titles, on the page and in CSV; numbers are set to the right."""
 
     title: str
+    bare: str
+    """With the unit of the bare values (`_ns`, `_ratio`)."""
     number: bool = False
     wraps: bool = False
 
@@ -49,7 +51,7 @@ class Table:
     @property
     def csv(self) -> str:
         """The cells as CSV (RFC 4180), values in bare units."""
-        return csv_text([column.title for column in self.columns], [[_bare(cell) for cell in row] for row in self.rows])
+        return csv_text([column.bare for column in self.columns], [[_bare(cell) for cell in row] for row in self.rows])
 
     @property
     def csv_link(self) -> str:
@@ -81,5 +83,19 @@ def timed(ns: int | None, href: str | None = None) -> Cell:
 
 
 def columns(*titles: str) -> tuple[Column, ...]:
-    """Give columns; a title that starts with `>` is of numbers, with `~` of words that may take several lines."""
-    return tuple(Column(title.lstrip(">~"), title.startswith(">"), title.startswith("~")) for title in titles)
+    """Give columns; a title that starts with `>` is of numbers, with `~` of words that may take several lines.
+
+    What stands behind a `|` is its title in CSV: `>mean|mean_ns`.
+    """
+    return tuple(_column(title) for title in titles)
+
+
+def _column(given: str) -> Column:
+    title, _, bare = given.lstrip(">~").partition("|")
+    return Column(title, bare or title, given.startswith(">"), given.startswith("~"))
+
+
+def ratio(part: int | None, whole: int | None, *, drawn: bool = False) -> Cell:
+    """Give a cell of a share, in percents for people and as a ratio in CSV; `drawn` as a bar too."""
+    known = part / whole if whole and part is not None else None
+    return Cell(percent(part, whole), "" if known is None else round(known, 6), share=known if drawn else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -16,14 +17,19 @@ from urllib.parse import unquote
 import pytest
 
 from dashboards import figures
-from dashboards.addresses import slug
+from dashboards.addresses import Addresses, slug
+from dashboards.detail_pages import route_page, seam_page
+from dashboards.index_page import index_page
 from dashboards.render import POLICY, embedded, write
+from dashboards.request_page import request_page
 from dashboards.serve import LOOPBACK, server
 from dashboards.tables import Cell, Table, columns
 from dashboards.write import request_html, write_dashboards, write_request
 from seamscope.errors import SeamscopeError
+from seamscope.text.figures import duration, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from seamscope.results import Boundary
@@ -131,10 +137,50 @@ def test_single_pages_need_no_other_file(seen: Boundary) -> None:
 
 def test_csv_has_the_table_s_rows_in_bare_units() -> None:
     table = Table(
-        "x", columns("name", ">time"), ((Cell("=1"), Cell("1.00 ms", 1_000_000)), (Cell('a,"b'), Cell("–", "")))
+        "x", columns("name", ">time|time_ns"), ((Cell("=1"), Cell("1.00 ms", 1_000_000)), (Cell('a,"b'), Cell("–", "")))
     )
     text = unquote(table.csv_link.partition(",")[2])
-    assert list(csv.reader(io.StringIO(text))) == [["name", "time"], ["'=1", "1000000"], ['a,"b', ""]]
+    assert list(csv.reader(io.StringIO(text))) == [["name", "time_ns"], ["'=1", "1000000"], ['a,"b', ""]]
+
+
+def tables(found: object) -> Iterator[Table]:
+    """Every table of a page."""
+    if isinstance(found, Table):
+        yield found
+    elif isinstance(found, tuple):
+        for one in found:
+            yield from tables(one)
+    elif dataclasses.is_dataclass(found):
+        for part in dataclasses.fields(found):
+            yield from tables(getattr(found, part.name))
+
+
+def shown(title: str, value: str | float | None) -> str:
+    """What a page shows for a value of CSV."""
+    if title.endswith("_ns"):
+        return duration(int(value or 0))
+    return percent(round(float(value or 0) * 1_000_000), 1_000_000)
+
+
+def test_csv_says_what_the_page_says_with_its_unit(seen: Boundary) -> None:
+    requests = frozenset(detail.row.request_id for detail in seen.details)
+    where = Addresses(requests, frozenset(g.key for g in seen.report.groups), frozenset(s.seam for s in seen.seams))
+    pages = (
+        index_page(seen, where),
+        *(route_page(seen, group, where) for group in seen.report.groups),
+        *(seam_page(seen, row, where) for row in seen.seams),
+        *(request_page(detail) for detail in seen.details),
+    )
+    units = set()
+    for table in tables(pages):
+        for row in table.rows:
+            for column, cell in zip(table.columns, row, strict=True):
+                if not re.fullmatch(r"(-?[\d.]+ (ns|µs|ms|s)|[<>]?\d+ %)", cell.text) or table.name == "metrics":
+                    continue  # a metric's name has its unit
+                assert column.bare.endswith(("_ns", "_ratio")), (table.name, column)
+                assert shown(column.bare, cell.value) == cell.text, (table.name, column)
+                units.add((table.name.rpartition("-")[2], column.bare))
+    assert {("mean", "mean_ns"), ("phases", "mean_per_hop_ns"), ("seams", "explained_ratio")} <= units
 
 
 def test_a_pipe_gets_the_text_and_stays(tmp_path: Path) -> None:
