@@ -11,7 +11,7 @@ from dashboards.tables import Cell, Table, columns, ratio, timed, words
 from seamscope.reading.request_parts import PHASES
 from seamscope.results import Share
 from seamscope.schema.words import HORIZONS
-from seamscope.text.figures import UNKNOWN, count, duration, percent, plural
+from seamscope.text.figures import count, duration, percent, plural
 
 if TYPE_CHECKING:
     from dashboards.addresses import Addresses
@@ -77,7 +77,7 @@ def _facts(row: SeamRow, where: Addresses) -> tuple[Fact, ...]:
 
 def _interval(row: SeamRow) -> str:
     if row.clock_interval_ns is None:
-        return UNKNOWN
+        return "not known"
     low, high = row.clock_interval_ns
     return f"{duration(low)} to +{duration(high)}"
 

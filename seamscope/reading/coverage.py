@@ -6,14 +6,19 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from seamscope.reading.request_parts import word
+from seamscope.reading.request_parts import PHASES, word
 from seamscope.results import Lacking
-from seamscope.schema.words import GAP_KINDS, TIERS
+from seamscope.schema.words import GAP_KINDS, TIERS, WARNINGS
+from seamscope.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from seamscope.selection.predicate import Predicate
+    from seamscope.store import Reader
+
 _SIDES: Final = re.compile(rf"^(.*)→((?:{'|'.join(TIERS)}):.*)$", re.DOTALL)
+_MISFIT: Final = WARNINGS.index("clock_interval_empty")
 _OTHERS: Final = ("data", "external")
 """Tiers that send no spans of their own."""
 
@@ -105,6 +110,13 @@ def sides(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Side]]:
     for row in rows:
         found[row["seam"]].setdefault(row["side"], Side(row["scope"], row["language"]))
     return found
+
+
+def seam_rows(reader: Reader, chosen: Predicate) -> list[dict[str, Any]]:
+    """Read the rows of `report/seams.sql` of some requests."""
+    sums = ", ".join(f"sum({name}_ns) AS {name}_sum, count({name}_ns) AS {name}_hops" for name in PHASES)
+    params = {**chosen.params, "misfit": _MISFIT}
+    return list(reader.query(statement("report/seams", where=chosen.where, sums=sums), params).iter_rows(named=True))
 
 
 def lacking(row: Mapping[str, Any], senders: Mapping[str, Side]) -> tuple[Lacking, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from seamscope.reading.coverage import lacking, sides
-from seamscope.reading.request_parts import PHASES
+from seamscope.reading.coverage import lacking, seam_rows, sides
 from seamscope.results import Remainder
+from seamscope.selection.predicate import Predicate
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ def remainders(reader: Reader, request_no: int, path: Sequence[Segment]) -> tupl
     worth = [(seam, ns) for seam, ns in open_ns.most_common(MOST) if ns >= least]
     if not worth:
         return ()
-    key = {"request_no": request_no}
-    sums = ", ".join(f"sum({name}_ns) AS {name}_sum, count({name}_ns) AS {name}_hops" for name in PHASES)
-    told = reader.query(statement("report/seams", where=_OF_REQUEST, sums=sums), key)
-    rows = {row["seam"]: row for row in told.iter_rows(named=True)}
+    key: dict[str, object] = {"request_no": request_no}
+    rows = {row["seam"]: row for row in seam_rows(reader, Predicate(_OF_REQUEST, key))}
     senders = sides(reader.query(statement("report/seam_emitters", where=_OF_REQUEST), key).iter_rows(named=True))
     return tuple(
         Remainder(seam, ns, lacking(rows[seam], senders.get(seam, {})) if seam in rows else ()) for seam, ns in worth

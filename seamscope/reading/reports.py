@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seamscope.errors import UsageError
-from seamscope.reading.coverage import sides
+from seamscope.reading.coverage import seam_rows, sides
 from seamscope.reading.metrics import metrics
 from seamscope.reading.notes import OTHER, counted, sampled
 from seamscope.reading.report_parts import group, seam_row
-from seamscope.reading.request_parts import PHASES, word
+from seamscope.reading.request_parts import word
 from seamscope.results import Group, Report, SeamRow, Selection
 from seamscope.schema.words import HORIZONS, WARNINGS
 from seamscope.selection.keys import KEYS
@@ -177,9 +177,8 @@ def seams(reader: Reader, selection: Selection | None = None, *, now_ns: int | N
     No environment is taken by default here: ask `selections.one_environment` first.
     """
     chosen = predicate(without_other(selection or Selection()), time.time_ns() if now_ns is None else now_ns)
-    sums = ", ".join(f"sum({name}_ns) AS {name}_sum, count({name}_ns) AS {name}_hops" for name in PHASES)
-    rows = reader.query(statement("report/seams", where=chosen.where, sums=sums), chosen.params)
+    rows = seam_rows(reader, chosen)
     senders = sides(
         reader.query(statement("report/seam_emitters", where=chosen.where), chosen.params).iter_rows(named=True)
     )
-    return [seam_row(row, senders.get(row["seam"], {})) for row in rows.iter_rows(named=True)]
+    return [seam_row(row, senders.get(row["seam"], {})) for row in rows]

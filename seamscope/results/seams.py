@@ -70,4 +70,4 @@ class SeamRow:
     """What would explain the rest, what may lie behind most time first."""
     clock_interval_ns: tuple[int, int] | None = None
     """How far the callee's clock may still be off the caller's, of the two instances with most calls; None where no
-    call tells."""
+    call tells, or no constant offset fits them all."""

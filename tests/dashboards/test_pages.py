@@ -183,6 +183,16 @@ def test_csv_says_what_the_page_says_with_its_unit(seen: Boundary) -> None:
     assert {("mean", "mean_ns"), ("phases", "mean_per_hop_ns"), ("seams", "explained_ratio")} <= units
 
 
+def test_clocks_of_which_nothing_is_known_are_not_said_to_agree(seen: Boundary) -> None:
+    where = Addresses(frozenset(), frozenset(), frozenset())
+    rows = {row.seam: seam_page(seen, row, where).facts for row in seen.seams}
+    said = {
+        seam: next(fact.text for fact in facts if fact.name == "clocks agree within") for seam, facts in rows.items()
+    }
+    assert said["render:web→origin:orders"] == "not known"
+    assert said["render:web→origin:auth"] == "-1.50 ms to +4.50 ms"
+
+
 def test_a_pipe_gets_the_text_and_stays(tmp_path: Path) -> None:
     place = tmp_path / "pipe"
     os.mkfifo(place)

@@ -25,16 +25,29 @@ seam AS (
     FROM hop
     GROUP BY seam_no
 ),
+misfit AS (
+    SELECT DISTINCT unnest([(h.caller_instance, h.callee_instance), (h.callee_instance, h.caller_instance)]) AS instances
+    FROM base.warnings w
+    JOIN base.hops h ON h.trace_hi = w.trace_hi AND h.trace_lo = w.trace_lo AND h.client_span_id = w.span_id
+    WHERE w.code = $misfit
+),
+-- every call leaves the callee's clock between its legs; one that was cut to 0 says only how far it may be off, and if
+-- calls were cut on either side, so does the pair. Where no offset fits two clocks at all, nothing does
 pair AS (
-    SELECT seam_no, caller_instance, callee_instance, -min(response_leg_ns) AS low, min(request_leg_ns) AS high,
-        count(*) AS hops
-    FROM hop
-    WHERE gap_ns IS NOT NULL AND caller_instance IS NOT NULL AND callee_instance IS NOT NULL
-    GROUP BY ALL
+    SELECT seam_no, instances, hops, -CASE WHEN torn THEN error_ns ELSE back_ns END AS low,
+        CASE WHEN torn THEN error_ns ELSE out_ns END AS high
+    FROM (
+        SELECT seam_no, (caller_instance, callee_instance) AS instances, count(*) AS hops,
+            bool_or(request_leg_ns = 0) AND bool_or(response_leg_ns = 0) AS torn, min(leg_error_ns) AS error_ns,
+            min(CASE WHEN request_leg_ns > 0 THEN request_leg_ns ELSE leg_error_ns END) AS out_ns,
+            min(CASE WHEN response_leg_ns > 0 THEN response_leg_ns ELSE leg_error_ns END) AS back_ns
+        FROM hop
+        WHERE gap_ns IS NOT NULL AND caller_instance IS NOT NULL AND callee_instance IS NOT NULL
+        GROUP BY ALL
+    )
 ),
 clock AS (
-    SELECT seam_no, arg_max(low, (hops, caller_instance, callee_instance)) AS clock_low_ns,
-        arg_max(high, (hops, caller_instance, callee_instance)) AS clock_high_ns
+    SELECT seam_no, arg_max({'instances': instances, 'low': low, 'high': high}, (hops, instances)) AS most
     FROM pair
     GROUP BY seam_no
 ),
@@ -46,9 +59,9 @@ example AS (
 )
 SELECT o.seam, s.* EXCLUDE (seam_no, gap_kinds), map_keys(s.gap_kinds) AS gap_kinds,
     map_values(s.gap_kinds) AS gap_kind_hops, e.* EXCLUDE (seam_no),
-    c.clock_low_ns, c.clock_high_ns
+    c.most.low AS clock_low_ns, c.most.high AS clock_high_ns
 FROM seam s
 JOIN base.owners o ON o.owner_no = s.seam_no
 LEFT JOIN example e USING (seam_no)
-LEFT JOIN clock c USING (seam_no)
+LEFT JOIN clock c ON c.seam_no = s.seam_no AND c.most.instances NOT IN (SELECT instances FROM misfit)
 ORDER BY coalesce(s.gap_sum_ns, 0) DESC, s.hops DESC, o.seam

@@ -8,10 +8,14 @@ import pytest
 
 from seamscope.reading.coverage import Side, lacking
 from seamscope.reading.reports import seams
-from seamscope.schema.words import GAP_KINDS
+from seamscope.results import Selection
+from seamscope.schema.words import GAP_KINDS, WARNINGS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seamscope.store import Store
+    from tests.seamscope.conftest import Scene
 
 MS = 1_000_000
 GO = Side("go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "go")
@@ -96,3 +100,42 @@ def test_clocks_of_the_instances_with_most_calls(example: Store) -> None:
     found = {row.seam: row.clock_interval_ns for row in seams(example)}
     assert found["render:web→origin:auth"] == (-MS * 3 // 2, MS * 9 // 2)  # the legs of the fastest call
     assert found["render:web→origin:orders"] is None  # nobody says which instance it is
+
+
+AUTH = "render:web→origin:auth"
+
+
+def clocks(scene: Scene, folder: Path, *legs: tuple[int, int, int], misfit: bool = False) -> tuple[int, int] | None:
+    """Give the interval of two instances from calls of these legs and their errors, in ms."""
+    for number, (out, back, error) in enumerate(legs, start=1):
+        scene.request(number, 0, "GET /", None, 50)
+        scene.span(number, 1, 0, "web", "server", "GET /", 0, 50)
+        own = {"request_leg_ns": out * MS, "response_leg_ns": back * MS, "leg_error_ns": error * MS}
+        instances = {"caller_instance": "web-1", "callee_instance": "auth-1"}
+        scene.hop(number, 2, 3, AUTH, "GET", 0, 50, 50 - out - back, **own, **instances)
+    if misfit:
+        where = {"request_no": len(legs), **scene.trace(len(legs)), "span_id": len(legs) * 100 + 2}
+        scene.rows["warnings"].append({**where, "code": WARNINGS.index("clock_interval_empty"), "detail": ""})
+    with scene.store(folder / "clocks.duckdb") as store:
+        first = Selection(until="2027-01-15T08:00:03Z")  # the first two
+        (all_, some) = (seams(store, selection)[0].clock_interval_ns for selection in (Selection(), first))
+        assert not misfit or some is None, "what does not fit is none of what is asked for"
+        return all_ and (all_[0] // MS, all_[1] // MS)
+
+
+@pytest.mark.parametrize(
+    ("legs", "interval"),
+    [
+        pytest.param([(2, 9, 9), (7, 3, 7), (9, 9, 9)], (-3, 2), id="the narrowest of all calls"),
+        pytest.param([(2, 9, 9), (7, 0, 7), (9, 8, 9)], (-7, 2), id="a leg cut to 0 may be off by its error"),
+        pytest.param([(10, 0, 10), (0, 12, 12), (8, 1, 8)], (-8, 8), id="cut on either side, off by the error"),
+    ],
+)
+def test_clocks_agree_no_better_than_the_legs_are_known(
+    scene: Scene, tmp_path: Path, legs: list[tuple[int, int, int]], interval: tuple[int, int]
+) -> None:
+    assert clocks(scene, tmp_path, *legs) == interval
+
+
+def test_nothing_is_said_of_clocks_that_no_offset_fits(scene: Scene, tmp_path: Path) -> None:
+    assert clocks(scene, tmp_path, (5, 3, 5), (10, 0, 10), (0, 10, 10), misfit=True) is None
