@@ -1,5 +1,6 @@
 -- What the boundary metrics are made of: per metric, label and group the number of values, their sum and percentiles.
--- {where} picks requests, {keys} gives (request_no, key). A span of a trace of several requests counts to the first.
+-- {where} picks requests, {keys} gives (request_no, key). A span of a trace of several requests counts to the
+-- one that began last before it, picked or not (as in the view `errors`).
 WITH picked AS MATERIALIZED (
     SELECT r.request_no, r.trace_hi, r.trace_lo, r.entry_span_id, r.route, r.service, r.place, r.environment,
         r.service_version, r.kind, r.status, r.shell_ns, r.complete_ns, r.start_ns
@@ -14,10 +15,29 @@ member AS MATERIALIZED (
     UNION ALL
     SELECT false, key, request_no FROM keyed
 ),
-trace AS MATERIALIZED (
-    SELECT t.trace_hi, t.trace_lo, arg_min(p.request_no, (p.start_ns, p.request_no)) AS request_no
-    FROM base.request_traces t JOIN picked p USING (request_no)
-    GROUP BY t.trace_hi, t.trace_lo
+begun AS MATERIALIZED (
+    SELECT trace_hi, trace_lo, request_no,
+        CASE WHEN lag(start_ns) OVER trace IS NULL THEN -9223372036854775808 ELSE start_ns END AS since_ns
+    FROM (
+        SELECT t.trace_hi, t.trace_lo, r.start_ns, min(t.request_no) AS request_no
+        FROM base.request_traces t
+        JOIN base.requests r USING (request_no)
+        SEMI JOIN (SELECT trace_hi, trace_lo FROM base.request_traces SEMI JOIN picked USING (request_no)) p
+            ON p.trace_hi = t.trace_hi AND p.trace_lo = t.trace_lo
+        GROUP BY ALL
+    )
+    WINDOW trace AS (PARTITION BY trace_hi, trace_lo ORDER BY start_ns)
+),
+marked AS MATERIALIZED (
+    SELECT b.request_no, s.*
+    FROM (
+        SELECT *
+        FROM base.shaped_spans
+        SEMI JOIN begun USING (trace_hi, trace_lo)
+        WHERE role = $middleware OR cache_status IS NOT NULL OR attribute_keys LIKE '%seamscope.%'
+    ) s
+    ASOF JOIN begun b ON b.trace_hi = s.trace_hi AND b.trace_lo = s.trace_lo AND s.start_ns >= b.since_ns
+    SEMI JOIN picked p ON p.request_no = b.request_no
 ),
 seam AS MATERIALIZED (
     SELECT owner_no AS seam_no, seam, split_part(seam, ':', 1) AS caller,
@@ -37,9 +57,7 @@ handler AS MATERIALIZED (
     UNION ALL
     SELECT request_no, trace_hi, trace_lo, server_span_id, false FROM hop WHERE server_span_id <> 0
     UNION
-    SELECT t.request_no, s.trace_hi, s.trace_lo, s.span_id, false
-    FROM base.shaped_spans s JOIN trace t USING (trace_hi, trace_lo)
-    WHERE s.role = $middleware
+    SELECT request_no, trace_hi, trace_lo, span_id, false FROM marked WHERE role = $middleware
 ),
 handled AS MATERIALIZED (
     SELECT d.request_no, d.entry AND s.kind = 2 AS entry, base.length_ns(s.start_ns, s.end_ns) AS ns, s.status = 2 OR s.http_status >= 500 AS failed,
@@ -52,7 +70,7 @@ handled AS MATERIALIZED (
     WHERE s.kind IN (1, 2)
 ),
 said AS MATERIALIZED (
-    SELECT t.request_no, base.length_ns(s.start_ns, s.end_ns) AS ns,
+    SELECT s.request_no, base.length_ns(s.start_ns, s.end_ns) AS ns,
         base.tier_word(coalesce(z.rule_tier, nullif(s.tier_hint, 0), z.tier, 0)) AS tier,
         base.attribute(
             s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.edge.decision'
@@ -63,18 +81,16 @@ said AS MATERIALIZED (
         base.attribute(
             s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.flag.outcome'
         ) AS flag
-    FROM base.shaped_spans s
-    JOIN trace t USING (trace_hi, trace_lo)
+    FROM marked s
     LEFT JOIN base.resources z USING (resource_id)
     WHERE s.attribute_keys LIKE '%seamscope.%'
 ),
 cached AS (
-    SELECT t.request_no, s.cache_status,
+    SELECT s.request_no, s.cache_status,
         base.attribute(
             s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.cache.scope'
         ) AS scope
-    FROM base.spans s
-    JOIN trace t USING (trace_hi, trace_lo)
+    FROM marked s
     WHERE s.cache_status IS NOT NULL
 ),
 edge AS (

@@ -9,6 +9,7 @@ import pytest
 
 from seamscope.reading.metrics import DEFINITIONS
 from seamscope.reading.reports import report
+from seamscope.results import Selection
 from seamscope.schema.words import EXTENTS, ROLES, TIERS
 
 if TYPE_CHECKING:
@@ -108,6 +109,27 @@ def test_what_users_say_themselves(scene: Any, store: Any) -> None:
     assert of(found.total, "flag_service_mean_ns").value == 10 * MS
     each = {group.key: of(group, "middleware_auth_failures").value for group in found.groups}
     assert each == {"GET /a": 1, "GET /b": 0}
+
+
+def test_a_span_is_of_the_same_request_whatever_is_asked_for(scene: Any, store: Any) -> None:
+    """In a trace of two requests: of the one that began last before it, and not of whichever is picked."""
+    middleware = ROLES.index("middleware")
+    page(scene, 1, attributes=said(auth_outcome="missing"), cache_status="hit")
+    scene.span(1, 4, 1, "web", "internal", "middleware", -1, 2, tier_hint=EDGE, role=middleware)
+    page(scene, 2, attributes=said(auth_outcome="ok"), route="GET /b", passes=False, **scene.trace(1))
+    scene.span(2, 4, 1, "web", "internal", "middleware", 1, 5, tier_hint=EDGE, role=middleware, **scene.trace(1))
+    for name in ("requests", "request_traces"):
+        scene.rows[name][-1].update(scene.trace(1))
+    opened = store()
+    whole = {group.key: group.metrics for group in report(opened, measured=True).groups}
+    assert len(whole) == 2
+    for route, failures, hits in (("GET /a", 1, 1), ("GET /b", 0, 0)):
+        found = report(opened, Selection(f"route:'{route}'"), measured=True).total
+        assert found.metrics == whole[route]
+        failed = of(found, "middleware_auth_failures")
+        assert (failed.value, failed.count) == (failures, 1)
+        assert of(found, "cache_hit_ratio").count == hits
+        assert of(found, "edge_handler_p50_ns").count == 2  # itself and its own middleware
 
 
 def test_caches_of_the_public_and_of_one_apart(scene: Any, store: Any) -> None:
