@@ -103,7 +103,7 @@ def _facts(detail: RequestDetail) -> tuple[str, ...]:
 
 def _finding(found: RequestFinding) -> tuple[str, str, str]:
     cost = f"{duration(found.cost_ns)} of this request" if found.cost_ns else "no time of its own"
-    return f"{found.rule}, {cost}", safe(found.message), safe(found.next_step)
+    return f"{found.rule}, {cost}", safe(found.said), safe(found.next_step)
 
 
 def _inferred(found: Inference) -> str:

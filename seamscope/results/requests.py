@@ -190,9 +190,16 @@ class Finding:
     """Summed over its requests; re-timed one finding at a time, so costs of several do not add up."""
     confidence: float
     message: str
+    """Of all requests that it holds for, in the selection or not."""
     next_step: str
+    requests_in_all: int
     instruments: tuple[str, ...] = ()
     """What the pool's or server's own instruments said meanwhile, a sentence each."""
+
+    @property
+    def said(self) -> str:
+        """The message, and of whom it speaks where that is not the selection."""
+        return self.message if self.requests == self.requests_in_all else f"over all requests: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +230,14 @@ class RequestFinding:
     """Requests that have it, this one among them."""
     confidence: float
     message: str
+    """Of all those requests."""
     next_step: str
     span_ids: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """The message, and of whom it speaks where that is not this request alone."""
+        return self.message if self.requests == 1 else f"over all requests: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

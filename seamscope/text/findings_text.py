@@ -53,7 +53,7 @@ def request_findings_lines(findings: Sequence[RequestFinding]) -> list[Text]:
         cost = f"  {duration(finding.cost_ns)} of this request" if finding.cost_ns else ""
         lines += [
             line(("● ", "red"), (finding.rule, "bold"), cost, (f"  {finding.finding_id}", "dim")),
-            line("  ", name(finding.message)),
+            line("  ", name(finding.said)),
             line("  → ", name(finding.next_step)),
         ]
     return lines
@@ -65,7 +65,7 @@ def _finding(finding: Finding) -> list[Text]:
     cost = f"{duration(finding.cost_ns)} in all, {duration(mean)} each" if finding.cost_ns else "no time of its own"
     return [
         line((finding.rule, "bold"), "  ", name(where), (f"  {finding.finding_id}", "dim")),
-        line("  ", name(finding.message)),
+        line("  ", name(finding.said)),
         *(line(("  ◈ ", "dim"), name(sentence)) for sentence in finding.instruments),
         line("  → ", name(finding.next_step)),
         line((f"  {plural(finding.requests, 'request')}, {cost}; {_sure(finding)}; {_when(finding)}", "dim")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,17 @@ def test_one_json_object_a_line(pool: Path) -> None:
     assert [json.loads(line)["rule"] for line in lines] == [row["rule"] for row in listed(pool)]
 
 
+def test_a_message_of_more_requests_than_were_asked_for_says_so(pool: Path) -> None:
+    some = ("--filter", "route:/reports shell>500ms", "--rule", "pool_exhausted")
+    (whole,), (slow,) = listed(pool, "--rule", "pool_exhausted"), listed(pool, *some)
+    assert slow["requests"] < slow["requests_in_all"] == whole["requests_in_all"] == whole["requests"]
+    assert slow["message"] == whole["message"]
+    said = f"  over all requests: {whole['message'][:40]}"
+    assert said in run(pool, *some)
+    assert said in run(pool, whole["finding_id"], *some[:2])
+    assert said not in run(pool)
+
+
 def test_by_rule_and_by_filter(pool: Path) -> None:
     assert {row["rule"] for row in listed(pool, "--rule", "pool_exhausted")} == {"pool_exhausted"}
     assert listed(pool, "--filter", "route:/nowhere") == []
@@ -91,14 +103,20 @@ def test_the_requests_of_one(pool: Path) -> None:
         run(pool, "ffffffffffff")
 
 
-def test_a_requests_own(pool: Path) -> None:
+def test_a_requests_own(pool: Path, tmp_path: Path) -> None:
     finding = json.loads(run(pool, listed(pool)[0]["finding_id"], "--json"))
     worst = finding["requests"][0]
     document = json.loads(run(pool, worst["request_id"], "--json", command=trace_.command))
     assert document["findings"][0]["rule"] == "pool_exhausted"
     assert document["findings"][0]["cost_ns"] == worst["cost_ns"]
     assert document["findings"][0]["span_ids"] == worst["span_ids"]
-    assert "● pool_exhausted" in run(pool, worst["request_id"], command=trace_.command)
+    page = tmp_path / "page.html"
+    run(pool, worst["request_id"], "--html", str(page), command=trace_.command)
+    text = run(pool, worst["request_id"], command=trace_.command)
+    assert "● pool_exhausted" in text
+    said = f"over all requests: {document['findings'][0]['message'][:40]}"
+    assert said in text
+    assert said in unescape(page.read_text(encoding="utf-8"))
 
 
 def test_a_cost_is_what_the_pool_took(pool: Path) -> None:

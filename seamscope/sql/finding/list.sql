@@ -10,7 +10,8 @@ SELECT
     least(sum(q.cost_ns), 9223372036854775807)::BIGINT AS cost_ns,
     f.confidence,
     f.message,
-    f.next_step
+    f.next_step,
+    f.requests AS requests_in_all
 FROM base.findings f
 JOIN base.finding_requests q USING (finding_id)
 JOIN base.requests r USING (request_no)
