@@ -117,19 +117,19 @@ def _either(terms: list[Term], bound: Bound) -> str:
     return f"({' OR '.join(_one(term, bound) for term in terms)})"
 
 
-def names(selection: Selection, key: str) -> bool:
+def speaks_of(selection: Selection, key: str) -> bool:
     """Tell whether the filter line of a selection has a term about one of our keys."""
     return any(term.key == key for term in _named(parse(selection.filter)))
 
 
 def names_environment(selection: Selection) -> bool:
     """Tell whether a selection says of itself which environments it looks at."""
-    return selection.environment is not None or names(selection, "environment")
+    return selection.environment is not None or speaks_of(selection, "environment")
 
 
 def without_other(selection: Selection) -> Selection:
     """Leave out requests of kind `other` (module loads and their like), unless the filter line speaks of kinds."""
-    if names(selection, "kind"):
+    if speaks_of(selection, "kind"):
         return selection
     return replace(selection, filter=f"{selection.filter} -kind:other".strip())
 
