@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import threading
 from contextlib import suppress
@@ -195,8 +196,10 @@ class HttpLink:
         return _rejections(body.signal, content, body.encoding)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, also where another thread waits for an answer."""
         for connection in self._opened:
+            with suppress(OSError, AttributeError):  # it may be closed already
+                connection.sock.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:

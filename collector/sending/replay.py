@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from collector.decoding.messages import items, parse
 from collector.sending.links import BusyError
+from collector.sending.stop import Stop, take
 from seamscope.errors import DataError, EndpointError
 
 if TYPE_CHECKING:
@@ -23,10 +24,20 @@ if TYPE_CHECKING:
 IN_FLIGHT: Final = 8
 """Requests that are on their way at the same time."""
 
+IN_HAND: Final = 2 * IN_FLIGHT
+"""Those, and what goes next."""
+
 PATIENCE_S: Final = 120.0
 """How long one request is sent again and again before it is given up."""
 
+BACKOFF_S: Final = 0.1
 MAX_BACKOFF_S: Final = 5.0
+
+MESSAGES: Final = 100
+"""Different messages that are kept; further ones are counted together."""
+MESSAGE_LIMIT: Final = 500
+"""Characters of a message that are kept."""
+OTHERS: Final = "other reasons"
 
 
 @dataclass(slots=True)
@@ -46,6 +57,16 @@ class Tally:
         """Items that the endpoint took."""
         return self.items - self.rejected - self.failed_items
 
+    def hear(self, why: str) -> None:
+        """Count what was said of a request."""
+        short = why[:MESSAGE_LIMIT]
+        kept = short in self.messages or len(self.messages) < MESSAGES
+        self.messages[short if kept else OTHERS] += 1
+
+
+class _StoppedError(Exception):
+    """Nobody waits for a request any more."""
+
 
 class Replay:
     """Sends bodies over a link.
@@ -54,18 +75,29 @@ class Replay:
         to: where to.
         rate: most items a second; None for as fast as the endpoint takes them.
         patience_s: see `PATIENCE_S`.
+        stopped: once set, nothing more is sent, and what the endpoint refuses is not sent again.
     """
 
-    def __init__(self, to: Link, rate: float | None = None, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        to: Link,
+        rate: float | None = None,
+        patience_s: float = PATIENCE_S,
+        stopped: Stop | None = None,
+    ) -> None:
         self._link = to
         self._rate = rate
         self._patience_s = patience_s
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._stopped = stopped or Stop()
+        self._room = threading.Semaphore(IN_HAND)
+        self._fault: BaseException | None = None
         self.tally = Tally()
 
     def run(self, bodies: Iterable[Body], on_sent: Callable[[Body], None]) -> Tally:
         """Send all bodies; return what became of them.
+
+        Who interrupts it hangs up afterwards, so that no request waits for its answer.
 
         Args:
             bodies: what to send.
@@ -74,56 +106,69 @@ class Replay:
         Raises:
             EndpointError: the endpoint kept refusing for `patience_s`.
         """
-        room = threading.BoundedSemaphore(2 * IN_FLIGHT)
-        started, due = time.monotonic(), 0.0
-        with ThreadPoolExecutor(IN_FLIGHT, "replay") as threads:
-            futures = []
-            try:
-                for body in bodies:
-                    count = _count(body)
-                    self._stopped.wait(max(0.0, started + due - time.monotonic()))
-                    due += count / self._rate if self._rate else 0.0
-                    room.acquire()
-                    if self._stopped.is_set():
-                        break
-                    futures.append(threads.submit(self._deliver, body, count, room, on_sent))
-            except BaseException:
-                self._stopped.set()
-                raise
-        for future in futures:
-            future.result()
+        threads = ThreadPoolExecutor(IN_FLIGHT, "replay")
+        try:
+            self._feed(threads, bodies, on_sent)
+        except BaseException as error:
+            self._stopped.set()
+            if isinstance(error, Exception):
+                take(self._room, IN_HAND)
+            raise
+        finally:
+            threads.shutdown(wait=False)
+        if self._fault is not None:
+            raise self._fault
         return self.tally
 
-    def _deliver(
-        self, body: Body, count: int, room: threading.BoundedSemaphore, on_sent: Callable[[Body], None]
-    ) -> None:
+    def _feed(self, threads: ThreadPoolExecutor, bodies: Iterable[Body], on_sent: Callable[[Body], None]) -> None:
+        started, due = time.monotonic(), 0.0
+        for body in bodies:
+            count = _count(body)
+            self._stopped.wait(started + due - time.monotonic())
+            due += count / self._rate if self._rate else 0.0
+            take(self._room)
+            threads.submit(self._deliver, body, count, on_sent)
+            if self._stopped.is_set():
+                break
+        take(self._room, IN_HAND)  # until all is answered
+
+    def _deliver(self, body: Body, count: int, on_sent: Callable[[Body], None]) -> None:
         try:
-            rejected, why = self._send(body)
+            self._send(body, count)
+            on_sent(body)
+        except _StoppedError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - told by the thread that waits for the end
+            self._fault = self._fault or error
+            self._stopped.set()
+        finally:
+            self._room.release()
+
+    def _send(self, body: Body, count: int) -> None:
+        try:
+            rejected, why = self._answer(body)
         except DataError as error:
             self._note(count, failed=True, why=str(error))
-        except EndpointError:
-            self._stopped.set()
-            raise
         else:
             self._note(count, rejected=rejected, why=why)
-        finally:
-            room.release()
-        on_sent(body)
 
-    def _send(self, body: Body) -> tuple[int, str]:
-        until = time.monotonic() + self._patience_s
-        backoff = 0.1
-        while True:
+    def _answer(self, body: Body) -> tuple[int, str]:
+        until, backoff_s = time.monotonic() + self._patience_s, BACKOFF_S
+        while not self._stopped.is_set():
             try:
                 return self._link.send(body)
             except BusyError as error:
-                wait = error.after_s if error.after_s is not None else backoff * random.uniform(0.5, 1.5)  # noqa: S311
-                backoff = min(2 * backoff, MAX_BACKOFF_S)
-                if time.monotonic() + wait > until or self._stopped.is_set():
-                    raise EndpointError(f"the endpoint keeps refusing: {error}", "see its own log") from None
-                with self._lock:
-                    self.tally.retries += 1
-                self._stopped.wait(wait)
+                self._wait(error, backoff_s * random.uniform(0.5, 1.5), until)  # noqa: S311
+                backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
+        raise _StoppedError
+
+    def _wait(self, refusal: BusyError, backoff_s: float, until: float) -> None:
+        wait_s = refusal.after_s if refusal.after_s is not None else backoff_s
+        if not self._stopped.is_set() and time.monotonic() + wait_s > until:
+            raise EndpointError(f"the endpoint keeps refusing: {refusal}", "see its own log")
+        if not self._stopped.wait(wait_s):
+            with self._lock:
+                self.tally.retries += 1
 
     def _note(self, count: int, *, rejected: int = 0, failed: bool = False, why: str = "") -> None:
         with self._lock:
@@ -133,7 +178,7 @@ class Replay:
             self.tally.failed_requests += failed
             self.tally.failed_items += count if failed else 0
             if why:
-                self.tally.messages[why] += 1
+                self.tally.hear(why)
 
 
 def _count(body: Body) -> int:

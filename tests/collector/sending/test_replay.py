@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import json
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +18,14 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from collector.decoding.decode import Body
 from collector.decoding.messages import items, parse
 from collector.sending.links import BusyError, link
-from collector.sending.replay import Replay
+from collector.sending.replay import IN_FLIGHT, MESSAGE_LIMIT, MESSAGES, OTHERS, Replay, Tally
 from collector.sending.shifting import extent, shifted
+from collector.sending.stop import Stop
 from seamscope.errors import DataError, EndpointError, UsageError
 from tests.collector import traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -96,6 +104,103 @@ def test_a_refused_request_is_sent_again(collector: Collector) -> None:
 def test_an_endpoint_that_keeps_refusing_is_given_up() -> None:
     with pytest.raises(EndpointError, match="keeps refusing"):
         Replay(Moody(10**9, 0.01), patience_s=0.05).run(bodies(5), lambda _: None)
+
+
+class Refusing:
+    """A link that takes nothing, and does something at every try."""
+
+    def __init__(self, on_try: Callable[[int], object], after_s: float | None = None) -> None:
+        self._on_try = on_try
+        self._after_s = after_s
+        self._tries = itertools.count(1)
+
+    def send(self, body: Body) -> tuple[int, str]:
+        del body
+        self._on_try(next(self._tries))
+        raise BusyError("full", self._after_s)
+
+    def close(self) -> None:
+        pass
+
+
+def sending_threads() -> list[threading.Thread]:
+    named = [thread for thread in threading.enumerate() if thread.name.startswith("replay")]
+    return [thread for thread in named if thread.is_alive()]
+
+
+def test_an_interrupt_ends_it_while_the_endpoint_refuses() -> None:
+    """With one body, which was handed on when the interrupt comes; and waits go on after signals, as with Polars."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.siginterrupt(signal.SIGINT, False)
+    to = Refusing(lambda number: os.kill(os.getpid(), signal.SIGINT) if number == 2 else None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Replay(to, patience_s=10 * traffic.DEADLINE_S).run(bodies(1)[:1], lambda _: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    for thread in sending_threads():
+        thread.join(traffic.DEADLINE_S)
+    assert not sending_threads()
+
+
+def test_who_is_told_to_stop_waits_for_no_other_try() -> None:
+    stopped = Stop()
+    to = Refusing(lambda _: stopped.set(), after_s=traffic.DEADLINE_S * 10)
+    tally = Replay(to, patience_s=traffic.DEADLINE_S * 20, stopped=stopped).run(bodies(20), lambda _: None)
+    assert (tally.requests, tally.retries) == (0, 0)
+
+
+def test_hanging_up_ends_a_request_that_waits_for_its_answer() -> None:
+    ended: list[BaseException] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        to = link(f"http://127.0.0.1:{server.getsockname()[1]}")
+
+        def send() -> None:
+            try:
+                to.send(bodies(1)[0])
+            except BusyError as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        taken = [server.accept()[0] for _ in range(2)]  # the first by which it was tried whether somebody answers
+        assert taken[1].recv(1)
+        to.close()
+        thread.join(traffic.DEADLINE_S / 2)
+        for each in taken:
+            each.close()
+    assert len(ended) == 1
+
+
+def test_nothing_is_kept_of_what_was_sent() -> None:
+    kept = []
+
+    def many() -> Iterator[Body]:
+        yield from itertools.repeat(Body(b"", "protobuf", "traces"), 1_000)
+        kept.append(sum(isinstance(each, Future) for each in gc.get_objects()))
+
+    before = sum(isinstance(each, Future) for each in gc.get_objects())
+    assert Replay(Moody(0, None)).run(many(), lambda _: None).requests == 1_000
+    assert kept[0] - before <= 4 * IN_FLIGHT
+
+
+def test_messages_are_kept_within_bounds() -> None:
+    tally = Tally()
+    for number in range(MESSAGES + 50):
+        tally.hear(f"{number} {'x' * 2 * MESSAGE_LIMIT}")
+    tally.hear(f"7 {'x' * 2 * MESSAGE_LIMIT}")
+    assert len(tally.messages) == MESSAGES + 1
+    assert tally.messages[OTHERS] == 50
+    assert {len(each) for each in tally.messages if each != OTHERS} == {MESSAGE_LIMIT}
+    assert tally.messages.total() == MESSAGES + 51
+
+
+def test_a_fault_of_the_link_ends_it_and_is_told() -> None:
+    def fail(_: int) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Replay(Refusing(fail)).run(bodies(50), lambda _: None)
 
 
 def test_a_rate_is_kept() -> None:
@@ -178,8 +283,8 @@ def test_a_shift_moves_every_moment_and_no_distance(encoding: str) -> None:
 
 
 def test_logs_and_metrics_move_too() -> None:
-    for signal, request in (("logs", traffic.logs(3)), ("metrics", traffic.metrics(3))):
-        body = Body(request.SerializeToString(), "protobuf", signal)  # type: ignore[arg-type]
+    for kind, request in (("logs", traffic.logs(3)), ("metrics", traffic.metrics(3))):
+        body = Body(request.SerializeToString(), "protobuf", kind)  # type: ignore[arg-type]
         moved = shifted(body, 10**9)
         pairs = zip(items(parse(body)), items(parse(moved)), strict=True)
         assert all(new.time_unix_nano - old.time_unix_nano == 10**9 for old, new in pairs)
