@@ -6,8 +6,10 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -189,8 +191,7 @@ class HttpLink:
             connection.close()
             raise BusyError(str(error) or type(error).__name__, None) from None
         if reply.status in _RETRYABLE_HTTP:
-            after = reply.headers.get("retry-after", "")
-            raise BusyError(f"HTTP {reply.status}", float(after) if after.isdecimal() else None)
+            raise BusyError(f"HTTP {reply.status}", _after_s(reply.headers.get("retry-after", "")))
         if reply.status != 200:
             raise DataError(f"HTTP {reply.status}: {content[:300].decode(errors='replace')}")
         return _rejections(body.signal, content, body.encoding)
@@ -208,6 +209,16 @@ class HttpLink:
             self._opened.append(self._of_thread.connection)
         found: http.client.HTTPConnection = self._of_thread.connection
         return found
+
+
+def _after_s(text: str) -> float | None:
+    """Return the seconds that `Retry-After` asks for, which are a number or a date."""
+    if text.isdecimal():
+        return float(text)
+    try:
+        return parsedate_to_datetime(text).timestamp() - time.time()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _rejections(signal: Signal, reply: bytes, encoding: str) -> tuple[int, str]:

@@ -163,10 +163,13 @@ class Replay:
         raise _StoppedError
 
     def _wait(self, refusal: BusyError, backoff_s: float, until: float) -> None:
-        wait_s = refusal.after_s if refusal.after_s is not None else backoff_s
-        if not self._stopped.is_set() and time.monotonic() + wait_s > until:
+        asked_s, left_s = refusal.after_s or 0.0, until - time.monotonic()
+        if not self._stopped.is_set() and asked_s > left_s:
+            told = f"the endpoint asks to be left alone for {asked_s:,.0f} s, longer than anybody waits here"
+            raise EndpointError(f"{told}: {refusal}", "replay later")
+        if not self._stopped.is_set() and backoff_s > left_s:
             raise EndpointError(f"the endpoint keeps refusing: {refusal}", "see its own log")
-        if not self._stopped.wait(wait_s):
+        if not self._stopped.wait(max(asked_s, backoff_s)):
             with self._lock:
                 self.tally.retries += 1
 

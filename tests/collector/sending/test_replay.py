@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from concurrent.futures import Future
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +26,7 @@ from collector.sending.shifting import extent, shifted
 from collector.sending.stop import Stop
 from seamscope.errors import DataError, EndpointError, UsageError
 from tests.collector import traffic
+from tests.collector.sending.answers import answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,6 +147,68 @@ def test_an_interrupt_ends_it_while_the_endpoint_refuses() -> None:
     assert not sending_threads()
 
 
+class Clock(Stop):
+    """Lets no time pass, and keeps how long was to be waited between tries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None and timeout > 0:
+            self.waited.append(timeout)
+        return self.is_set()
+
+
+@pytest.mark.parametrize("after_s", [None, 0.0, -5.0, 0.001])
+def test_from_try_to_try_the_wait_grows_whatever_is_asked_for(after_s: float | None) -> None:
+    clock = Clock()
+    Replay(Moody(5, after_s), stopped=clock).run(bodies(1)[:1], lambda _: None)
+    least = [0.05, 0.1, 0.2, 0.4, 0.8]
+    assert [low <= wait <= 3 * low for wait, low in zip(clock.waited, least, strict=True)] == [True] * 5
+
+
+def test_what_is_asked_for_is_waited() -> None:
+    clock = Clock()
+    Replay(Moody(2, 7.0), stopped=clock).run(bodies(1)[:1], lambda _: None)
+    assert clock.waited == [7.0, 7.0]
+
+
+def test_who_asks_for_more_than_anybody_waits_is_told_of() -> None:
+    with pytest.raises(EndpointError, match="left alone for 600 s, longer than"):
+        Replay(Moody(2, 600.0)).run(bodies(1)[:1], lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("0", 0, 0),
+        (formatdate(time.time() + 1000, usegmt=True), 1000 - traffic.DEADLINE_S, 1001),
+        (formatdate(0, usegmt=True), -1e11, -1e9),
+        ("9" * 400, math.inf, math.inf),
+    ],
+)
+def test_a_server_says_when_to_come_again_in_seconds_or_as_a_date(text: str, least: float, most: float) -> None:
+    with answering(f"HTTP/1.1 503 Busy\r\nretry-after: {text}\r\ncontent-length: 0\r\n\r\n") as endpoint:
+        to = link(endpoint)
+        with pytest.raises(BusyError) as refusal:
+            to.send(bodies(1)[0])
+        to.close()
+    assert refusal.value.after_s is not None
+    assert least <= refusal.value.after_s <= most
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "Mon, 99 Foo 1999 99:99:99 GMT"])
+def test_who_does_not_say_when_to_come_again_is_asked_again(text: str) -> None:
+    with answering(f"HTTP/1.1 503 Busy\r\nretry-after: {text}\r\ncontent-length: 0\r\n\r\n") as endpoint:
+        to = link(endpoint)
+        with pytest.raises(BusyError) as refusal:
+            to.send(bodies(1)[0])
+        to.close()
+    assert refusal.value.after_s is None
+
+
 def test_who_is_told_to_stop_waits_for_no_other_try() -> None:
     stopped = Stop()
     to = Refusing(lambda _: stopped.set(), after_s=traffic.DEADLINE_S * 10)
@@ -204,8 +270,6 @@ def test_a_fault_of_the_link_ends_it_and_is_told() -> None:
 
 
 def test_a_rate_is_kept() -> None:
-    import time
-
     started = time.monotonic()
     tally = Replay(Moody(0, None), rate=400).run(bodies(5)[:5], lambda _: None)
     assert tally.items == 80
