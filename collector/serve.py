@@ -164,6 +164,10 @@ class Collector:
         """
         return self._settling.analyze(everything=False)
 
+    def hurry(self) -> None:
+        """Begin to stop: nothing more is analysed in a few seconds, and `analyze` gives up."""
+        self._settling.hurry()
+
     def _ingest(self, bodies: Sequence[Body]) -> Ingested:
         ingested = ingest(bodies, self._config.rules)
         return replace(ingested, tables=self.store.ready(ingested.tables))

@@ -23,13 +23,14 @@ from seamscope.errors import UsageError
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from collector.serve import Collector, Plan
     from seamscope.config import Config
 
 FILE: Final = click.Path(path_type=Path)
 PATIENCE_S: Final = 2.0
+LOOK_S: Final = 0.1
 STARTING: Final = "starting; the first start of an installation compiles its decoder"
 
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # before grpc is loaded; else a stranger's handshake is a line of log
@@ -78,10 +79,34 @@ class Stopping:
         self._asked = True
         os.write(self._wake, b"\0")
 
+    @property
+    def asked(self) -> bool:
+        """Whether the end was asked for."""
+        return self._asked
+
     def wait(self, timeout_s: float) -> bool:
         """Wait; tell whether the end was asked for."""
         self._poll.poll(timeout_s * 1e3)
         return self._asked
+
+    @contextmanager
+    def telling(self, *told: Callable[[], object]) -> Iterator[None]:
+        """Call these, from another thread, where the end is asked for before or inside."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._tell, args=(told, over), name="stopping")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _tell(self, told: Sequence[Callable[[], object]], over: threading.Event) -> None:
+        while not self._asked:
+            if over.wait(LOOK_S):
+                return
+        for each in told:
+            each()
 
 
 @contextmanager

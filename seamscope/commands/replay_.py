@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from collector.decoding.decode import Body
     from collector.sending.replay import Tally
+    from collector.sending.stop import Stop
 
 STDIN: Final = Path("-")
 RECORDED: Final = (".otlp.pb", ".otlp.ndjson", ".otlp.json", ".otlp.jsonl")
@@ -80,10 +81,12 @@ def send(
     shift_to_now: bool = False,
     live_s: float | None = None,
     label: str = "replay",
+    stopped: Stop | None = None,
 ) -> Tally:
     """Send files to an endpoint; return what became of them.
 
     With `live_s` the files play side by side at the pace of their recording, within so many seconds if they can.
+    Once `stopped` is set, nothing more is sent.
 
     Raises:
         EndpointError: nothing answers there, or it keeps refusing.
@@ -93,19 +96,21 @@ def send(
     from collector.sending.pacing import live, schedule
     from collector.sending.replay import Replay
     from collector.sending.shifting import extent, now_ns, shifted
+    from collector.sending.stop import Stop
     from seamscope.remote import read_token
 
+    stopped = stopped or Stop()
     to = link(endpoint, Access(read_token(token_file), tls_ca) if token_file or tls_ca else None)
     try:
         total = None if STDIN in files else sum(1 for _ in bodies_of(files))
         bodies = bodies_of(files)
         if live_s is not None:
-            bodies = live(schedule([list(bodies_of([file])) for file in files], int(live_s * 1e9)))
+            bodies = live(schedule([list(bodies_of([file])) for file in files], int(live_s * 1e9)), stopped.wait)
         elif shift_to_now:
             by_ns = now_ns() - extent(bodies_of(files)).last_ns
             bodies = (shifted(body, by_ns) for body in bodies)
         with progress(total, label) as on_sent:
-            return Replay(to, rate).run(bodies, on_sent)
+            return Replay(to, rate, stopped=stopped).run(bodies, on_sent)
     finally:
         to.close()
 

@@ -14,9 +14,11 @@ import click
 
 from seamscope.commands.collect_ import Stopping, announce, patiently, started, store_path, watch
 from seamscope.commands.options import config_option, db_option, operators_rules
+from seamscope.errors import StoreError
 from seamscope.text.safe import safe
 
 if TYPE_CHECKING:
+    from collector.sending.stop import Stop
     from collector.serve import Collector
     from seamscope.remote import LiveCollector
     from seamscope.store import Reader
@@ -36,7 +38,7 @@ def played(samples: Path) -> list[Path]:
     return [samples / name for name in listed.read_text(encoding="utf-8").split()]
 
 
-def replay_samples(samples: Path, endpoint: str, *, live: bool) -> None:
+def replay_samples(samples: Path, endpoint: str, *, live: bool, stopped: Stop | None = None) -> None:
     """Send the recorded traffic to a collector, as an exporter would; say on stderr what came of it."""
     from seamscope.commands.replay_ import recorded_files, send, told
 
@@ -46,7 +48,8 @@ def replay_samples(samples: Path, endpoint: str, *, live: bool) -> None:
     pace = f" for {LIVE_SECONDS:.0f} seconds, as recorded" if live else ""
     click.echo(f"the store is empty: replaying {safe(str(samples))}{pace}", err=True)
     files = recorded_files(played(samples))
-    click.echo(told(send(files, endpoint, live_s=LIVE_SECONDS if live else None, label="replaying")), err=True)
+    tally = send(files, endpoint, live_s=LIVE_SECONDS if live else None, label="replaying", stopped=stopped)
+    click.echo(told(tally), err=True)
 
 
 def is_empty(reader: Reader) -> bool:
@@ -105,13 +108,27 @@ def explore(db: str) -> None:
         signal.signal(signal.SIGINT, ignored)
 
 
-def alone(collector: Collector, samples: Path, out: Path, *, once: bool) -> None:
-    """Fill an empty store, and show what there is."""
-    if is_empty(collector.store):
-        replay_samples(samples, str(collector.grpc), live=not once)
-    with patiently("analysing, then writing the pages"):
+def alone(collector: Collector, stopping: Stopping, samples: Path, out: Path, *, once: bool) -> None:
+    """Fill an empty store, and show what there is; leave off where the end is asked for meanwhile."""
+    from collector.sending.stop import Stop
+
+    stopped = Stop()
+    with stopping.telling(stopped.set, collector.hurry):
+        if is_empty(collector.store):
+            replay_samples(samples, str(collector.grpc), live=not once, stopped=stopped)
+        if not stopping.asked:
+            with patiently("analysing, then writing the pages"):
+                _analyze(collector, stopping)
+                if not stopping.asked:
+                    show(collector.store, out)
+
+
+def _analyze(collector: Collector, stopping: Stopping) -> None:
+    try:
         collector.analyze()
-        show(collector.store, out)
+    except StoreError:
+        if not stopping.asked:
+            raise
 
 
 def has_terminal() -> bool:
@@ -151,8 +168,8 @@ def command(*, db: str, config: Path, once: bool, samples: Path, out: Path, grpc
     plan = Plan(path, Address.parse(grpc), Address.parse(http))
     with Stopping() as stopping, started(plan, operators_rules(config)) as collector:
         announce(collector, None)
-        alone(collector, samples, out, once=once)
-        if explorer:
+        alone(collector, stopping, samples, out, once=once)
+        if explorer and not stopping.asked:
             explore(db)
         elif not once:
             watch(collector, stopping)

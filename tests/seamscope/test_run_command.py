@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
+from queue import Queue
 from typing import TYPE_CHECKING
 
 import pytest
 
+from collector.files import delimited
+from seamscope.commands.collect_ import Stopping
+from seamscope.remote import Lent, find_collector
 from seamscope.store import Store
 from tests.collector import traffic
 
@@ -69,6 +73,42 @@ def test_without_a_terminal_it_stays_a_collector(first: tuple[Path, tuple[int, s
         assert program.end()[0] == 130
     with Store.open(folder / "seamscope.duckdb") as store:
         assert traffic.span_ids(request) <= traffic.stored_spans(store)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_it_ends_when_asked_while_the_samples_play(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """The recording plays longer than the test waits."""
+    (tmp_path / "samples").mkdir()
+    early, late = traffic.spans(8), traffic.spans(8, seed=1)
+    for span in late.resource_spans[0].scope_spans[0].spans:
+        span.end_time_unix_nano += int(10 * traffic.DEADLINE_S * 1e9)
+    recording = delimited(early.SerializeToString(), late.SerializeToString())
+    (tmp_path / "samples" / "long.otlp.pb").write_bytes(recording)
+    with traffic.Program(tmp_path, "run", "--samples", "samples", *PORTS) as program:
+        assert program.line().startswith("OTLP/gRPC on")
+        live = find_collector(tmp_path / "seamscope.duckdb")
+        assert live is not None
+        with Lent(live.address) as lent:
+            while not lent.query("SELECT count(*) AS spans FROM base.spans")["spans"][0]:
+                pass
+        program.send(number)
+        assert program.end()[0] == code
+    with Store.open(tmp_path / "seamscope.duckdb") as store:
+        assert traffic.stored_spans(store) == traffic.span_ids(early)
+    assert not (tmp_path / "boundary").exists()
+
+
+def test_who_is_asked_to_stop_tells_it_once() -> None:
+    told: Queue[str] = Queue()
+    with Stopping() as stopping:
+        with stopping.telling(lambda: told.put("never")):
+            pass
+        with stopping.telling(lambda: told.put("inside")):
+            signal.raise_signal(signal.SIGTERM)
+            assert told.get(timeout=traffic.DEADLINE_S) == "inside"
+        with stopping.telling(lambda: told.put("before")):
+            assert told.get(timeout=traffic.DEADLINE_S) == "before"
+    assert told.empty()
 
 
 def test_without_samples_it_waits_for_spans(tmp_path: Path) -> None:
