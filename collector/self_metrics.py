@@ -183,9 +183,11 @@ class SelfMetrics:
         data = request(self._telemetry.snapshot(), self._start_ns, time.time_ns()).SerializeToString()
         way = link(self._endpoint)
         try:
-            way.send(Body(data, "protobuf", "metrics"))
+            _, said = way.send(Body(data, "protobuf", "metrics"))
         finally:
             way.close()
+        if said:
+            _log.warning("who was sent the collector's own metrics said: %s", said)
 
     def _follow(self) -> None:
         ended = False

@@ -9,29 +9,29 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import grpc
-from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from collector.decoding.messages import parse
 from collector.doors import otlp_status
 from collector.doors.addresses import Address
 from collector.doors.grpc_door import MESSAGE_BYTES, METHODS
 from collector.doors.http_door import MEDIA_TYPE, PATHS
+from collector.sending.replies import Reply, read, rejections
 from seamscope.errors import DataError, EndpointError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from collector.decoding.decode import Body, Signal
+    from collector.decoding.decode import Body
 
 CONNECT_S: Final = 5.0
 REQUEST_S: Final = 60.0
+"""How long a request may take to be sent, and to be answered whole."""
 
 _RETRYABLE: Final = frozenset(
     {
@@ -137,7 +137,7 @@ class GrpcLink:
             reply = self._calls[body.signal](data, timeout=REQUEST_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise self._explained(error) from None
-        return _rejections(body.signal, reply, "protobuf")
+        return rejections(body.signal, reply, MEDIA_TYPE["protobuf"])
 
     def close(self) -> None:
         """Hang up."""
@@ -163,6 +163,7 @@ class HttpLink:
     def __init__(self, endpoint: str, access: Access | None = None) -> None:
         access = access or Access()
         parts = _url(endpoint)
+        self._endpoint = endpoint
         self._headers = access.headers
         self._connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
         if parts.scheme == "https":
@@ -180,53 +181,47 @@ class HttpLink:
 
     def send(self, body: Body) -> tuple[int, str]:
         """Send one body; see `Link`."""
-        path = next(path for path, signal in PATHS.items() if signal == body.signal)
         connection = self._connection()
         try:
-            headers = {"content-type": MEDIA_TYPE[body.encoding], **self._headers}
-            connection.request("POST", self._path + path, body.data, headers)
-            reply = connection.getresponse()
-            content = reply.read()
-        except (OSError, http.client.HTTPException) as error:
+            reply = self._exchange(connection, body)
+        except (OSError, http.client.IncompleteRead) as error:
             connection.close()
             raise BusyError(str(error) or type(error).__name__, None) from None
+        except http.client.HTTPException as error:
+            connection.close()
+            told = f"{self._endpoint} does not answer in HTTP: {str(error)[:100]}"
+            raise EndpointError(told, "write https:// where it asks for TLS") from None
         if reply.status in _RETRYABLE_HTTP:
-            raise BusyError(f"HTTP {reply.status}", _after_s(reply.headers.get("retry-after", "")))
-        if reply.status != 200:
-            raise DataError(f"HTTP {reply.status}: {content[:300].decode(errors='replace')}")
-        return _rejections(body.signal, content, body.encoding)
+            raise BusyError(reply.error, reply.after_s)
+        if not 200 <= reply.status < 300:
+            raise DataError(reply.error)
+        return rejections(body.signal, reply.content, reply.media_type or MEDIA_TYPE[body.encoding])
+
+    def _exchange(self, connection: http.client.HTTPConnection, body: Body) -> Reply:
+        path = next(path for path, signal in PATHS.items() if signal == body.signal)
+        until = time.monotonic() + REQUEST_S
+        if connection.sock is None:
+            connection.connect()
+        connection.sock.settimeout(REQUEST_S)
+        headers = {"content-type": MEDIA_TYPE[body.encoding], **self._headers}
+        connection.request("POST", self._path + path, body.data, headers)
+        return read(connection, until)
 
     def close(self) -> None:
         """Hang up, also where another thread waits for an answer."""
         for connection in self._opened:
-            with suppress(OSError, AttributeError):  # it may be closed already
-                connection.sock.shutdown(socket.SHUT_RDWR)
-            connection.close()
+            sock = connection.sock
+            if sock is not None:
+                with suppress(OSError):  # the endpoint hung up first
+                    sock.shutdown(socket.SHUT_RDWR)
+                sock.close()  # and not the connection, which a thread that uses it would open again
 
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self._of_thread, "connection"):
-            self._of_thread.connection = self._connect(self._host, self._port, timeout=REQUEST_S)
+            self._of_thread.connection = self._connect(self._host, self._port, timeout=CONNECT_S)
             self._opened.append(self._of_thread.connection)
         found: http.client.HTTPConnection = self._of_thread.connection
         return found
-
-
-def _after_s(text: str) -> float | None:
-    """Return the seconds that `Retry-After` asks for, which are a number or a date."""
-    if text.isdecimal():
-        return float(text)
-    try:
-        return parsedate_to_datetime(text).timestamp() - time.time()
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _rejections(signal: Signal, reply: bytes, encoding: str) -> tuple[int, str]:
-    if not reply or reply == b"{}":
-        return 0, ""
-    reply_type, count = otlp_status.REPLIES[signal]
-    message = reply_type.FromString(reply) if encoding == "protobuf" else json_format.Parse(reply, reply_type())
-    return getattr(message.partial_success, count), message.partial_success.error_message
 
 
 def _url(endpoint: str) -> SplitResult:

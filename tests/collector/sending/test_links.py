@@ -1,0 +1,171 @@
+"""What is made of the answers of an endpoint, which may be anything."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from google.rpc import status_pb2
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from collector.decoding.decode import Body
+from collector.sending.links import BusyError, link
+from collector.sending.replay import Replay
+from collector.sending.replies import REPLY_BYTES
+from seamscope.errors import DataError, EndpointError
+from tests.collector import traffic
+from tests.collector.sending.answers import answering, serving, take
+
+if TYPE_CHECKING:
+    import socketserver
+
+BODY = Body(traffic.spans(4).SerializeToString(), "protobuf", "traces")
+
+
+def reply(status: str, media_type: str, content: bytes) -> bytes:
+    named = f"content-type: {media_type}\r\n" if media_type else ""
+    return f"HTTP/1.1 {status}\r\n{named}content-length: {len(content)}\r\n\r\n".encode() + content
+
+
+def sent(answer: bytes) -> tuple[int, str]:
+    with answering(answer) as endpoint:
+        to = link(endpoint)
+        try:
+            return to.send(BODY)
+        finally:
+            to.close()
+
+
+def partial() -> ExportTraceServiceResponse:
+    response = ExportTraceServiceResponse()
+    response.partial_success.rejected_spans = 3
+    response.partial_success.error_message = "odd"
+    return response
+
+
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+ODD = {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "odd", "more": 1}, "took": 5}
+NOT_OTLP = "taken, but the answer is not OTLP"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (reply("200 OK", PROTOBUF, b""), (0, "")),
+        (reply("200 OK", PROTOBUF, partial().SerializeToString()), (3, "odd")),
+        (reply("200 OK", "", partial().SerializeToString()), (3, "odd")),
+        (reply("200 OK", f"{JSON}; charset=utf-8", json.dumps(ODD).encode()), (3, "odd")),
+        (reply("200 OK", JSON, b'{"partialSuccess":{}}'), (0, "")),
+        (reply("202 Accepted", "", b""), (0, "")),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", (0, "")),
+        (reply("200 OK", PROTOBUF, b"\xff" * 9), (0, NOT_OTLP)),
+        (reply("200 OK", JSON, b"OK"), (0, NOT_OTLP)),
+        (reply("200 OK", JSON, b"[" * 100_000), (0, NOT_OTLP)),
+        (reply("200 OK", "text/html", b"<html>ok</html>"), (0, "taken, but answered as text/html, which is not OTLP")),
+    ],
+)
+def test_what_was_taken_counts_as_taken_whatever_is_answered(answer: bytes, told: tuple[int, str]) -> None:
+    assert sent(answer) == told
+
+
+def test_an_answer_that_is_no_otlp_leaves_the_tally_whole() -> None:
+    with answering(reply("200 OK", "text/plain", b"OK")) as endpoint:
+        to = link(endpoint)
+        tally = Replay(to).run([BODY] * 3, lambda _: None)
+        to.close()
+    assert (tally.requests, tally.accepted) == (3, 12)
+    assert sum(tally.messages.values()) == 3
+
+
+STATUS = status_pb2.Status(code=3, message="no such field")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (reply("400 Bad Request", PROTOBUF, STATUS.SerializeToString()), "HTTP 400: no such field"),
+        (reply("400 Bad Request", JSON, b'{"code": 3, "message": "no such field"}'), "HTTP 400: no such field"),
+        (reply("400 Bad Request", JSON, b'{"error": "odd"}'), 'HTTP 400: {"error": "odd"}'),
+        (reply("400 Bad Request", PROTOBUF, b"plain words\n"), "HTTP 400: plain words"),
+        (reply("413 Too Large", "text/plain", b"x" * 9_000), f"HTTP 413: {'x' * 300}"),
+        (reply("404 Not Found", "text/html", b""), "HTTP 404"),
+        (reply("308 Permanent Redirect", "", b""), "HTTP 308"),
+    ],
+)
+def test_an_error_is_told_in_the_words_of_the_endpoint(answer: bytes, told: str) -> None:
+    with pytest.raises(DataError) as error:
+        sent(answer)
+    assert str(error.value) == told
+
+
+def test_a_refusal_is_told_in_the_words_of_the_endpoint() -> None:
+    with pytest.raises(BusyError, match=r"^HTTP 503: no such field$"):
+        sent(reply("503 Busy", PROTOBUF, STATUS.SerializeToString()))
+
+
+def test_an_answer_that_is_cut_off_may_have_been_none() -> None:
+    def serve(request: socketserver.StreamRequestHandler) -> None:
+        take(request)
+        request.wfile.write(reply("200 OK", PROTOBUF, bytes(9))[:-1])
+
+    with serving(serve) as endpoint:
+        to = link(endpoint)
+        with pytest.raises(BusyError, match="IncompleteRead"):
+            to.send(BODY)
+        to.close()
+
+
+def test_what_is_not_http_is_not_asked_again() -> None:
+    def alert(request: socketserver.StreamRequestHandler) -> None:
+        request.rfile.readline()
+        request.wfile.write(b"\x15\x03\x03\x00\x02\x02\x46")  # as a door that asks for TLS answers
+
+    with serving(alert) as endpoint:
+        to = link(endpoint)
+        with pytest.raises(EndpointError, match=r"does not answer in HTTP.*https://"):
+            Replay(to).run([BODY], lambda _: None)
+        to.close()
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+LITTLE = b"1;" + b"x" * 10_000 + b"\r\n\0\r\n"
+
+
+@pytest.mark.parametrize(("first", "again"), [(b"", CONTINUE), (HEAD, LITTLE)])
+def test_an_answer_without_end_is_waited_for_so_long(
+    monkeypatch: pytest.MonkeyPatch, first: bytes, again: bytes
+) -> None:
+    monkeypatch.setattr("collector.sending.links.REQUEST_S", 0.2)
+
+    def serve(request: socketserver.StreamRequestHandler) -> None:
+        take(request)
+        request.wfile.write(first)
+        until = time.monotonic() + traffic.DEADLINE_S / 4
+        while time.monotonic() < until:
+            request.wfile.write(again)
+
+    with serving(serve) as endpoint:
+        to = link(endpoint)
+        with pytest.raises(BusyError, match="timed out"):
+            to.send(BODY)
+        to.close()
+
+
+def test_of_a_long_answer_only_the_beginning_is_read() -> None:
+    written = []
+
+    def serve(request: socketserver.StreamRequestHandler) -> None:
+        while take(request):
+            request.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 400000000\r\n\r\n")
+            for _ in range(400):
+                request.wfile.write(bytes(1_000_000))
+                written.append(1_000_000)
+
+    with serving(serve) as endpoint:
+        to = link(endpoint)
+        assert [to.send(BODY) for _ in range(2)] == [(0, NOT_OTLP)] * 2
+        to.close()
+    assert sum(written) < 20 * REPLY_BYTES
