@@ -89,12 +89,18 @@ class Access:
         """Return the CA's certificate.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: it cannot be read, or is none.
         """
+        if self.tls_ca is None:
+            return None
         try:
-            return self.tls_ca.read_bytes() if self.tls_ca is not None else None
+            pem = self.tls_ca.read_bytes()
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
+        except (ssl.SSLError, ValueError):  # the latter of what is no text, or empty
+            raise DataError(f"{self.tls_ca} is no certificate in PEM", "name a PEM file") from None
         except OSError as error:
             raise DataError(f"cannot read {self.tls_ca}: {error.strerror}", "name a PEM file") from None
+        return pem
 
 
 def _channel(endpoint: str, access: Access) -> Any:
@@ -114,7 +120,7 @@ class GrpcLink:
 
     Raises:
         EndpointError: nothing answers there.
-        DataError: the CA's certificate cannot be read.
+        DataError: the CA's certificate cannot be read, or is none.
     """
 
     def __init__(self, endpoint: str, access: Access | None = None) -> None:
@@ -157,7 +163,7 @@ class HttpLink:
 
     Raises:
         EndpointError: nothing answers there.
-        DataError: the CA's certificate cannot be read.
+        DataError: the CA's certificate cannot be read, or is none.
     """
 
     def __init__(self, endpoint: str, access: Access | None = None) -> None:
@@ -168,7 +174,7 @@ class HttpLink:
         self._connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
         if parts.scheme == "https":
             roots = access.roots()
-            context = ssl.create_default_context(cadata=roots.decode() if roots else None)
+            context = ssl.create_default_context(cadata=roots.decode("ascii") if roots else None)
             self._connect = partial(http.client.HTTPSConnection, context=context)
         self._host, self._port, self._path = parts.hostname or "", parts.port, parts.path.rstrip("/")
         self._of_thread = threading.local()
@@ -225,9 +231,11 @@ class HttpLink:
 
 
 def _url(endpoint: str) -> SplitResult:
-    parts = urlsplit(endpoint)
-    with suppress(ValueError):  # of a port that is none
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+    with suppress(ValueError):  # of a host or a port that is none
+        parts = urlsplit(endpoint)
+        (parts.hostname or "").encode("idna")
+        written = endpoint.isprintable() and " " not in endpoint and parts.path.isascii()
+        if written and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
             return parts
     raise UsageError(f"{endpoint!r} is not an endpoint", "write HOST:PORT or http://HOST:PORT")
 

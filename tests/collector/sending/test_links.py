@@ -11,7 +11,7 @@ from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.decoding.decode import Body
-from collector.sending.links import BusyError, link
+from collector.sending.links import Access, BusyError, link
 from collector.sending.replay import Replay
 from collector.sending.replies import REPLY_BYTES
 from seamscope.errors import DataError, EndpointError
@@ -20,6 +20,7 @@ from tests.collector.sending.answers import answering, serving, take
 
 if TYPE_CHECKING:
     import socketserver
+    from pathlib import Path
 
 BODY = Body(traffic.spans(4).SerializeToString(), "protobuf", "traces")
 
@@ -127,6 +128,16 @@ def test_what_is_not_http_is_not_asked_again() -> None:
         with pytest.raises(EndpointError, match=r"does not answer in HTTP.*https://"):
             Replay(to).run([BODY], lambda _: None)
         to.close()
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:1", "https://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "pem", [b"", b"garbage\n", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"]
+)
+def test_what_is_no_certificate_is_said_so(tmp_path: Path, endpoint: str, pem: bytes) -> None:
+    (tmp_path / "ca.pem").write_bytes(pem)
+    with pytest.raises(DataError, match=r"ca\.pem is no certificate in PEM"):
+        link(endpoint, Access(None, tmp_path / "ca.pem"))
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

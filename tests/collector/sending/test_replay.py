@@ -286,7 +286,25 @@ def test_where_nothing_answers_is_said_so(tmp_path: Path, monkeypatch: pytest.Mo
         link(f"http://{gone[1]}")
 
 
-@pytest.mark.parametrize("endpoint", ["ftp://x", "http://", "http://x:99999", "localhost", "a:b:c", "x:99999", ""])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "ftp://x",
+        "http://",
+        "http://x:99999",
+        "http://a..b:4318",
+        f"http://{'a' * 64}:4318",
+        "http://ho st:4318",
+        "http://x:4318/a b",
+        "http://x:4318/\u00fc",
+        "http://x\t:4318",
+        "http://[::1:4318",
+        "localhost",
+        "a:b:c",
+        "x:99999",
+        "",
+    ],
+)
 def test_what_is_no_endpoint_is_said_so(endpoint: str) -> None:
     with pytest.raises(UsageError, match="is not an"):
         link(endpoint)
