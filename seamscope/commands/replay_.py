@@ -48,6 +48,11 @@ def _is_recorded(path: Path) -> bool:
     return path.name.removesuffix(".gz").removesuffix(".zst").endswith(RECORDED)
 
 
+def can_be_read_again(path: Path) -> bool:
+    """Tell whether a file gives the same twice, as standard input, a named pipe or `<(…)` does not."""
+    return path != STDIN and path.is_file()
+
+
 def bodies_of(files: Sequence[Path]) -> Iterator[Body]:
     """Yield the bodies of files in order."""
     from collector.files import iter_bodies
@@ -102,7 +107,7 @@ def send(
     stopped = stopped or Stop()
     to = link(endpoint, Access(read_token(token_file), tls_ca) if token_file or tls_ca else None)
     try:
-        total = None if STDIN in files else sum(1 for _ in bodies_of(files))
+        total = sum(1 for _ in bodies_of(files)) if all(map(can_be_read_again, files)) else None
         bodies = bodies_of(files)
         if live_s is not None:
             bodies = live(schedule([list(bodies_of([file])) for file in files], int(live_s * 1e9)), stopped.wait)
@@ -177,13 +182,15 @@ def command(
     as_json: bool,
 ) -> None:
     """Send recorded OTLP to an endpoint: files, folders of them, or - for standard input."""
-    if (shift_to_now or live_s is not None) and STDIN in files:
-        raise UsageError("--shift-to-now and --live read everything twice", "name a file instead of -")
     missing = [path for path in files if path != STDIN and not path.exists()]
     if missing:
         raise DataError(f"{missing[0]}: no such file or folder", "check the path")
+    found = recorded_files(files)
+    once = [path for path in found if not can_be_read_again(path)]
+    if once and (shift_to_now or live_s is not None):
+        raise UsageError("--shift-to-now and --live read everything twice", f"name a file instead of {once[0]}")
     tally = send(
-        recorded_files(files),
+        found,
         endpoint,
         token_file=token_file,
         tls_ca=tls_ca,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import click
 import grpc
 import pytest
 
+from collector.files import delimited
 from collector.sending.replay import Tally
 from seamscope import cli
 from seamscope.commands.quantities import seconds, size_bytes
@@ -148,6 +150,22 @@ def test_a_shift_brings_a_recording_up_to_now(said: Said, tmp_path: Path) -> Non
         first, last, at_ns = times.row(0)
     assert last - first == 23 * 1_000_000 + 500_000
     assert 0 <= at_ns - last < traffic.DEADLINE_S * 10**9
+
+
+def test_a_pipe_is_read_once(said: Said, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    pipe = f"/dev/fd/{read}"
+    os.write(write, delimited(*(traffic.spans(8, seed=seed).SerializeToString() for seed in range(3))))
+    os.close(write)
+    for option in (("--shift-to-now",), ("--live", "1")):
+        code, out, err = said("replay", pipe, *option)
+        assert (code, out) == (2, "")
+        assert f"name a file instead of {pipe}" in err
+    with traffic.running(tmp_path) as collector:
+        code, out, _ = said("replay", pipe, "--endpoint", str(collector.grpc))
+        assert (code, "3 requests, 24 spans" in out) == (0, True)
+        assert traffic.count(collector.store, "spans") == 24
+    os.close(read)
 
 
 @pytest.mark.parametrize(
