@@ -27,7 +27,9 @@ REQUESTS: Final[Mapping[Signal, Any]] = {
 }
 """The request message of each signal."""
 
-_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
+_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
+_WORDS: Final = {"kind": "SPAN_KIND_", "code": "STATUS_CODE_"}
+"""Enumerations, whose words the collector takes in any case, with or without these prefixes."""
 _METRIC_KINDS: Final = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 
 
@@ -42,24 +44,32 @@ def parse(body: Body) -> Any:
         if body.encoding == "protobuf":
             message.ParseFromString(body.data)
         else:
-            json_format.ParseDict(_with_binary_ids(json.loads(body.data)), message, ignore_unknown_fields=True)
-    except (DecodeError, json_format.ParseError, ValueError, RecursionError) as error:
+            json_format.ParseDict(_as_protobuf_has_it(json.loads(body.data)), message, ignore_unknown_fields=True)
+    except (DecodeError, json_format.ParseError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"not an OTLP {body.signal} request in {body.encoding}: {error}") from None
     return message
 
 
-def _with_binary_ids(node: Any) -> Any:
-    """Return OTLP's JSON as protobuf's: ids in base64 instead of hexadecimal."""
+def _as_protobuf_has_it(node: Any) -> Any:
+    """Return OTLP's JSON as protobuf's: ids in base64 instead of hexadecimal, enumerations in their whole words."""
     if isinstance(node, list):
-        return [_with_binary_ids(each) for each in node]
+        return [_as_protobuf_has_it(each) for each in node]
     if isinstance(node, dict):
-        return {key: _binary_id(value) if key in _IDS else _with_binary_ids(value) for key, value in node.items()}
+        return {key: _value(key, value) for key, value in node.items()}
     return node
 
 
-def _binary_id(text: Any) -> str:
+def _value(key: str, value: Any) -> Any:
+    if key in _IDS:
+        return _binary_id(value)
+    if key in _WORDS and isinstance(value, str) and not value.isdecimal():
+        return _WORDS[key] + value.upper().removeprefix(_WORDS[key])
+    return _as_protobuf_has_it(value)
+
+
+def _binary_id(text: Any) -> str | None:
     try:
-        return base64.b64encode(binascii.unhexlify(text)).decode()
+        return base64.b64encode(binascii.unhexlify(text)).decode() if text is not None else None
     except (TypeError, binascii.Error) as error:
         raise ValueError(f"{text!r} is not a hexadecimal id") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.sending.shifting import Extent, extent, shifted
+from collector.sending.shifting import Extent, extent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +24,7 @@ class Due(NamedTuple):
 
 
 def schedule(recordings: Sequence[Sequence[Body]], within_ns: int) -> list[Due]:
-    """Put recordings on one line of time, their beginnings spread so that all end within `within_ns`, if they can.
-
-    Raises:
-        DataError: a body cannot be read.
-    """
+    """Put recordings on one line of time, their beginnings spread so that all end within `within_ns`, if they can."""
     told = [(bodies, [extent([body]) for body in bodies]) for bodies in recordings]
     wholes = [_whole(extents) for _, extents in told]
     longest = max((whole.last_ns - whole.first_ns for whole in wholes), default=0)
@@ -46,11 +42,11 @@ def _whole(extents: Sequence[Extent]) -> Extent:
     return Extent(min((one.first_ns for one in known), default=0), max((one.last_ns for one in known), default=0))
 
 
-def live(line: Sequence[Due], wait: Callable[[float], object] = time.sleep) -> Iterator[Body]:
-    """Yield each body when it is due, its moments those of today; `wait` is given seconds."""
+def live(line: Sequence[Due], wait: Callable[[float], object] = time.sleep) -> Iterator[tuple[Body, int]]:
+    """Yield each body when it is due, and by how much its moments become those of today; `wait` is given seconds."""
     began_ns, began = time.time_ns(), time.monotonic_ns()
     for due in line:
         left_ns = began + due.at_ns - time.monotonic_ns()
         if left_ns > 0:
             wait(left_ns / 1e9)
-        yield shifted(due.body, began_ns + due.moved_ns)
+        yield due.body, began_ns + due.moved_ns

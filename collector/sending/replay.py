@@ -120,6 +120,10 @@ class Replay:
             raise self._fault
         return self.tally
 
+    def pass_over(self, why: DataError) -> None:
+        """Count a request that cannot be sent."""
+        self._note(0, failed=True, why=f"passed over: {why}")
+
     def _feed(self, threads: ThreadPoolExecutor, bodies: Iterable[Body], on_sent: Callable[[Body], None]) -> None:
         started, due = time.monotonic(), 0.0
         for body in bodies:

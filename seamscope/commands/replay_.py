@@ -100,7 +100,7 @@ def send(
     from collector.sending.links import Access, link
     from collector.sending.pacing import live, schedule
     from collector.sending.replay import Replay
-    from collector.sending.shifting import extent, now_ns, shifted
+    from collector.sending.shifting import all_shifted, extent, now_ns
     from collector.sending.stop import Stop
     from seamscope.remote import read_token
 
@@ -108,14 +108,15 @@ def send(
     to = link(endpoint, Access(read_token(token_file), tls_ca) if token_file or tls_ca else None)
     try:
         total = sum(1 for _ in bodies_of(files)) if all(map(can_be_read_again, files)) else None
-        bodies = bodies_of(files)
+        replay, bodies = Replay(to, rate, stopped=stopped), bodies_of(files)
         if live_s is not None:
-            bodies = live(schedule([list(bodies_of([file])) for file in files], int(live_s * 1e9)), stopped.wait)
+            line = schedule([list(bodies_of([file])) for file in files], int(live_s * 1e9))
+            bodies = all_shifted(live(line, stopped.wait), replay.pass_over)
         elif shift_to_now:
             by_ns = now_ns() - extent(bodies_of(files)).last_ns
-            bodies = (shifted(body, by_ns) for body in bodies)
+            bodies = all_shifted(((body, by_ns) for body in bodies_of(files)), replay.pass_over)
         with progress(total, label) as on_sent:
-            return Replay(to, rate, stopped=stopped).run(bodies, on_sent)
+            return replay.run(bodies, on_sent)
     finally:
         to.close()
 

@@ -152,6 +152,19 @@ def test_a_shift_brings_a_recording_up_to_now(said: Said, tmp_path: Path) -> Non
     assert 0 <= at_ns - last < traffic.DEADLINE_S * 10**9
 
 
+@pytest.mark.parametrize("option", [("--shift-to-now",), ("--live", "0")])
+def test_what_cannot_be_read_is_passed_over_and_told(said: Said, tmp_path: Path, option: tuple[str, ...]) -> None:
+    good, bad = (traffic.spans(8, seed=seed).SerializeToString() for seed in range(2))
+    bad = bad.replace(b"GET /v1/3", b"GET /v1\xff3", 1)
+    (tmp_path / "sent.otlp.pb").write_bytes(delimited(good, bad, good))
+    with traffic.running(tmp_path) as collector:
+        code, out, err = said("replay", "sent.otlp.pb", *option, "--endpoint", str(collector.grpc))
+        assert traffic.count(collector.store, "spans") == 8
+    assert (code, err) == (3, "seamscope: 1 of 3 requests were not taken; see the reasons above\n")
+    assert out.startswith("3 requests, 16 spans, log records and data points accepted, 1 requests not taken\n")
+    assert "1 × passed over: not an OTLP traces request" in out
+
+
 def test_a_pipe_is_read_once(said: Said, tmp_path: Path) -> None:
     read, write = os.pipe()
     pipe = f"/dev/fd/{read}"

@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.decoding.decode import Body
 from collector.sending.pacing import live, schedule
+from collector.sending.shifting import shifted
 
 S = 1_000_000_000
 OLD = 1_600_000_000 * S
@@ -50,9 +51,18 @@ def test_moments_are_those_of_today_and_keep_their_distances() -> None:
     line = schedule([[body(0, 1), body(2, 5)], [body(100, 104)]], 30 * S)
     waited: list[float] = []
     before = time.time_ns()
-    found = [times(one) for one in live(line, waited.append)]
+    found = [times(shifted(*one)) for one in live(line, waited.append)]
     after = time.time_ns()
     starts = [start for start, _ in found]
     assert before <= starts[0] <= after
     assert [(start - starts[0], end - start) for start, end in found] == [(0, S), (2 * S, 3 * S), (25 * S, 4 * S)]
     assert waited == pytest.approx([1, 5, 29], abs=0.5)
+
+
+def test_what_cannot_be_read_or_no_collector_takes_makes_nobody_wait() -> None:
+    far = body(3, 4)
+    request = ExportTraceServiceRequest.FromString(far.data)
+    request.resource_spans[0].scope_spans[0].spans[0].end_time_unix_nano = 2**64 - 1
+    odd = [Body(b"\xff", "protobuf", "traces"), Body(request.SerializeToString(), "protobuf", "traces")]
+    line = schedule([[body(0, 1), *odd, body(2, 5)]], 30 * S)
+    assert [due.at_ns / S for due in line] == [0, 1, 3, 5]

@@ -379,9 +379,59 @@ def test_the_extent_is_that_of_all_signals() -> None:
 
 
 def test_what_is_no_request_is_said_so() -> None:
-    for data, encoding in ((b"\xff", "protobuf"), (b"{", "json"), (b'{"resourceSpans": 1}', "json")):
+    for data, encoding in ((b"\xff", "protobuf"), (b"{", "json"), (b"null", "json"), (b'{"resourceSpans": 1}', "json")):
         with pytest.raises(DataError, match="traces"):
             parse(Body(data, encoding, "traces"))  # type: ignore[arg-type]
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [{"spanId": "xyz"}]}]}]}
     with pytest.raises(DataError, match="hexadecimal"):
         parse(Body(json.dumps(document).encode(), "json", "traces"))
+
+
+def test_json_is_read_as_the_collector_reads_it() -> None:
+    span = {"traceId": "ab" * 16, "span_id": "cd" * 8, "parentSpanId": None, "kind": "Server"}
+    more = {**span, "kind": "SPAN_KIND_CLIENT", "status": {"code": "error"}, "attributes": [{"key": "kind"}]}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [span, more, {"kind": "3"}, {"kind": "odd"}]}]}]}
+    found = list(items(parse(Body(json.dumps(document).encode(), "json", "traces"))))
+    assert [each.kind for each in found] == [2, 3, 3, 0]
+    assert [each.status.code for each in found] == [0, 2, 0, 0]
+    assert (found[0].span_id, found[0].parent_span_id) == (b"\xcd" * 8, b"")
+
+
+def with_attribute(key: str, value: AnyValue) -> ExportTraceServiceRequest:
+    request = traffic.spans(1)
+    request.resource_spans[0].scope_spans[0].spans[0].attributes.append(KeyValue(key=key, value=value))
+    return request
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        AnyValue(int_value=2**63 - 1),
+        AnyValue(int_value=20251009),
+        AnyValue(int_value=-5),
+        AnyValue(string_value="9999999999999999999"),
+        AnyValue(string_value="9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_value_that_cannot_be_moved_stays(value: AnyValue) -> None:
+    request = with_attribute("queue.message_timestamp", value)
+    moved = parse(shifted(Body(request.SerializeToString(), "protobuf", "traces"), 10**17))
+    span = moved.resource_spans[0].scope_spans[0].spans[0]
+    assert span.attributes[-1].value == value
+    assert span.start_time_unix_nano == traffic.START_NS + 10**17
+
+
+def test_a_number_that_moves_back_to_the_epoch_keeps_its_form() -> None:
+    request = with_attribute("queue.message_timestamp", AnyValue(string_value="1760000000.250"))
+    moved = parse(shifted(Body(request.SerializeToString(), "protobuf", "traces"), -traffic.START_NS))
+    assert moved.resource_spans[0].scope_spans[0].spans[0].attributes[-1].value.string_value == "0.250"
+
+
+def test_a_moment_that_no_collector_takes_stays_and_is_no_end() -> None:
+    request = traffic.spans(2)
+    request.resource_spans[0].scope_spans[0].spans[0].end_time_unix_nano = 2**64 - 1
+    body = Body(request.SerializeToString(), "protobuf", "traces")
+    assert extent([body]).last_ns == traffic.START_NS + 1_500_000
+    first, second = parse(shifted(body, 10**9)).resource_spans[0].scope_spans[0].spans
+    assert first.end_time_unix_nano == 2**64 - 1
+    assert second.end_time_unix_nano == traffic.START_NS + 1_500_000 + 10**9
