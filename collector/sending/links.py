@@ -33,6 +33,9 @@ CONNECT_S: Final = 5.0
 REQUEST_S: Final = 60.0
 """How long a request may take to be sent, and to be answered whole."""
 
+HANG_UPS: Final = 3
+"""An endpoint that hung up on so many requests of a thread and never answered one is given up: most ask for TLS."""
+
 _RETRYABLE: Final = frozenset(
     {
         grpc.StatusCode.CANCELLED,
@@ -169,7 +172,8 @@ class HttpLink:
     def __init__(self, endpoint: str, access: Access | None = None) -> None:
         access = access or Access()
         parts = _url(endpoint)
-        self._endpoint = endpoint
+        self._endpoint, self._answered = endpoint, False
+        self._hint = "see its own log" if parts.scheme == "https" else "write https:// where it asks for TLS"
         self._headers = access.headers
         self._connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
         if parts.scheme == "https":
@@ -190,13 +194,10 @@ class HttpLink:
         connection = self._connection()
         try:
             reply = self._exchange(connection, body)
-        except (OSError, http.client.IncompleteRead) as error:
+        except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise BusyError(str(error) or type(error).__name__, None) from None
-        except http.client.HTTPException as error:
-            connection.close()
-            told = f"{self._endpoint} does not answer in HTTP: {str(error)[:100]}"
-            raise EndpointError(told, "write https:// where it asks for TLS") from None
+            raise self._explained(error) from None
+        self._answered = True
         if reply.status in _RETRYABLE_HTTP:
             raise BusyError(reply.error, reply.after_s)
         if not 200 <= reply.status < 300:
@@ -212,6 +213,16 @@ class HttpLink:
         headers = {"content-type": MEDIA_TYPE[body.encoding], **self._headers}
         connection.request("POST", self._path + path, body.data, headers)
         return read(connection, until)
+
+    def _explained(self, error: Exception) -> Exception:
+        """Return what a failed exchange means: another try, unless nobody there speaks HTTP."""
+        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            self._of_thread.hang_ups = getattr(self._of_thread, "hang_ups", 0) + 1
+            if not self._answered and self._of_thread.hang_ups >= HANG_UPS:
+                return EndpointError(f"{self._endpoint} hangs up without an answer", self._hint)
+        elif not isinstance(error, (OSError, http.client.IncompleteRead)):
+            return EndpointError(f"{self._endpoint} does not answer in HTTP: {str(error)[:100]}", self._hint)
+        return BusyError(str(error) or type(error).__name__, None)
 
     def close(self) -> None:
         """Hang up, also where another thread waits for an answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.decoding.decode import Body
-from collector.sending.links import Access, BusyError, link
+from collector.sending.links import HANG_UPS, Access, BusyError, link
 from collector.sending.replay import Replay
 from collector.sending.replies import REPLY_BYTES
 from seamscope.errors import DataError, EndpointError
@@ -118,15 +119,43 @@ def test_an_answer_that_is_cut_off_may_have_been_none() -> None:
         to.close()
 
 
-def test_what_is_not_http_is_not_asked_again() -> None:
-    def alert(request: socketserver.StreamRequestHandler) -> None:
-        request.rfile.readline()
-        request.wfile.write(b"\x15\x03\x03\x00\x02\x02\x46")  # as a door that asks for TLS answers
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(b"\x15\x03\x03\x00\x02\x02\x46", "does not answer in HTTP"), (b"", "hangs up without an answer")],
+)
+def test_what_is_not_http_is_not_asked_for_long(said: bytes, told: str) -> None:
+    """A door that asks for TLS answers with an alert, or not at all."""
+    tries = []
 
-    with serving(alert) as endpoint:
+    def serve(request: socketserver.StreamRequestHandler) -> None:
+        if take(request):
+            tries.append(request.client_address)
+            request.wfile.write(said)
+
+    with serving(serve) as endpoint:
         to = link(endpoint)
-        with pytest.raises(EndpointError, match=r"does not answer in HTTP.*https://"):
+        with pytest.raises(EndpointError, match=rf"{told}.*https://"):
             Replay(to).run([BODY], lambda _: None)
+        to.close()
+    assert len(tries) <= HANG_UPS
+
+
+def test_who_answered_once_may_hang_up_for_a_while() -> None:
+    hangs_up = threading.Event()
+
+    def serve(request: socketserver.StreamRequestHandler) -> None:
+        while take(request) and not hangs_up.is_set():
+            request.wfile.write(reply("200 OK", PROTOBUF, b""))
+
+    with serving(serve) as endpoint:
+        to = link(endpoint)
+        assert to.send(BODY) == (0, "")
+        hangs_up.set()
+        for _ in range(HANG_UPS + 1):
+            with pytest.raises(BusyError):
+                to.send(BODY)
+        hangs_up.clear()
+        assert to.send(BODY) == (0, "")
         to.close()
 
 
