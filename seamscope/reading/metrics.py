@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seamscope.results import Metric
-from seamscope.schema.words import CAUSES, FINDINGS, REQUEST_KINDS, ROLES
+from seamscope.schema.words import CAUSES, FINDINGS, REQUEST_KINDS, ROLES, WARNINGS
 from seamscope.statements import statement
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def metrics(
     params = {
         **chosen.params, **keys_params, "other": REQUEST_KINDS.index("other"), "cold_start": CAUSES.index("cold_start"),
         "nonessential": FINDINGS.index("nonessential_block"), "middleware": ROLES.index("middleware"),
+        "unmeasurable": WARNINGS.index("unmeasurable_edge_time"),
     }  # fmt: skip
     rows = reader.query(statement("report/metrics", where=chosen.where, keys=keys), params)
     whole: dict[str, list[dict[str, Any]]] = defaultdict(list)

@@ -59,14 +59,23 @@ handler AS MATERIALIZED (
     UNION
     SELECT request_no, trace_hi, trace_lo, span_id, false FROM marked WHERE role = $middleware
 ),
+still AS MATERIALIZED (
+    SELECT DISTINCT trace_hi, trace_lo, span_id
+    FROM base.warnings
+    SEMI JOIN picked USING (request_no)
+    WHERE code = $unmeasurable
+),
 handled AS MATERIALIZED (
-    SELECT d.request_no, d.entry AND s.kind = 2 AS entry, base.length_ns(s.start_ns, s.end_ns) AS ns, s.status = 2 OR s.http_status >= 500 AS failed,
+    SELECT d.request_no, d.entry AND s.kind = 2 AS entry,
+        CASE WHEN u.span_id IS NULL THEN base.length_ns(s.start_ns, s.end_ns) END AS ns, -- else its clock stood still
+        s.status = 2 OR s.http_status >= 500 AS failed,
         coalesce(s.http_status IN (408, 504) OR s.rpc_status IN ('4', 'DEADLINE_EXCEEDED')
             OR regexp_matches(s.error_type, '(?i)time_?d?.?out|deadline'), false) AS timed_out,
         base.tier_word(coalesce(z.rule_tier, nullif(s.tier_hint, 0), z.tier, 0)) AS tier
     FROM handler d
     JOIN base.spans s USING (trace_hi, trace_lo, span_id)
     LEFT JOIN base.resources z USING (resource_id)
+    LEFT JOIN still u ON u.trace_hi = d.trace_hi AND u.trace_lo = d.trace_lo AND u.span_id = d.span_id
     WHERE s.kind IN (1, 2)
 ),
 said AS MATERIALIZED (

@@ -10,7 +10,7 @@ import pytest
 from seamscope.reading.metrics import DEFINITIONS
 from seamscope.reading.reports import report
 from seamscope.results import Selection
-from seamscope.schema.words import EXTENTS, ROLES, TIERS
+from seamscope.schema.words import EXTENTS, ROLES, TIERS, WARNINGS
 
 if TYPE_CHECKING:
     from seamscope.results import Group, Metric
@@ -97,6 +97,17 @@ def test_handlers_at_the_edge_and_behind_it_are_apart(scene: Any, store: Any) ->
     assert of(found, "edge_handler_error_ratio").value == pytest.approx(1 / 3)
     assert (of(found, "regional_handler_p50_ns").value, of(found, "regional_handler_p50_ns").count) == (4 * MS, 2)
     assert of(found, "regional_handler_timeout_ratio").value == 0.5
+
+
+def test_a_handler_whose_clock_stood_still_took_nobody_knows_how_long(scene: Any, store: Any) -> None:
+    page(scene, 1)
+    page(scene, 2, passes=False)
+    code = WARNINGS.index("unmeasurable_edge_time")
+    odd = {"request_no": 2, **scene.trace(2), "span_id": 201, "code": code, "detail": "zero length"}
+    scene.rows["warnings"].append(odd)
+    found = report(store(), measured=True).total
+    assert (of(found, "edge_handler_p50_ns").value, of(found, "edge_handler_p50_ns").count) == (10 * MS, 1)
+    assert of(found, "edge_handler_error_ratio").count == 2
 
 
 def test_what_users_say_themselves(scene: Any, store: Any) -> None:
