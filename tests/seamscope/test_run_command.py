@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from queue import Queue
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from collector.files import delimited
 from seamscope.commands.collect_ import Stopping
+from seamscope.commands.run_ import alone
+from seamscope.errors import StoreError
 from seamscope.remote import Lent, find_collector
 from seamscope.store import Store
 from tests.collector import traffic
@@ -95,6 +99,21 @@ def test_it_ends_when_asked_while_the_samples_play(tmp_path: Path, number: signa
         assert program.end()[0] == code
     with Store.open(tmp_path / "seamscope.duckdb") as store:
         assert traffic.stored_spans(store) == traffic.span_ids(early)
+    assert not (tmp_path / "boundary").exists()
+
+
+def test_it_ends_when_asked_while_it_analyses(tmp_path: Path) -> None:
+    hurried = threading.Event()
+
+    def analyze() -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert hurried.wait(traffic.DEADLINE_S)
+        raise StoreError("the collector is stopping")
+
+    with Store.open(tmp_path / "store.duckdb") as store, Stopping() as stopping:
+        collector: Any = SimpleNamespace(store=store, grpc="", analyze=analyze, hurry=hurried.set)
+        alone(collector, stopping, tmp_path / "absent", tmp_path / "boundary", once=True)
+    assert stopping.exit_code == 130
     assert not (tmp_path / "boundary").exists()
 
 
