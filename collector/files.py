@@ -7,24 +7,22 @@ Each also as `.gz` or `.zst`, found by content, not by name. A file is read as a
 
 from __future__ import annotations
 
-import gzip
 import logging
 import os
 import re
 import sys
-import zlib
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-import zstandard
 
 from collector.decoding import foreign_json
 from collector.decoding.decode import Body
 from collector.decoding.otlp_json import read_json
 from collector.decoding.signals import LOGS, METRICS, TRACES
 from collector.decoding.wire import read_wire
+from collector.unpacked import Unpacked
 from seamscope.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,19 +35,13 @@ _log = logging.getLogger(__name__)
 
 BODY_BYTES: Final = 256 * 1024 * 1024
 """Bytes of one body in a file; more than over the wire, since whole exports are one JSON document."""
-INFLATED_BYTES: Final = 64 * 1024 * 1024 * 1024
-"""Bytes that a compressed file may unfold to: a bomb ends here, not the disk."""
 EMPTY_BODIES: Final = 16
 """Empty bodies one after another that a file may hold. Each is a zero, and so is each byte of what was never written:
 of a megabyte that unfolds to a gigabyte of them, a body each would be hundreds of gigabytes."""
 _CHUNK: Final = 1024 * 1024
 _HEAD: Final = 64 * 1024
 _VARINT_BYTES: Final = 10
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
-_ZEROS: Final = re.compile(rb"\0*")
-_UNPACKING: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 _FORMS: Final = (
     "OTLP as protobuf (one request, or each after its length), JSON or NDJSON; Jaeger or Zipkin v2 JSON; .gz or .zst"
 )
@@ -119,81 +111,6 @@ def end_of_lines(file: FileIO) -> int:
     return 0
 
 
-class _Stream:
-    """A file, unpacked: reads like one, and notes instead of raising where its packing is damaged."""
-
-    def __init__(self, packed: BufferedReader) -> None:
-        magic = packed.peek(4)[:4]
-        unpacked: Any = packed
-        if magic.startswith(_GZIP):
-            unpacked = gzip.GzipFile(fileobj=packed)
-        elif magic.startswith(_ZSTD):
-            unpacked = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-        self._unpacked = unpacked
-        self._ahead = bytearray()
-        self._taken = 0
-        self._unfolded = 0
-        self.position = 0
-        self.damage: str | None = None
-
-    def _more(self) -> bool:
-        """Read a further piece; False at the end or where the file is damaged."""
-        if self.damage is not None:
-            return False
-        try:
-            piece = self._unpacked.read1(_CHUNK)  # not read, which forgets what came before damage
-        except _UNPACKING as error:
-            self.damage = f"it cannot be unpacked beyond byte {self._unfolded}: {error}"
-            return False
-        self._unfolded += len(piece)
-        if self._unfolded > INFLATED_BYTES:
-            self.damage = f"it unfolds to more than {INFLATED_BYTES} bytes"
-            return False
-        del self._ahead[: self._taken]
-        self._taken = 0
-        self._ahead += piece
-        return bool(piece)
-
-    def _have(self, size: int) -> int:
-        """Read until `size` bytes lie ahead; return how many of them do."""
-        while len(self._ahead) - self._taken < size and self._more():
-            pass
-        return min(size, len(self._ahead) - self._taken)
-
-    def peek(self, size: int) -> bytes:
-        """Return up to `size` bytes without taking them."""
-        size = self._have(size)
-        return bytes(memoryview(self._ahead)[self._taken : self._taken + size])
-
-    def take(self, size: int) -> bytes:
-        """Take up to `size` bytes."""
-        taken = self.peek(size)
-        self._taken += len(taken)
-        self.position += len(taken)
-        return taken
-
-    def zeros(self) -> int:
-        """Take the zeros that lie ahead; return how many."""
-        begin = self.position
-        while self._have(1):
-            size = cast("re.Match[bytes]", _ZEROS.match(self._ahead, self._taken)).end() - self._taken
-            self._taken += size
-            self.position += size
-            if self._taken < len(self._ahead):
-                break
-        return self.position - begin
-
-    def line(self, limit: int) -> bytes:
-        """Take a line with its line feed, or `limit` bytes of it."""
-        size, searched = _HEAD, 0
-        while True:
-            have = self._have(size)
-            end = self._ahead.find(b"\n", self._taken + searched, self._taken + have)
-            if end >= 0 or have < size or size >= limit:
-                return self.take(end + 1 - self._taken if end >= 0 else have)
-            searched, size = have, min(2 * size, limit)
-
-
 def _json_signal(head: bytes) -> Signal | None:
     found = re.search(rb'"resource(Spans|Logs|Metrics)"', head)
     signals: dict[bytes, Signal] = {b"Spans": "traces", b"Logs": "logs", b"Metrics": "metrics"}
@@ -255,15 +172,15 @@ class BodyFile:
         """Yield the bodies."""
         try:
             if str(self._path) == "-":
-                yield from self._bodies(_Stream(cast("BufferedReader", sys.stdin.buffer)))
+                yield from self._bodies(Unpacked(cast("BufferedReader", sys.stdin.buffer)))
                 return
             with Path(self._path).open("rb") as file:
-                yield from self._bodies(_Stream(file))
+                yield from self._bodies(Unpacked(file))
         except OSError as error:
             hint = "name the files in it" if isinstance(error, IsADirectoryError) else "check the path"
             raise DataError(f"cannot read {self._name}: {error.strerror or error}", hint) from None
 
-    def _bodies(self, stream: _Stream) -> Iterator[Body]:
+    def _bodies(self, stream: Unpacked) -> Iterator[Body]:
         head = stream.peek(_HEAD)
         text = head.lstrip(_BLANK)
         if not head and stream.damage is None:
@@ -291,7 +208,7 @@ class BodyFile:
     def _not_otlp(self, why: str) -> DataError:
         return DataError(f"{self._name} is not OTLP: {why}", _FORMS_HINT)
 
-    def _foreign(self, stream: _Stream, form: str) -> Iterator[Body]:
+    def _foreign(self, stream: Unpacked, form: str) -> Iterator[Body]:
         """Retell a document of another tool."""
         data = stream.take(BODY_BYTES + 1)
         if len(data) > BODY_BYTES:
@@ -304,7 +221,7 @@ class BodyFile:
         except (TypeError, ValueError) as error:
             raise DataError(f"{self._name} looks like {form} JSON, but {stream.damage or error}", _FORMS_HINT) from None
 
-    def _json(self, stream: _Stream, head: bytes) -> Iterator[Body]:
+    def _json(self, stream: Unpacked, head: bytes) -> Iterator[Body]:
         form = foreign_json.format_of(head)
         if form is not None:
             yield from self._foreign(stream, form)
@@ -332,7 +249,7 @@ class BodyFile:
             raise self._not_otlp(stream.damage or error)
         yield self._body(data, "json")
 
-    def _lines(self, stream: _Stream, *taken: bytes) -> Iterator[Body]:
+    def _lines(self, stream: Unpacked, *taken: bytes) -> Iterator[Body]:
         """Read a line each, those taken already first."""
         rest = iter(lambda: stream.line(BODY_BYTES), b"")
         for number, line in enumerate(chain(taken, rest), 1):
@@ -345,7 +262,7 @@ class BodyFile:
             else:
                 self._damaged(f"line {number} was passed over: {fault}")
 
-    def _protobuf(self, stream: _Stream, head: bytes) -> Iterator[Body]:
+    def _protobuf(self, stream: Unpacked, head: bytes) -> Iterator[Body]:
         if head[:1] == b"\n":
             whole = stream.peek(BODY_BYTES + 1)
             as_one = (
@@ -358,7 +275,7 @@ class BodyFile:
         else:
             yield from self._delimited(stream, "")
 
-    def _delimited(self, stream: _Stream, as_one: str) -> Iterator[Body]:
+    def _delimited(self, stream: Unpacked, as_one: str) -> Iterator[Body]:
         count, proven = 0, False
         while stream.peek(1):
             begin = stream.position
@@ -391,7 +308,7 @@ class BodyFile:
         return [self._body(b"", "protobuf")] * count
 
     @staticmethod
-    def _size(stream: _Stream) -> int:
+    def _size(stream: Unpacked) -> int:
         """Take a varint; -1 where there is none."""
         size = 0
         for place in range(_VARINT_BYTES):

@@ -13,7 +13,8 @@ import pytest
 import zstandard
 
 from collector.decoding.decode import Body
-from collector.files import EMPTY_BODIES, INFLATED_BYTES, delimited, iter_bodies
+from collector.files import EMPTY_BODIES, delimited, iter_bodies
+from collector.unpacked import INFLATED_BYTES
 from seamscope.errors import DataError
 from tests.collector import traffic
 
@@ -208,7 +209,7 @@ def test_a_missing_file_and_a_folder_say_so(tmp_path: Path) -> None:
 
 def test_a_bomb_ends_where_it_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert INFLATED_BYTES >= 2**30
-    monkeypatch.setattr("collector.files.INFLATED_BYTES", 3 * 2**20)
+    monkeypatch.setattr("collector.unpacked.INFLATED_BYTES", 3 * 2**20)
     found, said = read(tmp_path, gzip.compress(delimited(*[ONE] * 20_000)))
     assert 0 < len(found) < 20_000
     assert any("unfolds" in line for line in said)
