@@ -349,10 +349,17 @@ class Intake:
     def _answer(self, each: _Waiting, what: Settled) -> None:
         with self._changed:
             self._hold(-len(each.body.data))
+        try:  # counted first, so that who has its answer finds it counted
+            if isinstance(what, Outcome):
+                self._telemetry.answered(each.body.signal, what)
+            else:
+                self._telemetry.refused(each.body.signal, "store")
+        finally:
+            self._tell(each.answer, what)
+
+    def _tell(self, answer: Answer, what: Settled) -> None:
         if isinstance(what, Outcome):
-            self._telemetry.answered(each.body.signal, what)
-            each.answer.set_result(what)
-            return
-        self._telemetry.refused(each.body.signal, "store")
-        words = "the store cannot be written for now; send this request again later"
-        each.answer.set_exception(RefusedError(words, self._retry_after_s(1.0)))
+            answer.set_result(what)
+        else:
+            words = "the store cannot be written for now; send this request again later"
+            answer.set_exception(RefusedError(words, self._retry_after_s(1.0)))

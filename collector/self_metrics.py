@@ -156,6 +156,7 @@ class SelfMetrics:
         self._telemetry = telemetry
         self._endpoint = endpoint
         self._every_s = every_s
+        self._said = ""
         self._start_ns = time.time_ns()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="metrics", daemon=True)
@@ -186,8 +187,9 @@ class SelfMetrics:
             _, said = way.send(Body(data, "protobuf", "metrics"))
         finally:
             way.close()
-        if said:
+        if said and said != self._said:
             _log.warning("who was sent the collector's own metrics said: %s", said)
+        self._said = said
 
     def _follow(self) -> None:
         ended = False

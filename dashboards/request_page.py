@@ -222,7 +222,7 @@ def _hop(hop: Hop) -> tuple[Cell, ...]:
         timed(hop.server_ns),
         Cell(
             duration(hop.gap_ns) if hop.gap_ns is not None else hop.gap_kind.replace("_", " "),
-            hop.gap_ns if hop.gap_ns is not None else hop.gap_kind,
+            hop.gap_ns if hop.gap_ns is not None else "",
         ),
         Cell(_leg(hop.request_leg_ns, hop.leg_error_ns), hop.request_leg_ns if hop.request_leg_ns is not None else ""),
         Cell(

@@ -33,8 +33,8 @@ CONNECT_S: Final = 5.0
 REQUEST_S: Final = 60.0
 """How long a request may take to be sent, and to be answered whole."""
 
-HANG_UPS: Final = 3
-"""An endpoint that hung up on so many requests of a thread and never answered one is given up: most ask for TLS."""
+HANG_UPS_S: Final = 10.0
+"""An endpoint that has hung up for so long and never answered is given up: most such ask for TLS."""
 
 _RETRYABLE: Final = frozenset(
     {
@@ -98,12 +98,17 @@ class Access:
             return None
         try:
             pem = self.tls_ca.read_bytes()
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
-        except (ssl.SSLError, ValueError):  # the latter of what is no text, or empty
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=_ascii(pem))
+        except (ssl.SSLError, ValueError):  # the latter of what is empty
             raise DataError(f"{self.tls_ca} is no certificate in PEM", "name a PEM file") from None
         except OSError as error:
             raise DataError(f"cannot read {self.tls_ca}: {error.strerror}", "name a PEM file") from None
         return pem
+
+
+def _ascii(pem: bytes) -> str:
+    """Return certificates as text; what else a bundle says of them may be in any letters."""
+    return pem.decode("ascii", "ignore")
 
 
 def _channel(endpoint: str, access: Access) -> Any:
@@ -172,19 +177,20 @@ class HttpLink:
     def __init__(self, endpoint: str, access: Access | None = None) -> None:
         access = access or Access()
         parts = _url(endpoint)
-        self._endpoint, self._answered = endpoint, False
+        self._endpoint, self._answered, self._closed = endpoint, False, False
         self._hint = "see its own log" if parts.scheme == "https" else "write https:// where it asks for TLS"
         self._headers = access.headers
         self._connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
         if parts.scheme == "https":
             roots = access.roots()
-            context = ssl.create_default_context(cadata=roots.decode("ascii") if roots else None)
+            context = ssl.create_default_context(cadata=_ascii(roots) if roots else None)
             self._connect = partial(http.client.HTTPSConnection, context=context)
         self._host, self._port, self._path = parts.hostname or "", parts.port, parts.path.rstrip("/")
         self._of_thread = threading.local()
-        self._opened: list[http.client.HTTPConnection] = []
+        self._sockets: dict[int, socket.socket] = {}
+        """By thread: the one it uses. A connection forgets its own while it reads an answer that is its last."""
         try:
-            self._connection().connect()
+            self._open(self._connection())
         except OSError as error:
             hint = "start `seamscope collect`, or name another --endpoint"
             raise EndpointError(f"nothing answers at {endpoint}: {error.strerror or error}", hint) from None
@@ -207,18 +213,24 @@ class HttpLink:
     def _exchange(self, connection: http.client.HTTPConnection, body: Body) -> Reply:
         path = next(path for path, signal in PATHS.items() if signal == body.signal)
         until = time.monotonic() + REQUEST_S
-        if connection.sock is None:
-            connection.connect()
+        self._open(connection)
         connection.sock.settimeout(REQUEST_S)
         headers = {"content-type": MEDIA_TYPE[body.encoding], **self._headers}
         connection.request("POST", self._path + path, body.data, headers)
         return read(connection, until)
 
+    def _open(self, connection: http.client.HTTPConnection) -> None:
+        if connection.sock is None:
+            connection.connect()
+        self._sockets[threading.get_ident()] = connection.sock
+        if self._closed:
+            raise ConnectionAbortedError("hung up")
+
     def _explained(self, error: Exception) -> Exception:
         """Return what a failed exchange means: another try, unless nobody there speaks HTTP."""
         if isinstance(error, (ConnectionResetError, BrokenPipeError)):
-            self._of_thread.hang_ups = getattr(self._of_thread, "hang_ups", 0) + 1
-            if not self._answered and self._of_thread.hang_ups >= HANG_UPS:
+            first_s = self._of_thread.__dict__.setdefault("first_hang_up_s", time.monotonic())
+            if not self._answered and time.monotonic() - first_s >= HANG_UPS_S:
                 return EndpointError(f"{self._endpoint} hangs up without an answer", self._hint)
         elif not isinstance(error, (OSError, http.client.IncompleteRead)):
             return EndpointError(f"{self._endpoint} does not answer in HTTP: {str(error)[:100]}", self._hint)
@@ -226,17 +238,15 @@ class HttpLink:
 
     def close(self) -> None:
         """Hang up, also where another thread waits for an answer."""
-        for connection in self._opened:
-            sock = connection.sock
-            if sock is not None:
-                with suppress(OSError):  # the endpoint hung up first
-                    sock.shutdown(socket.SHUT_RDWR)
-                sock.close()  # and not the connection, which a thread that uses it would open again
+        self._closed = True
+        for sock in list(self._sockets.values()):
+            with suppress(OSError):  # the endpoint hung up first
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()  # and not the connection, which a thread that uses it would open again
 
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self._of_thread, "connection"):
             self._of_thread.connection = self._connect(self._host, self._port, timeout=CONNECT_S)
-            self._opened.append(self._of_thread.connection)
         found: http.client.HTTPConnection = self._of_thread.connection
         return found
 

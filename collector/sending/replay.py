@@ -131,7 +131,11 @@ class Replay:
             self._stopped.wait(started + due - time.monotonic())
             due += count / self._rate if self._rate else 0.0
             take(self._room)
-            threads.submit(self._deliver, body, count, on_sent)
+            try:
+                threads.submit(self._deliver, body, count, on_sent)
+            except BaseException:
+                self._room.release()
+                raise
             if self._stopped.is_set():
                 break
         take(self._room, IN_HAND)  # until all is answered

@@ -119,7 +119,7 @@ def rejections(signal: Signal, content: bytes, media_type: str) -> tuple[int, st
 
     One that cannot be read rejects none, for the endpoint has taken the request, and sending it again would double it.
     """
-    if not content:
+    if content.strip() in {b"", b"{}"}:
         return 0, ""
     reply_type, count = otlp_status.REPLIES[signal]
     message = reply_type()

@@ -96,6 +96,8 @@ def what_if(
     rows = _with_those_of_no_time(requests, _retimed(reader, requests, change, essential))
     one = request_id is not None
     outcomes = tuple(_outcome(rows, horizon, one=one) for horizon in HORIZONS if _has(rows, horizon))
+    if not outcomes:
+        raise DataError("of no request in this selection is known how long it took", "seamscope report shows what is")
     said = () if one else _notes(counted(reader, Predicate(where, dict(params))), requests.height)
     return Foretold(outcomes, notes + said)
 

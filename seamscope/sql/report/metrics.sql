@@ -79,7 +79,7 @@ handled AS MATERIALIZED (
     WHERE s.kind IN (1, 2)
 ),
 said AS MATERIALIZED (
-    SELECT s.request_no, base.length_ns(s.start_ns, s.end_ns) AS ns,
+    SELECT s.request_no, CASE WHEN u.span_id IS NULL THEN base.length_ns(s.start_ns, s.end_ns) END AS ns,
         base.tier_word(coalesce(z.rule_tier, nullif(s.tier_hint, 0), z.tier, 0)) AS tier,
         base.attribute(
             s.attribute_keys, s.attribute_texts, s.correlation_id, s.platform_id, s.url_path, 'seamscope.edge.decision'
@@ -92,6 +92,7 @@ said AS MATERIALIZED (
         ) AS flag
     FROM marked s
     LEFT JOIN base.resources z USING (resource_id)
+    LEFT JOIN still u ON u.trace_hi = s.trace_hi AND u.trace_lo = s.trace_lo AND u.span_id = s.span_id
     WHERE s.attribute_keys LIKE '%seamscope.%'
 ),
 cached AS (

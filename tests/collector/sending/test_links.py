@@ -8,11 +8,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.decoding.decode import Body
-from collector.sending.links import HANG_UPS, Access, BusyError, link
+from collector.sending import links
+from collector.sending.links import Access, BusyError, link
 from collector.sending.replay import Replay
 from collector.sending.replies import REPLY_BYTES
 from seamscope.errors import DataError, EndpointError
@@ -123,8 +125,9 @@ def test_an_answer_that_is_cut_off_may_have_been_none() -> None:
     ("said", "told"),
     [(b"\x15\x03\x03\x00\x02\x02\x46", "does not answer in HTTP"), (b"", "hangs up without an answer")],
 )
-def test_what_is_not_http_is_not_asked_for_long(said: bytes, told: str) -> None:
+def test_what_is_not_http_is_not_asked_for_long(monkeypatch: pytest.MonkeyPatch, said: bytes, told: str) -> None:
     """A door that asks for TLS answers with an alert, or not at all."""
+    monkeypatch.setattr(links, "HANG_UPS_S", 0.01)
     tries = []
 
     def serve(request: socketserver.StreamRequestHandler) -> None:
@@ -137,10 +140,28 @@ def test_what_is_not_http_is_not_asked_for_long(said: bytes, told: str) -> None:
         with pytest.raises(EndpointError, match=rf"{told}.*https://"):
             Replay(to).run([BODY], lambda _: None)
         to.close()
-    assert len(tries) <= HANG_UPS
+    assert len(tries) <= 2
 
 
-def test_who_answered_once_may_hang_up_for_a_while() -> None:
+def test_who_answered_never_may_hang_up_for_a_while() -> None:
+    """So does what forwards to an endpoint that is only starting."""
+    tries = []
+
+    def serve(request: socketserver.StreamRequestHandler) -> None:
+        while take(request):
+            tries.append(1)
+            if len(tries) < 4:
+                return
+            request.wfile.write(reply("200 OK", PROTOBUF, b""))
+
+    with serving(serve) as endpoint:
+        to = link(endpoint)
+        assert Replay(to).run([BODY], lambda _: None).requests == 1
+        to.close()
+
+
+def test_who_answered_once_may_hang_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "HANG_UPS_S", 0.0)
     hangs_up = threading.Event()
 
     def serve(request: socketserver.StreamRequestHandler) -> None:
@@ -151,7 +172,7 @@ def test_who_answered_once_may_hang_up_for_a_while() -> None:
         to = link(endpoint)
         assert to.send(BODY) == (0, "")
         hangs_up.set()
-        for _ in range(HANG_UPS + 1):
+        for _ in range(3):
             with pytest.raises(BusyError):
                 to.send(BODY)
         hangs_up.clear()
@@ -167,6 +188,21 @@ def test_what_is_no_certificate_is_said_so(tmp_path: Path, endpoint: str, pem: b
     (tmp_path / "ca.pem").write_bytes(pem)
     with pytest.raises(DataError, match=r"ca\.pem is no certificate in PEM"):
         link(endpoint, Access(None, tmp_path / "ca.pem"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b" {}\n"])
+@pytest.mark.parametrize("kind", [PROTOBUF, "text/plain"])
+def test_an_empty_answer_says_nothing(content: bytes, kind: str) -> None:
+    with answering(reply("200 OK", kind, content)) as endpoint:
+        to = link(endpoint)
+        assert to.send(BODY) == (0, "")
+        to.close()
+
+
+def test_a_certificate_may_be_described_in_any_letters(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes("# Főtanúsítvány\n".encode() + trustme.CA().cert_pem.bytes())
+    assert Access(None, file).roots() == file.read_bytes()
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

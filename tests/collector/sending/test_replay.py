@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -191,12 +191,13 @@ def test_who_asks_for_more_than_anybody_waits_is_told_of() -> None:
     [
         ("7", 7, 7),
         ("0", 0, 0),
-        (formatdate(time.time() + 1000, usegmt=True), 1000 - traffic.DEADLINE_S, 1001),
-        (formatdate(0, usegmt=True), -1e11, -1e9),
+        ("{soon}", 1000 - traffic.DEADLINE_S, 1001),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", -1e11, -1e9),
         ("9" * 400, math.inf, math.inf),
     ],
 )
 def test_a_server_says_when_to_come_again_in_seconds_or_as_a_date(text: str, least: float, most: float) -> None:
+    text = text.format(soon=formatdate(time.time() + 1000, usegmt=True))
     with answering(f"HTTP/1.1 503 Busy\r\nretry-after: {text}\r\ncontent-length: 0\r\n\r\n") as endpoint:
         to = link(endpoint)
         with pytest.raises(BusyError) as refusal:
@@ -223,7 +224,11 @@ def test_who_is_told_to_stop_waits_for_no_other_try() -> None:
     assert (tally.requests, tally.retries) == (0, 0)
 
 
-def test_hanging_up_ends_a_request_that_waits_for_its_answer() -> None:
+LAST_ANSWER = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 9\r\n\r\nhalf"
+
+
+@pytest.mark.parametrize("begun", [b"", LAST_ANSWER])
+def test_hanging_up_ends_a_request_that_waits_for_its_answer(begun: bytes) -> None:
     ended: list[BaseException] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         to = link(f"http://127.0.0.1:{server.getsockname()[1]}")
@@ -238,11 +243,30 @@ def test_hanging_up_ends_a_request_that_waits_for_its_answer() -> None:
         thread.start()
         taken = [server.accept()[0] for _ in range(2)]  # the first by which it was tried whether somebody answers
         assert taken[1].recv(1)
+        taken[1].sendall(begun)
         to.close()
         thread.join(traffic.DEADLINE_S / 2)
         for each in taken:
             each.close()
     assert len(ended) == 1
+
+
+def test_who_hung_up_opens_no_more() -> None:
+    with answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n") as endpoint:
+        to = link(endpoint)
+        to.send(bodies(1)[0])
+        to.close()
+        with pytest.raises(BusyError, match="hung up"):
+            to.send(bodies(1)[0])
+
+
+def test_where_no_thread_can_be_started_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", fails)
+    with pytest.raises(RuntimeError, match="new thread"):
+        Replay(Moody(0, None)).run(bodies(2), lambda _: None)
 
 
 def test_nothing_is_kept_of_what_was_sent() -> None:
