@@ -94,12 +94,14 @@ def read(connection: http.client.HTTPConnection, until: float) -> Reply:
 
     connection.response_class = response_class  # type: ignore[assignment]
     response = connection.getresponse()
-    content = response.read(REPLY_BYTES)
-    if response.length and len(content) < REPLY_BYTES:
-        raise http.client.IncompleteRead(content, response.length)
-    if not response.isclosed():
-        response.close()
-        connection.close()
+    try:
+        content = response.read(REPLY_BYTES)
+        if response.length and len(content) < REPLY_BYTES:
+            raise http.client.IncompleteRead(content, response.length)
+    finally:
+        if not response.isclosed():
+            response.close()
+            connection.close()
     media_type = response.headers.get_content_type() if "content-type" in response.headers else ""
     return Reply(response.status, media_type, response.headers.get("retry-after", ""), content)
 
