@@ -258,13 +258,12 @@ class _Desk:
 
     def stitch(self, spans: pl.DataFrame, crowded: Sequence[str]) -> stitch.Joins:
         """Find the traces that are pieces of one request."""
-        found = self._tried(
+        self.joins = self._tried(
             lambda: stitch.find(spans, candidates=self.walk.candidates, crowded=crowded),
             lambda: self.joins,
             "joining pieces: ",
         )
-        self.joins = found
-        return found
+        return self.joins
 
     def prepare(self, spans: pl.DataFrame, rows: Int64s | None = None) -> list[_Part]:
         """Take spans, or some `rows` of them, through pass A; where it raises, find the traces that make it."""
@@ -290,11 +289,11 @@ class _Desk:
 
     def compare(self, parts: list[_Part], others: list[_Part], near: Neighbours) -> tuple[list[_Part], patterns.Known]:
         """Pass B: what only many calls can tell; and the parts with every host's clock where it belongs."""
-        try:
-            return self._compared(parts, others, near)
-        except Exception as error:  # noqa: BLE001 - every request stands without it
-            self.set_aside.append(set_aside(NO_TRACE, error, "comparing calls: "))
-            return parts, patterns.nothing(clocks.unknown(), {})
+        return self._tried(
+            lambda: self._compared(parts, others, near),
+            lambda: (parts, patterns.nothing(clocks.unknown(), {})),
+            "comparing calls: ",
+        )
 
     def _compared(
         self, parts: list[_Part], others: list[_Part], near: Neighbours
@@ -316,6 +315,7 @@ class _Desk:
         return parts, known
 
     def _tried(self, attempt: Callable[[], T], otherwise: Callable[[], T], what: str) -> T:
+        """Give what an attempt gives, or, where it raises, what there is without it; then a warning says `what`."""
         try:
             return attempt()
         except Exception as error:  # noqa: BLE001 - every request stands without it
